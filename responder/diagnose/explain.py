@@ -22,6 +22,8 @@ _WEAK = frozenset(
 #: Symptoms that a sentence about pods repeats.
 _REPEATED = frozenset({"service-unready"})
 
+_NOTHING = Clue(code="", role=Role.FACT, entity="", says="")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
@@ -70,6 +72,9 @@ def _chain(own: Sequence[Clue], symptoms: Sequence[Clue], told: Sequence[Clue]) 
     strong = [each for each in own if each.code not in _WEAK and each.certainty is not Certainty.COINCIDES]
     log = next((each for each in symptoms if each.leads_to), None)
     if strong:
+        for each in strong:  # one that another one explains: a volume that hangs on a node, and the node that is lost
+            if root := next((other for other in strong if other.entity in each.leads_to), None):
+                return (each, root)
         return (log, strong[0]) if log and strong[0].code.startswith(("policy", "dns")) else (strong[0],)
     weak = [each for each in own if each.code in _WEAK]
     first = weak[0] if weak else log
@@ -81,6 +86,9 @@ def _chain(own: Sequence[Clue], symptoms: Sequence[Clue], told: Sequence[Clue]) 
         return (first, change)
     if weak:
         return (weak[0],)
+    if not own and not symptoms:  # the catalog names what the subject depends on, where its logs say nothing
+        beyond = _further(_NOTHING, told, 1)
+        return tuple(replace(each, certainty=Certainty.LIKELY) for each in beyond)
     return tuple(own[:1])
 
 

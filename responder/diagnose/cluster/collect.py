@@ -1,4 +1,4 @@
-"""Collects the scene of a page in three waves: what the alert names, then what the answers name."""
+"""Collects the scene of a page in four waves: what the alert names, then what the answers name."""
 
 import queue
 import threading
@@ -31,6 +31,10 @@ _NAMED = ("StatefulSet", "DaemonSet", "Job", "CronJob", "PersistentVolumeClaim",
 MOST_LOGS = 3
 #: Namespaces of pods on a node whose other pods are read.
 MOST_NAMESPACES = 4
+#: Nodes of the subject's pods that are read.
+MOST_NODES = 3
+#: The namespace of the cluster's own workloads.
+SYSTEM = "kube-system"
 #: Part of the time left that a wave may take, so that the next one is asked too.
 _SHARE = 0.6
 
@@ -38,10 +42,13 @@ _SHARE = 0.6
 def collect(place: Place, reader: Reader, deadline: Deadline, clock: Clock, began: datetime) -> Scene:
     """Return what could be read by the deadline; what could not is listed in the scene. Raises nothing."""
     scene = Scene(place=place, now=clock.now(), began=began)
-    for wave in (_first, _second, _third):
+    asked: set[Read] = set()
+    for wave in (_first, _second, _third, _last):
         now = clock.monotonic()
-        until = deadline.earlier(deadline.left(now) * _SHARE, now) if wave is not _third else deadline
-        scene = _answered(scene, wave(scene), reader, until, clock)
+        until = deadline.earlier(deadline.left(now) * _SHARE, now) if wave is not _last else deadline
+        reads = [read for read in dict.fromkeys(wave(scene)) if read not in asked]
+        asked.update(reads)
+        scene = _answered(scene, reads, reader, until, clock)
     return scene
 
 
@@ -51,6 +58,9 @@ def _first(scene: Scene) -> list[Read]:
     named = place.named
     if place.namespace:
         reads += [listing(kind, place.namespace) for kind in _NAMED if kind in named]
+        reads += [listing("Certificate", place.namespace)] if "Ingress" in named else []
+    if not place.namespace and "Node" not in named:  # an alert about the whole cluster
+        return [listing("Node"), *(listing(kind, SYSTEM) for kind in ("Pod", "Event", "Deployment", "DaemonSet"))]
     if node := named.get("Node"):
         reads += [listing("Node"), listing("Lease", "kube-node-lease")]
         reads.append(listing("Pod", fieldSelector=f"spec.nodeName={node}"))
@@ -62,7 +72,7 @@ def _second(scene: Scene) -> list[Read]:
     """Return the reads that the first answers name: owners of other kinds, claims, nodes, logs."""
     namespace = scene.place.namespace
     if not namespace:
-        return _neighbors(scene)
+        return _neighbors(scene) if "Node" in scene.place.named else []
     reads: list[Read] = []
     owners = {objects.controller(each)[0] for each in scene.of("Pod")}
     owners |= {objects.text(each, "involvedObject", "kind") for each in scene.of("Event")}
@@ -96,23 +106,47 @@ def _claims(pod: Object) -> bool:
 
 
 def _nodes(scene: Scene, waiting: Iterable[Object]) -> list[Read]:
-    """Return the read of all nodes if a pod cannot be scheduled, else of those with unready pods of the subject."""
+    """Return the read of all nodes if a pod cannot be scheduled, else of those of the subject, unready pods first.
+
+    The pods of a node that is lost still say that they are ready, for a while.
+    """
     if any(objects.text(each, "spec", "nodeName") == "" for each in waiting):
         return [listing("Node")]
-    unready = [each for each in scene.pods_of(scene.workload) if not objects.is_true(each, "Ready")]
-    names = sorted({objects.text(each, "spec", "nodeName") for each in unready} - {""})
-    return [single("Node", node) for node in names[:2] if is_name(node)]
+    ranked = sorted(scene.pods_of(scene.workload), key=lambda each: objects.is_true(each, "Ready"))
+    names = dict.fromkeys(objects.text(each, "spec", "nodeName") for each in ranked)
+    return [single("Node", node) for node in list(names)[:MOST_NODES] if is_name(node)]
 
 
 def _third(scene: Scene) -> list[Read]:
-    """Return the reads that logs and owners of the second wave name: the pods of a dependency, the cluster's DNS."""
-    reads = [] if scene.logs or not scene.place.namespace else _logs(scene, scene.pods_of(scene.workload))
-    for dependency in scene.dependencies[:2]:
-        reads += _logs(scene, [each for each in scene.pods_of(dependency) if not objects.is_true(each, "Ready")])[:2]
+    """Return the reads that logs and owners of the second wave name: a dependency, the cluster's DNS, an ingress."""
+    if not scene.place.namespace:
+        return []
+    reads = [] if scene.logs else _logs(scene, scene.pods_of(scene.workload))
     if any(_is_unnoticed(each) for each in scene.pods_of(scene.workload)):
-        reads.append(listing("Pod", "kube-system", labelSelector="component=kube-scheduler"))
+        reads.append(listing("Pod", SYSTEM, labelSelector="component=kube-scheduler"))
     if scene.fails_lookups:
-        reads.append(listing("Pod", "kube-system", labelSelector="k8s-app=kube-dns"))
+        reads.append(listing("Pod", SYSTEM, labelSelector="k8s-app=kube-dns"))
+    for namespace in scene.other_namespaces[:1]:
+        reads += [listing(kind, namespace) for kind in ("Pod", "Service", "Deployment", "ReplicaSet")]
+    if any("Multi-Attach" in objects.text(each, "message") for each in scene.of("Event")):
+        reads.append(listing("VolumeAttachment"))
+    if scene.was_read("Ingress") or (not scene.failures and all(map(_is_ready, scene.pods_of(scene.workload)))):
+        reads += [listing("Ingress", scene.place.namespace), listing("IngressClass")]
+    return reads + _dependencies(scene)
+
+
+def _last(scene: Scene) -> list[Read]:
+    """Return the reads about a dependency that the third wave found."""
+    return _dependencies(scene) if scene.place.namespace else []
+
+
+def _dependencies(scene: Scene) -> list[Read]:
+    reads: list[Read] = []
+    for dependency in scene.dependencies[:2]:
+        reads += _logs(scene, [each for each in scene.pods_of(dependency) if not _is_ready(each)])[:2]
+        namespace = objects.text(dependency, "metadata", "namespace")
+        if namespace != scene.place.namespace and is_name(namespace):
+            reads.append(listing("Event", namespace))
     return reads
 
 
@@ -120,6 +154,10 @@ def _is_unnoticed(pod: Object) -> bool:
     """Return True if no scheduler has written a condition about a pod that has no node."""
     has_node = objects.text(pod, "spec", "nodeName") or objects.text(pod, "status", "phase") != "Pending"
     return not has_node and not objects.condition(pod, "PodScheduled")
+
+
+def _is_ready(pod: Object) -> bool:
+    return objects.is_true(pod, "Ready")
 
 
 def _logs(scene: Scene, pods: Iterable[Object]) -> list[Read]:

@@ -104,6 +104,11 @@ def is_steady(scene: Scene, pod: Object) -> bool:
     return is_ready(pod) and not any(each.loops(scene.now) or each.failed_lately(scene.now) for each in containers(pod))
 
 
+def serves(scene: Scene, pod: Object) -> bool:
+    """Return True if a pod is ready and its node posts status: a pod of a lost node only was ready."""
+    return is_ready(pod) and objects.text(pod, "spec", "nodeName") not in scene.lost_nodes
+
+
 def ready_of(pods: Sequence[Object]) -> str:
     """Return ``2 of 3``: the ready pods of all."""
     return f"{sum(map(is_ready, pods))} of {len(pods)}"

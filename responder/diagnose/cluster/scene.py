@@ -24,6 +24,16 @@ _LOOKUP = re.compile(
 _HOST = re.compile(r"(?<![A-Za-z0-9._-])([a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?)(?=[:./\s\"'),;\]]|$)")
 
 _SCALER = "HorizontalPodAutoscaler"
+#: A host of the cluster with its namespace: ``settle.ledgers.svc.cluster.local``, ``settle.ledgers.svc``.
+_IN_NAMESPACE = re.compile(
+    r"(?<![A-Za-z0-9._-])([a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?)\.([a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?)"
+    r"(?:\.svc(?:\.cluster\.local)?\.?(?![A-Za-z0-9.-])|(?=:\d))"
+)
+#: Last labels of hosts on the internet, which are no namespaces.
+_DOMAINS = frozenset(
+    {"com", "net", "org", "io", "dev", "cloud", "app", "ai", "co", "eu", "uk", "de", "fr", "us", "local"}
+)
+
 #: Kinds that run pods, in the order in which a name is looked up.
 WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "ReplicaSet")
 
@@ -119,7 +129,25 @@ class Scene:
         for kind in WORKLOADS:
             if self.place.workload and (found := self.find(kind, self.place.workload)):
                 return self.top(found)
-        return self._behind_service()
+        return self._behind_service() or self._worst()
+
+    @property
+    def is_wide(self) -> bool:
+        """True if the alert names no object: it is about a whole namespace, or the cluster."""
+        return not self.place.workload and not self.place.named
+
+    def _worst(self) -> Object | None:
+        """Return the workload with the largest part of its pods not ready, for an alert that names none."""
+        if not self.is_wide:
+            return None
+        parts = {}
+        for kind in ("Deployment", "StatefulSet", "DaemonSet"):
+            for each in self.of(kind):
+                pods = self.pods_of(each)
+                unready = sum(not objects.is_true(pod, "Ready") for pod in pods)
+                if unready:
+                    parts[unready / len(pods), objects.reference(each)] = each
+        return parts[max(parts)] if parts else None
 
     def _behind_service(self) -> Object | None:
         service = self.find("Service", self.place.named.get("Service") or self.place.workload)
@@ -128,9 +156,10 @@ class Scene:
     def behind(self, service: Object) -> Object | None:
         """Return the workload whose pods a Service selects; else the one that carries most of the selected labels."""
         wanted = objects.pairs(service, "spec", "selector")
+        namespace = objects.text(service, "metadata", "namespace")
         best: tuple[int, Object | None] = (0, None)
         for kind in WORKLOADS:
-            for each in self.of(kind):
+            for each in self.of(kind, namespace):
                 given = objects.pairs(each, "spec", "template", "metadata", "labels")
                 fits = sum(given.get(key) == value for key, value in wanted.items())
                 if fits > best[0]:
@@ -141,7 +170,10 @@ class Scene:
         """Return the outermost owner of an object that was read: a pod's Deployment, a Job's CronJob."""
         for _ in range(4):
             kind, name, uid = objects.controller(found)
-            owner = next((each for each in self.of(kind) if objects.name(each) == name), None) if kind else None
+            namespace = objects.text(found, "metadata", "namespace")
+            owner = (
+                next((each for each in self.of(kind, namespace) if objects.name(each) == name), None) if kind else None
+            )
             if owner is None or (uid and objects.uid(owner) and uid != objects.uid(owner)):
                 return found
             found = owner
@@ -157,11 +189,11 @@ class Scene:
             return ()
         owners = {objects.uid(workload)}
         for kind in ("ReplicaSet", "Job"):
-            owners |= {objects.uid(each) for each in self.of(kind) if objects.controller(each)[2] in owners}
+            owners |= {objects.uid(each) for each in self.of(kind, "") if objects.controller(each)[2] in owners}
         over = frozenset() if objects.kind(workload) in {"Job", "CronJob"} else frozenset({"Failed", "Succeeded"})
         return tuple(
             each
-            for each in self.of("Pod")
+            for each in self.of("Pod", "")
             if objects.controller(each)[2] in owners
             and not self._ends(each)
             and objects.text(each, "status", "phase") not in over
@@ -172,27 +204,56 @@ class Scene:
         return deleted is not None and deleted > self.now
 
     @cached_property
+    def lost_nodes(self) -> frozenset[str]:
+        """The nodes that post no status any more: what pods on them say of themselves is old."""
+        return frozenset(
+            objects.name(each)
+            for each in self.objects.get("Node", ())
+            if objects.text(objects.condition(each, "Ready"), "status") == "Unknown"
+        )
+
+    @cached_property
     def dependencies(self) -> tuple[Object, ...]:
         """The workloads that log lines about a failure name, by Service or address; then those of the catalog."""
-        services = {objects.name(each): each for each in self.of("Service")}
-        services |= {
+        services = {_full_name(each): each for each in self.of("Service", "")}
+        addresses = {
             address: each for each in self.of("Service") if (address := objects.text(each, "spec", "clusterIP"))
         }
         pods = {address: each for each in self.of("Pod") if (address := objects.text(each, "status", "podIP"))}
         found: dict[str, Object] = {}
         for name in (*self.named_in_logs, *self.place.depends_on):
-            behind = self.behind(services[name]) if name in services else None
+            full = name if name in services else f"{name}.{self.place.namespace}"
+            service = services.get(full) or addresses.get(name)
+            behind = self.behind(service) if service is not None else None
             if name in pods:
                 behind = self.top(pods[name])
             if behind is not None and behind is not self.workload:
-                found.setdefault(objects.reference(behind), behind)
+                found.setdefault(objects.uid(behind) or objects.reference(behind), behind)
         return tuple(found.values())
 
     @cached_property
     def named_in_logs(self) -> tuple[str, ...]:
-        """Words that may be hosts in log lines about a failure, of the latest lines first."""
-        lines = [line for log in self.logs for line in reversed(log.lines) if _FAILURE.search(line)]
-        return tuple(dict.fromkeys(name for line in lines for name in (*_HOST.findall(line), *_IP.findall(line))))
+        """Words that may be hosts in log lines about a failure, of the latest lines first.
+
+        Those with a namespace come as ``settle.ledgers``.
+        """
+        names: list[str] = []
+        for line in self.failures:
+            names += [f"{host}.{namespace}" for host, namespace in _with_namespace(line)]
+            rest = _IN_NAMESPACE.sub(" ", line)
+            names += [*_HOST.findall(rest), *_IP.findall(rest)]
+        return tuple(dict.fromkeys(names))
+
+    @cached_property
+    def failures(self) -> tuple[str, ...]:
+        """The log lines about a failure, of each log the latest first."""
+        return tuple(line for log in self.logs for line in reversed(log.lines) if _FAILURE.search(line))
+
+    @cached_property
+    def other_namespaces(self) -> tuple[str, ...]:
+        """The other namespaces of hosts in log lines about a failure."""
+        found = [namespace for line in self.failures for _, namespace in _with_namespace(line)]
+        return tuple(each for each in dict.fromkeys(found) if each != self.place.namespace)
 
     @cached_property
     def fails_lookups(self) -> bool:
@@ -200,9 +261,10 @@ class Scene:
         return any(_LOOKUP.search(line) for log in self.logs for line in log.lines)
 
     def about(self, workload: Object) -> "Scene":
-        """Return the same scene with another subject, of the same namespace."""
+        """Return the same scene with another subject, perhaps of another namespace."""
         name = objects.name(workload)
-        place = Place(namespace=self.place.namespace, workload=name, named={objects.kind(workload): name})
+        namespace = objects.text(workload, "metadata", "namespace")
+        place = Place(namespace=namespace, workload=name, named={objects.kind(workload): name})
         own = {objects.name(each) for each in self.pods_of(workload)}
         return Scene(
             place=place,
@@ -237,6 +299,16 @@ class Scene:
             known = {objects.uid(each) for each in merged.get(key, ())} - {""}
             merged[key] = (*merged.get(key, ()), *(each for each in more if objects.uid(each) not in known))
         return replace(self, objects=merged, logs=(*self.logs, *logs), unseen=(*self.unseen, *unseen))
+
+
+def _full_name(value: Object) -> str:
+    return f"{objects.name(value)}.{objects.text(value, 'metadata', 'namespace')}"
+
+
+def _with_namespace(line: str) -> list[tuple[str, str]]:
+    return [
+        (host, space) for host, space in _IN_NAMESPACE.findall(line) if space not in _DOMAINS and not space.isdigit()
+    ]
 
 
 def involved(event: Object) -> str:

@@ -37,7 +37,8 @@ _TABLE: tuple[re.Pattern[str], ...] = tuple(
         r"^(panic: .+)",
         r"(exec format error)",
         r"^(\w*(?:Error|Exception): .+)",
-        r"(?i)(dial tcp .+)",
+        r"(?i)((?:(?:get|post|put|patch|delete|head) \"?https?://[^\s\"]+\"?:? )?dial tcp .+)",
+        r"((?:\w+\.)*\w*Timeout(?:Error|Exception)?: .+)",
         r"((?i:could not|cannot|can't|unable to|failed to) .+)",
     )
 )

@@ -33,6 +33,8 @@ KINDS: Final = {
     "hpa": "HorizontalPodAutoscaler",
     "ingress": "Ingress",
     "exported_ingress": "Ingress",
+    # Of the metrics of cert-manager; the name of something else is no Certificate.
+    "name": "Certificate",
 }
 
 _VERDICTS: Final = {
@@ -64,13 +66,8 @@ def questions(probe: ProbeSpec[KubernetesSpec], probe_context: ProbeContext) -> 
         return ()
     place = place_of(probe_context)
     name = subject_name(probe_context)
-    skip = ""
-    if not place.namespace and "Node" not in place.named:
-        skip = "the alert names no namespace and no node"
-    elif not place.workload and not place.named:
-        skip = "the alert names no object of Kubernetes"
     where = f" in namespace {place.namespace}" if place.namespace else ""
-    named = ", ".join(f"{kind}/{each}" for kind, each in place.named.items()) or place.workload
+    named = ", ".join(f"{kind}/{each}" for kind, each in place.named.items()) or place.workload or "all workloads"
     return (
         ProbeQuestion(
             probe=probe.name,
@@ -78,7 +75,6 @@ def questions(probe: ProbeSpec[KubernetesSpec], probe_context: ProbeContext) -> 
             target=name,
             query=f"kubectl get pods,events,deployments,replicasets,services{where}, for {named}",
             timeout=probe.timeout,
-            skip=skip,
             wire=(place, probe_context.began),
             endpoint="the Kubernetes API server",
         ),
@@ -93,9 +89,11 @@ def place_of(probe_context: ProbeContext) -> Place:
     namespace = subject.namespace if is_name(subject.namespace) else ""
     name = subject.service or subject.name
     service = service_of(probe_context)
+    # Where no label names the subject, the namespace does; and a workload may have the name of its namespace.
+    is_space = name == namespace and name not in (each for label, each in values.items() if label != "namespace")
     return Place(
         namespace=namespace,
-        workload=name if is_name(name) else "",
+        workload=name if is_name(name) and not is_space else "",
         named=named,
         depends_on=service.depends_on if service is not None else (),
     )

@@ -11,9 +11,10 @@ from responder.diagnose.contract import ProbeContext
 from responder.diagnose.probes.kubernetes import place_of
 from responder.model.clock import Deadline
 from responder.model.clue import Clue
-from responder.model.decision import Subject
 from responder.model.message import Response
+from responder.triage.subject import subject
 from tests.support.kubernetes.scenarios import Scenario
+from tests.support.platform import a_book, a_service
 
 
 class _Clock:
@@ -27,11 +28,13 @@ class _Clock:
 def scene_of(scenario: Scenario, seconds: float = 5.0) -> Scene:
     """Read the cluster of a scenario as the probe does."""
     labels = scenario.alerts[0]["labels"]
-    name = labels.get("service") or labels.get("deployment") or ""
-    subject = Subject(
-        service=None, namespace=labels.get("namespace", ""), name=name, values=labels, why="", rejected=()
-    )
-    place = place_of(ProbeContext(subject=subject, services={}, prometheus_url="", cluster=True))
+    services = {
+        name: a_service(name, namespace=labels.get("namespace", ""), depends_on=tuple(each.get("depends_on") or ()))
+        for name, each in (scenario.given.get("catalogue") or {}).items()
+    }
+    book = a_book(services=services, namespace="")
+    known = ProbeContext(subject=subject(labels, book), services=services, prometheus_url="", cluster=True)
+    place = place_of(known)
     clock = _Clock()
     shared = SharedReads(lambda target, _deadline, _cap: Response(*scenario.cluster.answer(target)), clock)
     began = datetime.fromisoformat(scenario.alerts[0]["startsAt"])

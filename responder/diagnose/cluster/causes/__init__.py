@@ -3,15 +3,18 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+from responder.diagnose.cluster import objects
 from responder.diagnose.cluster.causes import (
     admission,
     autoscaler,
+    certificate,
     changes,
     config,
     crash,
     dependencies,
     endpoints,
     image,
+    ingress,
     job,
     node,
     policy,
@@ -22,6 +25,7 @@ from responder.diagnose.cluster.causes import (
 )
 from responder.diagnose.cluster.scene import Scene
 from responder.model.clue import Clue, Role
+from responder.model.text import cut
 
 #: Each is pure: the clues that a scene gives, none if there are none.
 LOOKS: tuple[Callable[[Scene], tuple[Clue, ...]], ...] = (
@@ -33,6 +37,8 @@ LOOKS: tuple[Callable[[Scene], tuple[Clue, ...]], ...] = (
     config.look,
     crash.look,
     readiness.look,
+    ingress.look,
+    certificate.look,
     endpoints.look,
     policy.look,
     dependencies.look,
@@ -41,6 +47,8 @@ LOOKS: tuple[Callable[[Scene], tuple[Clue, ...]], ...] = (
     rollout.look,
     changes.look,
 )
+#: Characters of a clue's sentence.
+SENTENCE = 240
 #: Steps from the subject to what its logs name, and on to what theirs name.
 MOST_STEPS = 2
 #: Kinds that an alert is about rather than the workload behind them: their clues come first.
@@ -58,8 +66,12 @@ def investigate(scene: Scene, steps: int = MOST_STEPS) -> tuple[Clue, ...]:
     found.sort(key=lambda clue: clue.entity not in named)
     for neighbor in scene.dependencies[:_MOST_NEIGHBORS] if steps else ():
         further = investigate(scene.about(neighbor), steps - 1)
-        found += [replace(clue, step=clue.step + 1) for clue in further if clue.role in _FOLLOWED]
-    return tuple(dict.fromkeys(found))
+        namespace = objects.text(neighbor, "metadata", "namespace")
+        where = f"namespace {namespace}: " if namespace != scene.place.namespace else ""
+        found += [
+            replace(clue, step=clue.step + 1, says=f"{where}{clue.says}") for clue in further if clue.role in _FOLLOWED
+        ]
+    return tuple(dict.fromkeys(replace(clue, says=cut(clue.says, SENTENCE)) for clue in found))
 
 
 def unseen(scene: Scene) -> tuple[Clue, ...]:

@@ -1,5 +1,6 @@
 """Changes before the alert: rollouts and rollbacks by revision, scale-downs, new policies and quotas, edits."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from responder.diagnose.cluster import objects
@@ -20,8 +21,7 @@ def look(scene: Scene) -> tuple[Clue, ...]:
     about = [each for each in (scene.workload, *scene.dependencies) if each is not None]
     for workload in about:
         found += [clue for clue in (_rollout(scene, workload), _scaled(scene, workload)) if clue is not None]
-    found += [clue for kind in ("NetworkPolicy", "ResourceQuota", "LimitRange") for clue in _new(scene, kind)]
-    found += _edited(scene)
+    found += _objects(scene, about)
     if scene.workload is not None and not any(each.role is Role.CHANGE for each in found):
         found += _quiet(scene, scene.workload)
     return tuple(found)
@@ -126,50 +126,62 @@ def _scaled(scene: Scene, workload: Object) -> Clue | None:
     return None
 
 
-def _new(scene: Scene, kind: str) -> list[Clue]:
-    return [
-        Clue(
-            code="change-new",
-            role=Role.CHANGE,
-            entity=objects.reference(each),
-            says=f"{kind} {objects.name(each)} was created {before_alert(scene, moment)}",
-            certainty=Certainty.COINCIDES,
-            since=moment,
-        )
-        for each in scene.of(kind)
-        if (moment := objects.created(each)) is not None and is_recent(scene, moment)
+def last_edit(value: Object) -> tuple[datetime | None, str]:
+    """Return when an object was last edited after its creation, and by which client; None if it never was."""
+    edits = [
+        (moment, objects.text(field, "manager") or "an unknown client")
+        for field in objects.items(value, "metadata", "managedFields")
+        if not objects.text(field, "subresource") and (moment := objects.when(field, "time"))
     ]
+    moment, manager = max(edits, default=(None, ""))
+    created = objects.created(value)
+    if moment is None or (created and moment - created < timedelta(minutes=1)):
+        return None, ""
+    return moment, manager
 
 
-def _edited(scene: Scene) -> list[Clue]:
-    """Return recent edits of Services, policies and quotas that existed before."""
+def _objects(scene: Scene, about: Sequence[Object]) -> list[Clue]:
+    """Return new and edited objects: Services in front of these workloads, policies that select them, quotas."""
     found: list[Clue] = []
-    own = scene.workload
-    for kind in ("Service", "NetworkPolicy", "ResourceQuota", "HorizontalPodAutoscaler"):
+    for kind in ("Service", "NetworkPolicy", "ResourceQuota", "LimitRange", "HorizontalPodAutoscaler", "Ingress"):
         for each in scene.of(kind):
-            if kind == "Service" and (own is None or scene.behind(each) is not own):
+            created, (edited, manager) = objects.created(each), last_edit(each)
+            if not _concerns(scene, each, about):
                 continue
-            edits = [
-                (moment, objects.text(field, "manager"))
-                for field in objects.items(each, "metadata", "managedFields")
-                if not objects.text(field, "subresource") and (moment := objects.when(field, "time"))
-            ]
-            moment, manager = max(edits, default=(None, ""))
-            created = objects.created(each)
-            if moment is None or not is_recent(scene, moment) or (created and moment - created < timedelta(minutes=1)):
+            if is_recent(scene, created) and created and kind in {"NetworkPolicy", "ResourceQuota", "LimitRange"}:
+                code, moment, verb = "change-new", created, "created"
+            elif is_recent(scene, edited) and edited:
+                code, moment, verb = "change-edit", edited, f"edited by {manager}"
+            else:
                 continue
             found.append(
                 Clue(
-                    code="change-edit",
+                    code=code,
                     role=Role.CHANGE,
                     entity=objects.reference(each),
-                    says=f"{kind} {objects.name(each)} was edited by {manager or 'an unknown client'} "
-                    f"{before_alert(scene, moment)}",
+                    says=f"{kind} {objects.name(each)} was {verb} {before_alert(scene, moment)}",
                     certainty=Certainty.COINCIDES,
                     since=moment,
                 )
             )
     return found
+
+
+def _concerns(scene: Scene, value: Object, about: Sequence[Object]) -> bool:
+    """Return True if an object is about one of these workloads, or about the whole namespace."""
+    match objects.kind(value):
+        case "Service":
+            behind = scene.behind(value)
+            return any(each is behind for each in about)
+        case "NetworkPolicy":
+            selector = objects.at(value, "spec", "podSelector")
+            carried = (objects.pairs(each, "spec", "template", "metadata", "labels") for each in about)
+            return any(objects.selects(selector, each) for each in carried)
+        case "HorizontalPodAutoscaler":
+            return any(objects.text(value, "spec", "scaleTargetRef", "name") == objects.name(each) for each in about)
+        case "Ingress":
+            return scene.place.named.get("Ingress") == objects.name(value)
+    return True
 
 
 def _quiet(scene: Scene, workload: Object) -> list[Clue]:

@@ -53,7 +53,7 @@ def _reason(scene: Scene, pod: Object) -> tuple[str, str] | None:
         return None
     for event in scene.events_of(pod):
         seen = last_seen(event)
-        if objects.text(event, "reason") in {"FailedMount", "FailedCreatePodSandBox", "FailedAttachVolume"} and seen:
+        if objects.text(event, "reason") in {"FailedMount", "FailedCreatePodSandBox"} and seen:
             return _named(None, objects.text(event, "message"))
     return None
 

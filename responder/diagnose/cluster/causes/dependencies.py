@@ -3,6 +3,7 @@
 import re
 
 from responder.diagnose.cluster import objects
+from responder.diagnose.cluster.objects import Object
 from responder.diagnose.cluster.pods import containers, is_ready, logs_of, ready_of
 from responder.diagnose.cluster.scene import Scene
 from responder.diagnose.cluster.signature import signature
@@ -10,6 +11,15 @@ from responder.model.clue import Certainty, Clue, Role
 
 _LOOKUP = re.compile(
     r"(?:lookup |UnknownHost(?:Exception)?:? |getaddrinfo \w+ |resolve (?:host:? ?)?[\"']?)([a-z0-9][-a-z0-9.]*)",
+    re.IGNORECASE,
+)
+
+#: A host with a domain of its own, in an address or before a port.
+_HOST = re.compile(
+    r"(?:https?://|[\s\"'(@])((?:[a-z0-9][-a-z0-9]*\.)+(?!svc\b|local\b|cluster\b)[a-z]{2,})(?=[:/\s\"')])"
+)
+_UNREACHED = re.compile(
+    r"refused|time[sd]? ?-?out|unreachable|reset by peer|deadline exceeded|no route to host|\b50[234]\b|certificate",
     re.IGNORECASE,
 )
 
@@ -36,7 +46,24 @@ def look(scene: Scene) -> tuple[Clue, ...]:
                 leads_to=tuple(objects.reference(each) for each in scene.dependencies),
             )
         )
-    return (*found, *_lookups(scene))
+    return (*found, *_lookups(scene), *_outside(scene, workload))
+
+
+def _outside(scene: Scene, workload: Object) -> tuple[Clue, ...]:
+    """Return the host on the internet that refuses or does not answer, if no workload of the cluster is named too."""
+    if scene.dependencies or scene.fails_lookups:
+        return ()
+    for line in scene.failures:
+        match = _HOST.search(line)
+        if match is None or not _UNREACHED.search(line):
+            continue
+        says = (
+            f"{objects.name(workload)} cannot reach {match[1]}, which is outside the cluster: "
+            f"{signature([line], warnings=True) or 'it does not answer'}"
+        )
+        entity = objects.reference(workload)
+        return (Clue(code="external", role=Role.CAUSE, entity=entity, says=says, certainty=Certainty.LIKELY),)
+    return ()
 
 
 def _looping(scene: Scene, pod: objects.Object) -> bool:

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 
 from responder.diagnose.cluster import objects
+from responder.diagnose.cluster.causes.changes import is_recent, last_edit
 from responder.diagnose.cluster.causes.rollout import template_ports
 from responder.diagnose.cluster.objects import Object
-from responder.diagnose.cluster.pods import is_ready, ready_of, wanted
-from responder.diagnose.cluster.scene import Scene
+from responder.diagnose.cluster.pods import ready_of, serves, wanted
+from responder.diagnose.cluster.scene import Scene, ago
 from responder.model.clue import Certainty, Clue, Role
 
 
@@ -38,13 +39,20 @@ def _clue(scene: Scene, service: Object) -> Clue | None:
         return None  # scaled to 0: that it has no endpoints follows
     if not selected:
         pods = scene.pods_of(workload)
+        carried = objects.pairs(workload, "spec", "template", "metadata", "labels")
+        if workload is not None and not pods and objects.selects({"matchLabels": selector}, carried):
+            says = f"Service {name} has no endpoints: {objects.name(workload)} has no pods"
+            return Clue(code="service-unready", role=Role.SYMPTOM, entity=entity, says=says)
         differs = _difference(selector, workload, pods)
         well = f"; {ready_of(pods)} pods are ready" if pods else ""
         says = f"Service {name} has no endpoints: its selector {differs}{well}"
         return Clue(code="service-selector", role=Role.CAUSE, entity=entity, says=says)
-    ready = [each for each in selected if is_ready(each)]
+    ready = [each for each in selected if serves(scene, each)]
     if ports := _wrong_ports(service, workload, selected):
-        return Clue(code="service-port", role=Role.CAUSE, entity=entity, says=f"Service {name}: {ports}")
+        edited, manager = last_edit(service)
+        since = f", edited by {manager} {ago(scene.now, edited)} ago" if edited and is_recent(scene, edited) else ""
+        says = f"Service {name}{since}: {ports}; {ready_of(selected)} of its pods are ready"
+        return Clue(code="service-port", role=Role.CAUSE, entity=entity, says=says, since=edited)
     if not ready:
         says = f"Service {name} has no ready endpoints: none of its {len(selected)} pods is ready"
         return Clue(code="service-unready", role=Role.SYMPTOM, entity=entity, says=says)
@@ -88,24 +96,25 @@ def _difference(selector: Mapping[str, str], workload: Object | None, pods: tupl
 def _wrong_ports(service: Object, workload: Object | None, selected: list[Object]) -> str:
     """Return the target port that no container of the pods has; empty where all fit or the pods declare none.
 
-    The API checks neither: a numeric port is forwarded to nothing, a named one gives no endpoints.
+    The API checks neither: a numeric port is forwarded to nothing, a named one gives no endpoints. A container may
+    listen on a port that it does not declare, so a number counts only if no port of the Service fits.
     """
     declared = (
         template_ports({"spec": {"template": workload["spec"]["template"]}})
         if workload and objects.at(workload, "spec", "template")
         else template_ports({"spec": {"template": {"spec": objects.at(selected[0], "spec")}}})
     )
-    if not declared:
+    ports = [each for each in objects.items(service, "spec", "ports") if objects.text(each, "protocol") in {"", "TCP"}]
+    targets = [objects.at(each, "targetPort") or objects.at(each, "port") for each in ports]
+    if not declared or not targets:
         return ""
-    for each in objects.items(service, "spec", "ports"):
-        target = objects.at(each, "targetPort") or objects.at(each, "port")
-        if objects.text(each, "protocol") in {"UDP", "SCTP"}:
-            continue
-        fits = target in declared if isinstance(target, str) else target in declared.values()
-        if not fits:
-            ports = ", ".join(str(port) for port in declared.values())
-            return (
-                f"its target port {target} is not a port of the pods ({ports}), so connections to "
-                f"port {objects.at(each, 'port')} are refused"
-            )
-    return ""
+    named = ", ".join(f"{port} {name}" if name != str(port) else str(port) for name, port in declared.items())
+    for target in targets:
+        if isinstance(target, str) and target not in declared:
+            return f"no endpoints, because its target port {target} is not a port of the pods ({named})"
+    if any(isinstance(each, str) or each in declared.values() for each in targets):
+        return ""
+    return (
+        f"its target port {targets[0]} is not a port of the pods ({named}), so connections to "
+        f"port {objects.at(ports[0], 'port')} are refused"
+    )

@@ -4,35 +4,43 @@ from collections import defaultdict
 
 from responder.diagnose.cluster import objects
 from responder.diagnose.cluster.objects import Object
-from responder.diagnose.cluster.pods import is_ready
+from responder.diagnose.cluster.pods import is_ready, many, serves
 from responder.diagnose.cluster.scene import Scene, ago
 from responder.model.clue import Clue, Role
 
 _PRESSURES = ("MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable")
 #: Workloads on a node that a sentence names.
-_NAMED = 4
+_NAMED = 3
 #: Seconds after which a lease is old: four times the 10 s in which the kubelet renews it.
 _LEASE_SECONDS = 40.0
 
 
 def look(scene: Scene) -> tuple[Clue, ...]:
-    """Return what is wrong with the node that the alert names, or with nodes of unready pods of the subject."""
+    """Return what is wrong with the node that the alert names, or with nodes of pods of the subject."""
     named = scene.place.named.get("Node", "")
-    names = [named] if named else _of_unready(scene)
+    nodes = scene.objects.get("Node", ())
+    names = [named] if named else _of_subject(scene)
+    if scene.is_wide and not scene.place.namespace:
+        names = [objects.name(each) for each in nodes if not objects.is_true(each, "Ready") or _pressed(each)]
     found: list[Clue] = []
     for name in names:
-        node = next((each for each in scene.objects.get("Node", ()) if objects.name(each) == name), None)
+        node = next((each for each in nodes if objects.name(each) == name), None)
         if node is not None:
-            found += _clues(scene, node, named=bool(named))
+            found += _clues(scene, node, named=name == named)
         elif named and scene.was_read("Node"):
             says = f"node {name} is no longer part of the cluster"
             found.append(Clue(code="node-gone", role=Role.CAUSE, entity=f"Node/{name}", says=says))
     return tuple(found)
 
 
-def _of_unready(scene: Scene) -> list[str]:
-    pods = [each for each in scene.pods_of(scene.workload) if not is_ready(each)]
+def _of_subject(scene: Scene) -> list[str]:
+    """Return the nodes of unready pods of the subject, and those that are lost: their pods still say they are ready."""
+    pods = [each for each in scene.pods_of(scene.workload) if not serves(scene, each)]
     return sorted({objects.text(each, "spec", "nodeName") for each in pods} - {""})
+
+
+def _pressed(node: Object) -> list[str]:
+    return [each for each in _PRESSURES if objects.is_true(node, each)]
 
 
 def _clues(scene: Scene, node: Object, *, named: bool) -> list[Clue]:
@@ -41,33 +49,43 @@ def _clues(scene: Scene, node: Object, *, named: bool) -> list[Clue]:
     ready = objects.condition(node, "Ready")
     status, since = objects.text(ready, "status"), objects.when(ready, "lastTransitionTime")
     at = f" {ago(scene.now, since)} ago" if since else ""
-    others = scene.objects.get("Node", ())
-    down = [each for each in others if not objects.is_true(each, "Ready")]
-    share = f" ({len(down)} of {len(others)} nodes not ready)" if len(others) > 1 else ""
-    lives = _lives(scene, name)
+    lives = _lives(scene, name) if named else _hosts(scene, name)
     if status == "Unknown":
         lease = _lease(scene, name)
+        share = _share(scene, node) if named or scene.is_wide else ""
         says = f"node {name} stopped posting status{at}{share}: heartbeat lost{lease}{lives}"
         found.append(Clue(code="node-lost", role=Role.CAUSE, entity=entity, says=says, since=since))
     elif status == "False":
         why = objects.text(ready, "message") or objects.text(ready, "reason")
-        says = f"node {name} is not ready{at}{share}: {why[:120]}{lives}"
+        why = why.rpartition("message:")[2]
+        span = f" for {ago(scene.now, since)}" if since else ""
+        share = _share(scene, node) if named or scene.is_wide else ""
+        says = f"node {name} is not ready{span}{share}: {why[:100]}{lives}"
         found.append(Clue(code="node-runtime", role=Role.CAUSE, entity=entity, says=says, since=since))
-    for pressure in _PRESSURES:
-        if objects.is_true(node, pressure):
-            told = objects.condition(node, pressure)
-            began = objects.when(told, "lastTransitionTime")
-            at_time = f" since {ago(scene.now, began)}" if began else ""
-            why = objects.text(told, "message") or objects.text(told, "reason")
-            says = f"node {name} has {pressure}{at_time}: {why[:100]}{_evicted(scene, name)}{lives}"
-            found.append(Clue(code="node-pressure", role=Role.CAUSE, entity=entity, says=says, since=began))
+    for pressure in _pressed(node):
+        began = objects.when(objects.condition(node, pressure), "lastTransitionTime")
+        span = f" for {ago(scene.now, began)}" if began else ""
+        says = f"node {name} has {pressure}{span}{_evicted(scene, name)}{lives}"
+        found.append(Clue(code="node-pressure", role=Role.CAUSE, entity=entity, says=says, since=began))
     if objects.at(node, "spec", "unschedulable") is True:
-        found.append(
-            Clue(code="node-cordoned", role=Role.FACT, entity=entity, says=f"node {name} is cordoned (unschedulable)")
-        )
-    if named and not found:
+        says = f"node {name} is cordoned (unschedulable){lives if named else ''}"
+        found.append(Clue(code="node-cordoned", role=Role.FACT, entity=entity, says=says))
+    if named and not any(each.role is Role.CAUSE for each in found):
         found.append(Clue(code="node-ready", role=Role.FINE, entity=entity, says=f"node {name} is ready"))
     return found
+
+
+def _share(scene: Scene, node: Object) -> str:
+    """Return how many nodes are not ready, which the others are, and the zone if it is that of all of them."""
+    nodes = scene.objects.get("Node", ())
+    down = [each for each in nodes if not objects.is_true(each, "Ready")]
+    if len(nodes) < 2:
+        return ""
+    others = [objects.name(each) for each in down if each is not node]
+    zones = {objects.labels(each).get("topology.kubernetes.io/zone", "") for each in down}
+    zone = f", all in zone {zones.pop()}" if len(down) > 1 and len(zones) == 1 and "" not in zones else ""
+    also = f", also {', '.join(others[:2])}" if others else ""
+    return f" ({len(down)} of {len(nodes)} nodes not ready{also}{zone})"
 
 
 def _lease(scene: Scene, node: str) -> str:
@@ -79,30 +97,52 @@ def _lease(scene: Scene, node: str) -> str:
 
 
 def _evicted(scene: Scene, node: str) -> str:
-    count = sum(
-        objects.text(each, "status", "reason") == "Evicted" and objects.text(each, "spec", "nodeName") == node
+    gone = [
+        workload_name(each)
         for each in scene.objects.get("Pod", ())
-    )
-    return f", {count} pods evicted" if count else ""
+        if objects.text(each, "status", "reason") == "Evicted" and objects.text(each, "spec", "nodeName") == node
+    ]
+    if not gone:
+        return ""
+    of = ", ".join(sorted(set(gone))[:_NAMED])
+    return f", {len(gone)} {'pods' if len(gone) > 1 else 'pod'} evicted (of {of})"
+
+
+def _hosts(scene: Scene, node: str) -> str:
+    """Return how many pods of the subject are on a node, and how many of them still count as ready."""
+    pods = scene.pods_of(scene.workload)
+    here = [each for each in pods if objects.text(each, "spec", "nodeName") == node]
+    if not here or scene.workload is None:
+        return ""
+    ready = sum(map(is_ready, here)) if node in scene.lost_nodes else 0
+    count = "which still counts as ready" if len(here) == 1 else f"{ready} of which still count as ready"
+    stale = f", {count}" if ready else ""
+    return f"; {many(len(here), len(pods))} of {objects.name(scene.workload)} on it{stale}"
 
 
 def _lives(scene: Scene, node: str) -> str:
-    """Return the workloads with pods on a node, and how many of their pods are ready."""
-    pods = [each for each in scene.objects.get("Pod", ()) if objects.controller(each)[0] != "DaemonSet"]
-    by_owner: dict[str, list[Object]] = defaultdict(list)
-    for each in pods:
-        by_owner[objects.controller(each)[2]].append(each)
-    here = {objects.controller(each)[2]: each for each in pods if objects.text(each, "spec", "nodeName") == node}
+    """Return the workloads with pods on a node, evicted ones too, and how many of their pods are ready elsewhere.
+
+    Namespaces of which only the pods of this node were read are left out: nothing is known of the others.
+    """
+    by_owner: dict[tuple[str, str], list[Object]] = defaultdict(list)
+    for each in scene.objects.get("Pod", ()):
+        if objects.controller(each)[0] != "DaemonSet" and objects.text(each, "metadata", "namespace") != "kube-system":
+            by_owner[objects.text(each, "metadata", "namespace"), workload_name(each)].append(each)
     parts: list[str] = []
-    for owner, pod in here.items():
-        mates = by_owner[owner] if owner else [pod]
-        ready = [each for each in mates if is_ready(each) and objects.text(each, "spec", "nodeName") != node]
-        serves = "still serves" if ready else "does not serve"
-        parts.append(f"{workload_name(pod)} {serves} ({len(ready)} of {len(mates)} pods ready)")
+    for (_, owner), mates in by_owner.items():
+        if not any(objects.text(each, "spec", "nodeName") == node for each in mates):
+            continue
+        living = [each for each in mates if objects.text(each, "status", "phase") not in {"Failed", "Succeeded"}]
+        ready = [each for each in living if serves(scene, each)]
+        if living:
+            verb = "still serves" if ready else "does not serve"
+            parts.append(f"{owner} {verb} ({len(ready)} of {len(living)} pods ready)")
     if not parts:
         return ""
+    ranked = sorted(parts, key=lambda each: ("does not" not in each, each))
     more = f" and {len(parts) - _NAMED} more" if len(parts) > _NAMED else ""
-    return f"; {', '.join(sorted(parts)[:_NAMED])}{more}"
+    return f"; {', '.join(ranked[:_NAMED])}{more}"
 
 
 def workload_name(pod: Object) -> str:

@@ -1,14 +1,18 @@
 """Network policies: which one stands between a caller and what it calls, since when, and what it lets through."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from responder.diagnose.cluster import objects
-from responder.diagnose.cluster.causes.changes import is_recent
+from responder.diagnose.cluster.causes.changes import is_recent, last_edit
 from responder.diagnose.cluster.objects import Object
 from responder.diagnose.cluster.scene import Scene, ago
 from responder.model.clue import Certainty, Clue, Role
 
 _DNS_PORT = 53
+#: What a policy lets through that has a rule without conditions.
+EVERYTHING = "everything"
 
 
 def look(scene: Scene) -> tuple[Clue, ...]:
@@ -50,7 +54,7 @@ def _between(scene: Scene, caller: Object, callee: Object) -> list[Clue]:
     for direction, one, other in (("Ingress", callee, caller), ("Egress", caller, callee)):
         policies = _selecting(scene, one, direction)
         if policies and not any(_admits(each, direction, _labels(other)) for each in policies):
-            newest = max(policies, key=lambda each: objects.text(each, "metadata", "creationTimestamp"))
+            newest = max(policies, key=_changed)
             found.append(_blocked(scene, newest, direction, caller, callee))
     return found
 
@@ -75,23 +79,32 @@ def _is_peer(given: Any, labels: dict[str, str]) -> bool:
 
 
 def _blocked(scene: Scene, policy: Object, direction: str, caller: Object, callee: Object) -> Clue:
-    created = objects.created(policy)
-    age = f", created {ago(scene.now, created)} ago," if created else ""
+    changed, age = _age(scene, policy)
     one, other = (callee, caller) if direction == "Ingress" else (caller, callee)
     way = "reach" if direction == "Ingress" else "be reached by"
     carried = _labels(other)
     wanted = admitted(policy, direction)
     differs = ", ".join(f"{key}={carried[key]}" for key in _keys(policy, direction) if key in carried)
-    has = f" ({objects.name(other)} has {differs})" if differs else f" ({objects.name(other)} is not among them)"
+    among = "" if wanted == "nothing" else f" ({objects.name(other)} is not among them)"
+    has = f" ({objects.name(other)} has {differs})" if differs else among
     return Clue(
         code="policy-blocks",
         role=Role.CAUSE,
         entity=objects.reference(policy),
         says=f"{objects.name(caller)} cannot connect to {objects.name(callee)}: "
-        f"NetworkPolicy {objects.name(policy)}{age} lets only {wanted} {way} {objects.name(one)}{has}",
-        certainty=Certainty.SHOWN if is_recent(scene, created) else Certainty.LIKELY,
-        since=created,
+        f"NetworkPolicy {objects.name(policy)}{age} lets {wanted} {way} {objects.name(one)}{has}",
+        certainty=Certainty.SHOWN if is_recent(scene, changed) else Certainty.LIKELY,
+        since=changed,
     )
+
+
+def _age(scene: Scene, policy: Object) -> tuple[datetime | None, str]:
+    """Return when a policy last changed, and that in words: created, or edited since."""
+    edited, manager = last_edit(policy)
+    if edited is not None:
+        return edited, f", edited by {manager} {ago(scene.now, edited)} ago,"
+    created = objects.created(policy)
+    return created, f", created {ago(scene.now, created)} ago," if created else ""
 
 
 def admitted(policy: Object, direction: str) -> str:
@@ -100,6 +113,12 @@ def admitted(policy: Object, direction: str) -> str:
     rules = objects.items(policy, "spec", key)
     if not rules:
         return "nothing"
+    if not all(rules):
+        return EVERYTHING
+    return f"only {_peers(rules, side)}"
+
+
+def _peers(rules: Sequence[Any], side: str) -> str:
     words: list[str] = []
     for rule in rules:
         for peer in objects.items(rule, side):
@@ -133,18 +152,17 @@ def _lookups(scene: Scene, own: Object) -> list[Clue]:
     policies = _selecting(scene, own, "Egress")
     if not policies or any(_lets_dns(each) for each in policies):
         return []
-    newest = max(policies, key=lambda each: objects.text(each, "metadata", "creationTimestamp"))
-    created = objects.created(newest)
-    age = f", created {ago(scene.now, created)} ago," if created else ""
+    newest = max(policies, key=_changed)
+    changed, age = _age(scene, newest)
     return [
         Clue(
             code="policy-dns",
             role=Role.CAUSE,
             entity=objects.reference(newest),
             says=f"{objects.name(own)} cannot resolve names: NetworkPolicy {objects.name(newest)}{age} "
-            f"lets it reach only {admitted(newest, 'Egress')}, and DNS (port 53) is not among them",
+            f"lets it reach {admitted(newest, 'Egress')}, and DNS (port 53) is not among them",
             certainty=Certainty.SHOWN,
-            since=created,
+            since=changed,
         )
     ]
 
@@ -160,17 +178,28 @@ def _lets_dns(policy: Object) -> bool:
 
 
 def _in_front(scene: Scene, own: Object) -> list[Clue]:
-    """Return a recent policy in front of the subject: it may keep callers away that nothing here shows."""
-    return [
-        Clue(
-            code="policy-new",
-            role=Role.CAUSE,
-            entity=objects.reference(each),
-            says=f"NetworkPolicy {objects.name(each)}, created {ago(scene.now, created)} ago, lets only "
-            f"{admitted(each, 'Ingress')} reach {objects.name(own)}",
-            certainty=Certainty.COINCIDES,
-            since=created,
+    """Return a policy in front of the subject that changed lately: it may keep callers away that nothing here shows."""
+    found: list[Clue] = []
+    for each in _selecting(scene, own, "Ingress"):
+        changed, age = _age(scene, each)
+        lets = admitted(each, "Ingress")
+        if not is_recent(scene, changed) or lets == EVERYTHING:
+            continue
+        says = f"NetworkPolicy {objects.name(each)}{age} lets {lets} reach {objects.name(own)}"
+        found.append(
+            Clue(
+                code="policy-new",
+                role=Role.CAUSE,
+                entity=objects.reference(each),
+                says=says,
+                certainty=Certainty.COINCIDES,
+                since=changed,
+            )
         )
-        for each in _selecting(scene, own, "Ingress")
-        if (created := objects.created(each)) is not None and is_recent(scene, created)
-    ]
+    return found
+
+
+def _changed(policy: Object) -> str:
+    """Return the time of the last change, for sorting."""
+    edited, _ = last_edit(policy)
+    return edited.isoformat() if edited else objects.text(policy, "metadata", "creationTimestamp")

@@ -4,8 +4,9 @@ import re
 from collections import defaultdict
 
 from responder.diagnose.cluster import objects
+from responder.diagnose.cluster.causes.rollout import is_under_way
 from responder.diagnose.cluster.objects import Object
-from responder.diagnose.cluster.pods import containers, is_ready, logs_of, many
+from responder.diagnose.cluster.pods import containers, is_ready, logs_of, many, wanted
 from responder.diagnose.cluster.scene import Scene, times
 from responder.diagnose.cluster.signature import signature
 from responder.model.clue import Certainty, Clue, Role
@@ -16,7 +17,9 @@ _STATUS = re.compile(r"statuscode: (\d+)")
 
 def look(scene: Scene) -> tuple[Clue, ...]:
     """Return a clue for each way in which running pods of the subject are not ready."""
-    pods = scene.pods_of(scene.workload)
+    pods, workload = scene.pods_of(scene.workload), scene.workload
+    if workload is not None and sum(map(is_ready, pods)) >= wanted(workload) and is_under_way(scene, workload):
+        return ()
     found: dict[tuple[str, str], list[Object]] = defaultdict(list)
     said: dict[tuple[str, str], str] = {}
     for pod in pods:
@@ -61,8 +64,11 @@ def _clue(scene: Scene, total: int, key: tuple[str, str], unready: list[Object])
     code, answer = probe_answer(said)
     path, port = _asked(unready[0], probe)
     where = f" (path {path})" if path else f" (port {port})" if port else ""
-    seen = max((times(event) for pod in unready for event in scene.events_of(pod)), default=0)
-    says = f"{count}: the {probe.lower()} probe{where} {answer}, {seen} times{because}"
+    failed = [
+        event for pod in unready for event in scene.events_of(pod) if _FAILED.search(objects.text(event, "message"))
+    ]
+    seen = max(map(times, failed), default=1)
+    says = f"{count}: the {probe.lower()} probe{where} {answer}{f', {seen} times' if seen > 1 else ''}{because}"
     return Clue(
         code=code,
         role=Role.CAUSE if code in {"probe-path", "probe-port"} or reason else Role.SYMPTOM,

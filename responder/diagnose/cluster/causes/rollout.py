@@ -5,12 +5,14 @@ import re
 from responder.diagnose.cluster import objects
 from responder.diagnose.cluster.causes.changes import before_alert, revisions, template_of, versions
 from responder.diagnose.cluster.objects import Object
-from responder.diagnose.cluster.pods import is_ready, is_steady, ready_of, wanted
+from responder.diagnose.cluster.pods import is_ready, is_steady, ready_of, serves, wanted
 from responder.diagnose.cluster.scene import Scene, ago, last_seen
 from responder.model.clue import Certainty, Clue, Role
 
 #: The deployment controller's event; before 1.25 it did not name the count before.
 _SCALED = re.compile(r"Scaled down replica set \S+ from (\d+) to 0|to 0 from (\d+)")
+#: Seconds in which a new pod may start; younger ones are not blamed while the wanted number is ready.
+START_SECONDS = 90.0
 
 
 def look(scene: Scene) -> tuple[Clue, ...]:
@@ -26,10 +28,13 @@ def look(scene: Scene) -> tuple[Clue, ...]:
 def _ready(scene: Scene, workload: Object) -> Clue:
     """Return the ready pods of the wanted ones: well only if every pod was read and all are ready."""
     pods, name, needed = scene.pods_of(workload), objects.name(workload), wanted(workload)
-    ready = sum(map(is_ready, pods))
+    ready = sum(serves(scene, each) for each in pods)
     says = f"{ready} of {max(needed, len(pods))} pods of {name} ready"
     if not scene.was_read("Pod"):
-        return Clue(code="pods-unseen", role=Role.UNSEEN, entity=objects.reference(workload), says=f"pods of {name}")
+        return _by_status(workload, needed)
+    if ready >= needed and all(map(is_ready, pods)) is False and is_under_way(scene, workload):
+        says = f"a rollout of {name} is under way: {ready} pods ready, {needed} wanted"
+        return Clue(code="rollout-under-way", role=Role.FACT, entity=objects.reference(workload), says=says)
     if ready >= needed and ready == len(pods):
         if not all(is_steady(scene, each) for each in pods):
             says = f"all {says} at this moment"
@@ -38,6 +43,26 @@ def _ready(scene: Scene, workload: Object) -> Clue:
     serving = f"; {_serving(scene, workload)}" if ready and _serving(scene, workload) else ""
     return Clue(
         code="pods-unready", role=Role.SYMPTOM, entity=objects.reference(workload), says=f"{says}{serving}", leads_to=()
+    )
+
+
+def _by_status(workload: Object, needed: int) -> Clue:
+    """Return the ready replicas that a workload reports, where its pods could not be read: never that all is well."""
+    ready = objects.number(workload, "status", "readyReplicas") or objects.number(workload, "status", "numberReady")
+    says = f"{ready} of {needed} replicas of {objects.name(workload)} ready by its own status, its pods were not read"
+    role = Role.SYMPTOM if ready < needed else Role.FACT
+    return Clue(code="pods-unseen", role=role, entity=objects.reference(workload), says=says)
+
+
+def is_under_way(scene: Scene, workload: Object) -> bool:
+    """Return True if the newest revision is being rolled out within its deadline, and its unready pods are young."""
+    progress = objects.condition(workload, "Progressing")
+    if objects.text(progress, "reason") != "ReplicaSetUpdated":
+        return False
+    unready = [each for each in scene.pods_of(workload) if not is_ready(each)]
+    return all(
+        (created := objects.created(each)) is not None and (scene.now - created).total_seconds() < START_SECONDS
+        for each in unready
     )
 
 

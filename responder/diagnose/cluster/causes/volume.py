@@ -11,6 +11,10 @@ from responder.model.clue import Clue, Role
 
 _ATTACHED = re.compile(r"Multi-Attach error for volume \"([^\"]+)\"(.*)", re.DOTALL)
 
+_FAILED_MOUNT = re.compile(r"MountVolume\.\S+ failed for volume \"([^\"]+)\" ?: ?(.*)", re.DOTALL)
+#: Mounts of Secrets and ConfigMaps that are missing, or not yet synchronized, have a look of their own.
+_MISSING = re.compile(r"not found|references non-existent|failed to sync", re.IGNORECASE)
+
 
 def look(scene: Scene) -> tuple[Clue, ...]:
     """Return what keeps the claims of the subject, or the claim the alert names, from being used."""
@@ -67,17 +71,57 @@ def _is_default(class_: Object) -> bool:
 
 
 def _attached(scene: Scene, pods: tuple[Object, ...]) -> list[Clue]:
-    """Return volumes of the subject that hang on another node, often a dead one."""
+    """Return volumes of the subject that cannot be mounted: attached to another node, or their server fails."""
     found: list[Clue] = []
     for pod in pods:
         for event in scene.events_of(pod) if not is_ready(pod) else ():
-            match = _ATTACHED.search(objects.text(event, "message"))
-            if match is None:
-                continue
-            where = match[2].strip(" .")
-            says = f"{objects.name(pod)} cannot start: volume {match[1]} is attached to another node. {where[:100]}"
-            found.append(
-                Clue(code="volume-attached", role=Role.CAUSE, entity=objects.reference(pod), says=says.strip())
-            )
-            break
+            message, reason = objects.text(event, "message"), objects.text(event, "reason")
+            if match := _ATTACHED.search(message):
+                found.append(_elsewhere(scene, pod, match[1]))
+                break
+            if reason == "FailedMount" and (match := _FAILED_MOUNT.search(message)) and not _MISSING.search(message):
+                count = f" ({times(event)} times)" if times(event) > 1 else ""
+                why = match[2].rpartition("Output: ")[2].strip()
+                says = f"{objects.name(pod)} cannot start: volume {match[1]} is not mounted{count}: "
+                workload = scene.workload
+                found.append(
+                    Clue(
+                        code="volume-mount",
+                        role=Role.CAUSE,
+                        entity=objects.reference(workload if workload is not None else pod),
+                        says=f"{says}{_server(pod, match[1])}{why[:120]}",
+                    )
+                )
+                break
     return found
+
+
+def _server(pod: Object, volume: str) -> str:
+    """Return the server of an NFS volume, as ``from files.example.net: ``; empty for other volumes."""
+    for each in objects.items(pod, "spec", "volumes"):
+        if objects.text(each, "name") == volume and (server := objects.text(each, "nfs", "server")):
+            return f"from {server}: "
+    return ""
+
+
+def _elsewhere(scene: Scene, pod: Object, volume: str) -> Clue:
+    """Return where a volume is attached: by its VolumeAttachment, else by the other pod that uses the claim."""
+    claims = set(claims_of(pod))
+    own = objects.text(pod, "spec", "nodeName")
+    nodes = [
+        objects.text(each, "spec", "nodeName")
+        for each in scene.of("VolumeAttachment", "")
+        if objects.text(each, "spec", "source", "persistentVolumeName") == volume
+    ]
+    nodes += [objects.text(each, "spec", "nodeName") for each in scene.of("Pod") if claims & set(claims_of(each))]
+    node = next((each for each in nodes if each not in {"", own}), "")
+    dead = " (which is lost)" if node in scene.lost_nodes else ""
+    where = f"node {node}{dead}" if node else "another node"
+    of = f" of claim {', '.join(sorted(claims))}" if claims else ""
+    return Clue(
+        code="volume-attached",
+        role=Role.CAUSE,
+        entity=objects.reference(pod),
+        says=f"{objects.name(pod)} cannot start: volume {volume}{of} is still attached to {where}",
+        leads_to=(f"Node/{node}",) if dead else (),
+    )

@@ -1,0 +1,59 @@
+"""Certificates of cert-manager: not ready and why, when they expire, and which Ingress serves them."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from responder.diagnose.cluster import objects
+from responder.diagnose.cluster.objects import Object
+from responder.diagnose.cluster.scene import Scene, ago
+from responder.model.clue import Clue, Role
+
+#: Time before its end at which a certificate that is not renewed is a problem.
+_SOON = timedelta(days=7)
+
+
+def look(scene: Scene) -> tuple[Clue, ...]:
+    """Return what is wrong with the certificate that the alert names, and with those of the Ingress that it names."""
+    return tuple(clue for each in _of_subject(scene) for clue in _clue(scene, each))
+
+
+def _of_subject(scene: Scene) -> Iterator[Object]:
+    named = {scene.place.named.get("Certificate", ""), scene.place.workload}
+    ingress = scene.find("Ingress", scene.place.named.get("Ingress", ""))
+    secrets = {objects.text(each, "secretName") for each in objects.items(ingress, "spec", "tls")}
+    for each in scene.of("Certificate"):
+        if objects.name(each) in named or objects.text(each, "spec", "secretName") in secrets - {""}:
+            yield each
+
+
+def _clue(scene: Scene, certificate: Object) -> Iterator[Clue]:
+    name, entity = objects.name(certificate), objects.reference(certificate)
+    hosts = ", ".join(objects.items(certificate, "spec", "dnsNames")[:2])
+    ready = objects.condition(certificate, "Ready")
+    until = objects.when(certificate, "status", "notAfter")
+    expired = until is not None and until <= scene.now
+    soon = until is not None and until - scene.now < _SOON
+    if objects.text(ready, "status") == "True" and not soon:
+        end = f", expires in {ago(until, scene.now)}" if until else ""
+        yield Clue(code="certificate-ready", role=Role.FINE, entity=entity, says=f"certificate {name} is ready{end}")
+        return
+    since = objects.when(ready, "lastTransitionTime")
+    span = f" for {ago(scene.now, since)}" if since else ""
+    state = (
+        "expired" if expired else "is not renewed" if objects.text(ready, "status") == "True" else f"not ready{span}"
+    )
+    end = _end(until, scene.now)
+    message = objects.text(ready, "message")
+    why = f": {message.rpartition('retried: ')[2][:140]}" if message and "not ready" in state else ""
+    tries = objects.number(certificate, "status", "failedIssuanceAttempts")
+    failed = f", {tries} failed attempts" if tries else ""
+    issuer = objects.text(certificate, "spec", "issuerRef", "name")
+    by = f" (issuer {issuer})" if issuer else ""
+    says = f"certificate {name} of {hosts or 'no host'}{by} {state}{end}{failed}{why}"
+    yield Clue(code="certificate", role=Role.CAUSE, entity=entity, says=says, since=since)
+
+
+def _end(until: datetime | None, now: datetime) -> str:
+    if until is None:
+        return ", it was never issued"
+    return f", expired {ago(now, until)} ago" if until <= now else f", expires in {ago(until, now)}"
