@@ -1,6 +1,6 @@
 """Conclusion of the findings: likely cause, changes, ruled out, unknown, and the severity. Pure."""
 
-from collections import Counter
+import re
 from collections.abc import Iterable, Sequence
 
 from responder.diagnose.explain import Explanation, explain
@@ -8,7 +8,7 @@ from responder.model.clue import Certainty
 from responder.model.decision import FindingAdjustment, Subject
 from responder.model.finding import Conclusion, Finding, Verdict, priority, worst_first
 from responder.model.rule import FindingCondition
-from responder.model.text import cut
+from responder.model.text import cut, number_of
 
 #: The probe whose finding is the change, whatever its verdict.
 RECENT_CHANGES = "recent-changes"
@@ -18,6 +18,10 @@ _THROUGH_SERVICE = frozenset({"http", "tcp"})
 
 _LIMIT = 500
 _NAMED = 2
+_MOST_RULED_OUT = 6
+_MOST_UNKNOWN = 3
+#: The limit that was not exceeded, at the end of a headline.
+_LIMITS = re.compile(r" \((?:warning|critical) [<>] [^)]*\)")
 
 
 def conclude(findings: Iterable[Finding], subject: Subject) -> Conclusion:
@@ -34,12 +38,13 @@ def conclude(findings: Iterable[Finding], subject: Subject) -> Conclusion:
     return Conclusion(
         code=known.cause.code if known.cause else "",
         likely=_joined(_cause(known), _likely([each for each in others if each.verdict is Verdict.BAD], subject)),
-        changed=_joined(*(each.says for each in known.changes)) or (_changed(certain[0]) if certain else _quiet(known)),
+        changed=_joined(*(each.says for each in known.changes))
+        or (_changed(certain[0], subject) if certain else _quiet(known)),
         ruled_out=_joined(
             *(each.says for each in known.fine), _ruled_out(_looked_at(others, known, subject), subject), by=" · "
         ),
-        unknown=_joined(*(each.says for each in known.unseen), _unknown(others)),
-        seen=_joined(*_facts(known), *(_evidence(finding) for finding in well if not finding.judged)),
+        unknown=_joined(*(each.says for each in known.unseen), _unknown(others, subject)),
+        seen=_joined(*_facts(known), *(_without_subject(finding, subject) for finding in well if not finding.judged)),
     )
 
 
@@ -74,9 +79,9 @@ def _facts(known: Explanation) -> list[str]:
     return [each.says for each in known.facts if each.code != "change-none"]
 
 
-def _changed(finding: Finding) -> str:
+def _changed(finding: Finding, subject: Subject) -> str:
     if finding.verdict is Verdict.BAD:
-        return finding.headline
+        return _without_subject(finding, subject)
     return f"no recent changes ({finding.headline.removeprefix(f'{finding.target}: ')})"
 
 
@@ -85,13 +90,9 @@ def _likely(bad: list[Finding], subject: Subject) -> str:
         return ""
     # Among equal verdicts, evidence about the subject itself comes before evidence about its neighbors.
     own = sorted(bad, key=lambda finding: (priority(finding), not _is_about(finding, subject)))
-    text = "; ".join(_evidence(finding) for finding in own[:_NAMED])
+    text = "; ".join(_without_subject(finding, subject) for finding in own[:_NAMED])
     more = f"; and {len(own) - _NAMED} more" if len(own) > _NAMED else ""
     return cut(text + more, _LIMIT)
-
-
-def _evidence(finding: Finding) -> str:
-    return f"{finding.headline} ({finding.probe})"
 
 
 def _is_about(finding: Finding, subject: Subject) -> bool:
@@ -99,32 +100,38 @@ def _is_about(finding: Finding, subject: Subject) -> bool:
 
 
 def _ruled_out(findings: Sequence[Finding], subject: Subject) -> str:
-    """Return the ok probes by name, and the ok targets of probes with several targets by theirs."""
-    names: list[str] = []
-    neighbours: list[str] = []
-    answers = Counter(finding.probe for finding in findings)
+    """Return the ok findings in words; of probes that have a finding for each target, the targets."""
+    facts: list[str] = []
+    healthy: list[str] = []
     doubtful = {finding.probe for finding in findings if finding.verdict in {Verdict.BAD, Verdict.UNKNOWN}}
     for finding in findings:
         if finding.verdict is not Verdict.OK or not finding.judged:
             continue
         if finding.probe in doubtful and not finding.names_target:
             continue
-        if finding.names_target and (answers[finding.probe] > 1 or not _is_about(finding, subject)):
-            neighbours.append(finding.target)
+        if finding.names_target:
+            healthy.append(finding.target)
         else:
-            names.append(finding.probe)
-    parts = [f"{name} ok" for name in dict.fromkeys(names)]
-    if neighbours:
-        parts.append(f"{', '.join(dict.fromkeys(neighbours))} healthy")
-    return cut(" · ".join(parts), _LIMIT)
+            facts.append(_LIMITS.sub("", _without_subject(finding, subject)))
+    targets = [f"{', '.join(dict.fromkeys(healthy))} healthy"] if healthy else []
+    return cut(" · ".join([*_some(facts, _MOST_RULED_OUT), *targets]), _LIMIT)
 
 
-def _unknown(findings: tuple[Finding, ...]) -> str:
-    parts = [f"{finding.probe}: {finding.headline}" for finding in findings if finding.verdict is Verdict.UNKNOWN]
-    skipped = dict.fromkeys(finding.probe for finding in findings if finding.verdict is Verdict.SKIPPED)
-    if skipped:
-        parts.append(f"skipped: {', '.join(skipped)}")
+def _unknown(findings: tuple[Finding, ...], subject: Subject) -> str:
+    facts = [_without_subject(finding, subject) for finding in findings if finding.verdict is Verdict.UNKNOWN]
+    skipped = sum(finding.verdict is Verdict.SKIPPED for finding in findings)
+    parts = [*_some(facts, _MOST_UNKNOWN), *([f"{number_of(skipped, 'check')} skipped"] if skipped else [])]
     return cut("; ".join(parts), _LIMIT)
+
+
+def _without_subject(finding: Finding, subject: Subject) -> str:
+    """Return the headline, without the target where that is the subject, which the title names."""
+    return finding.headline.removeprefix(f"{finding.target}: ") if _is_about(finding, subject) else finding.headline
+
+
+def _some(texts: Sequence[str], most: int) -> list[str]:
+    kept = list(dict.fromkeys(texts))
+    return [*kept[:most], *([f"and {len(kept) - most} more"] if len(kept) > most else [])]
 
 
 #: The worst first.

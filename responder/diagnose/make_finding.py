@@ -87,7 +87,7 @@ def figure(value: float, unit: str) -> str:
         case "bytes":
             return _bytes(value)
         case "days":
-            return f"{plain(value)} days"
+            return span(value * 86400) if abs(value) < 2 else f"{plain(value)} days"
     return plain(value)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from responder.model.finding import NOTHING, Conclusion, Finding
-from responder.model.rule import Link
+from responder.model.rule import Link, Template
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +17,7 @@ class DecisionRecord:
     are seconds, ``respond_within`` counts from ``respond_from``; where the severity sets no time, ``response`` says
     what holds.
     ``probes`` are the names of the probes that were started for the incident's page, ``teams`` its teams.
+    ``templates`` are the severity's.
     """
 
     title: str
@@ -39,7 +40,6 @@ class DecisionRecord:
     owner: str = ""
     lead: str = ""
     escalation: str = ""
-    room: str = ""
     runbook: Link | None = None
     links: tuple[Link, ...] = ()
     rule: str
@@ -48,6 +48,7 @@ class DecisionRecord:
     history: str = ""
     probes: tuple[str, ...] = ()
     teams: tuple[str, ...] = ()
+    templates: Mapping[str, Template] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +65,14 @@ class AlertMember:
 class AlertExtract:
     """A bounded extract of an incident's alerts, as of its newest notification.
 
-    ``summary`` is what the alerts say about themselves, ``said`` the summary or title of the worst one. Where
-    ``counted``, the number of firing alerts and how long they have been firing follow. ``truncated`` counts the alerts
-    that ``max_alerts`` removed. ``dated`` is False where no alert names its start. ``labels`` and ``annotations`` are
-    those that all alerts share, tidied. ``members`` holds at most 20 alerts.
+    ``summary`` is what the alerts say about themselves, ``description`` what they say beyond it, ``said`` the summary
+    or title of the worst one. Where ``counted``, the number of firing alerts and how long they have been firing follow.
+    ``truncated`` counts the alerts that ``max_alerts`` removed. ``dated`` is False where no alert names its start.
+    ``labels`` and ``annotations`` are those that all alerts share, tidied. ``members`` holds at most 20 alerts.
     """
 
     summary: str
+    description: str = ""
     counted: bool = True
     truncated: int = 0
     started_at: datetime

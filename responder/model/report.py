@@ -51,7 +51,8 @@ class Report:
 
     ``severity`` is P1 to P4, ``pagerduty_severity`` one of critical, error, warning, info. Times are UTC.
     ``labels`` are those all alerts of the group share; ``note`` is the rule's note. ``pending``
-    names the probes that have not answered yet. Fields without content are empty.
+    names the probes that have not answered yet. ``heading`` and ``fields`` are those of the rule files' communication
+    template, filled in. Fields without content are empty.
     """
 
     kind: MessageKind
@@ -73,12 +74,11 @@ class Report:
     update: str = ""
     conclusion: Conclusion = NOTHING
     first_step: str = ""
+    description: str = ""
     related: str = ""
     clock: str = ""
     owner: str = ""
-    lead: str = ""
     escalation: str = ""
-    room: str = ""
     runbook: Link | None = None
     links: tuple[Link, ...] = ()
     findings: tuple[Finding, ...] = ()
@@ -92,10 +92,9 @@ class Report:
     started_at: datetime
     ended_at: datetime | None = None
     written_at: datetime
-    next_update: datetime | None = None
-    root_cause: str = ""
     resolution: str = ""
-    postmortem_due: datetime | None = None
     note: str = ""
     history: str = ""
     fallback_reason: str = ""
+    heading: str = ""
+    fields: Mapping[str, str] = field(default_factory=dict)

@@ -98,6 +98,26 @@ class PageAgain:
     least: int
 
 
+#: Placeholders in the fields of a communication template.
+TEMPLATE_WORDS = frozenset(
+    {
+        *("severity", "service", "subject", "environment", "incident", "summary", "impact", "status", "lead", "owner"),
+        *("response_target", "date", "duration", "update", "likely_cause", "root_cause", "resolution", "next_update"),
+    }
+)
+#: Those that are times: ``${ended+48h}`` is two days after the end.
+TEMPLATE_TIMES = frozenset(("started", "ended", "now"))
+TEMPLATE_SLOT = re.compile(r"\$\{([^}+]*)(?:\+([^}]*))?\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A communication template for one severity: a heading, and names and texts of fields with ``${placeholders}``."""
+
+    title: str
+    fields: tuple[tuple[str, str], ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Severity:
     """A severity and its consequences. ``priority`` 1 is the worst. All times are seconds.
@@ -105,6 +125,7 @@ class Severity:
     ``pagerduty`` is one of critical, error, warning, info (Events API v2). ``page_budget`` is how long after the
     webhook arrived the page may wait for the diagnosis. ``next_update`` is the interval of updates.
     More than ``flood_above`` new incidents within a minute are sent as a digest; with 0 each has its page.
+    ``templates`` are its communication templates: start, update, resolution.
     """
 
     name: str
@@ -119,6 +140,7 @@ class Severity:
     next_update: float
     flood_above: int = 0
     page_again: PageAgain | None = None
+    templates: Mapping[str, Template] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,7 +236,7 @@ class Action(StrEnum):
 class Rule:
     """A rule: matchers that must all hold, and what then applies.
 
-    ``impact`` is what users lose, where that is not the catalog's to say.
+    ``impact`` is what users lose; with ``service_impact`` it is that of the catalog. Empty means: not known to be any.
     ``pages_in`` maps severities to the window in which they page; those not in it always do. A ``shadow``
     rule never decides: matching passes over it, and what it would have decided is recorded. ``gather`` names the
     labels whose values make one incident of several Alertmanager groups; it is empty where each group is an incident
@@ -234,6 +256,7 @@ class Rule:
     action: Action
     position: Position
     impact: str = ""
+    service_impact: bool = False
     adjust: tuple[Adjustment, ...] = ()
     subject: tuple[SubjectFrom, ...] = ()
     pages_in: Mapping[str, Window] = field(default_factory=dict)

@@ -21,6 +21,7 @@ from responder.model.rule import (
     Severity,
     SeverityFrom,
     SubjectFrom,
+    Template,
 )
 from responder.model.team import NamedChannel, SecretName, Team
 from responder.model.window import TimeRange, Window
@@ -29,6 +30,7 @@ from responder.rulebook.field_types import DAYS, span, zone
 from responder.rulebook.rule_files import Entry, RuleFiles
 from responder.rulebook.schema import (
     AdjustShape,
+    ImpactFromShape,
     Platform,
     ProbeShape,
     RuleShape,
@@ -38,6 +40,7 @@ from responder.rulebook.schema import (
     WindowShape,
 )
 from responder.rulebook.team_schema import ChannelShape, TeamShape
+from responder.rulebook.template_schema import TemplateShape
 
 
 def assemble(rule_files: RuleFiles, revision: str) -> RuleBook:
@@ -54,7 +57,10 @@ def assemble(rule_files: RuleFiles, revision: str) -> RuleBook:
         channels={entry.name: _channel(entry) for entry in rule_files.channels},
         teams=teams,
         default_channels=_default_channels(platform, teams),
-        severities={entry.name: _severity(entry, priority) for priority, entry in enumerate(rule_files.severities, 1)},
+        severities={
+            entry.name: _severity(entry, priority, rule_files.templates)
+            for priority, entry in enumerate(rule_files.severities, 1)
+        },
         services=_services(rule_files.services, platform),
         contacts=tuple(contacts.values()),
         escalation=tuple(contacts[entry.value] for entry in rule_files.escalation),
@@ -104,7 +110,7 @@ def _default_channels(platform: Platform, teams: Mapping[str, Team]) -> tuple[st
     return teams[team].channels if team else tuple(platform.channels)
 
 
-def _severity(entry: Entry[SeverityShape], priority: int) -> Severity:
+def _severity(entry: Entry[SeverityShape], priority: int, templates: Sequence[Entry[TemplateShape]]) -> Severity:
     shape = entry.value
     return Severity(
         name=entry.name,
@@ -119,7 +125,14 @@ def _severity(entry: Entry[SeverityShape], priority: int) -> Severity:
         next_update=shape.next_update,
         flood_above=shape.flood_above,
         page_again=PageAgain(shape.page_again.factor, shape.page_again.from_) if shape.page_again else None,
+        templates={each.name: _template(each.value, entry.name) for each in templates},
     )
+
+
+def _template(shape: TemplateShape, severity: str) -> Template:
+    """Build the template of a severity."""
+    texts = ((name, text if isinstance(text, str) else text.get(severity, "")) for name, text in shape.fields.items())
+    return Template(shape.title, tuple((name, text) for name, text in texts if text))
 
 
 def _services(entries: Sequence[Entry[ServiceShape]], platform: Platform) -> dict[str, Service]:
@@ -181,6 +194,8 @@ def rule_of(number: int, entry: Entry[RuleShape], rule_files: RuleFiles, windows
         matchers=rule_files.matchers.get(number, ()),
         severity=_severity_of(shape, rule_files),
         symptom=shape.symptom,
+        impact=shape.impact if isinstance(shape.impact, str) else "",
+        service_impact=isinstance(shape.impact, ImpactFromShape),
         runbook=RunbookRef(file, section) if file else None,
         runbook_from=runbook_from,
         first_step=shape.first_step,

@@ -8,6 +8,7 @@ from responder.model.problem import Position, Problem
 from responder.model.rule import Matcher
 from responder.rulebook import schema
 from responder.rulebook.team_schema import ChannelShape, ContactShape, TeamShape
+from responder.rulebook.template_schema import TemplateShape
 from responder.rulebook.validate import ValidatedFile
 from responder.rulebook.yaml.builder import Path
 from responder.rulebook.yaml.reader import Document
@@ -139,6 +140,7 @@ class RuleFiles:
     teams: list[Entry[TeamShape]] = field(default_factory=list)
     severities: list[Entry[schema.SeverityShape]] = field(default_factory=list)
     severity_words: list[Entry[list[str]]] = field(default_factory=list)
+    templates: list[Entry[TemplateShape]] = field(default_factory=list)
     services: list[Entry[schema.ServiceShape]] = field(default_factory=list)
     contacts: list[Entry[ContactShape]] = field(default_factory=list)
     escalation: list[Entry[str]] = field(default_factory=list)
@@ -213,6 +215,7 @@ class RuleFiles:
         self.teams.extend(_named(document, "teams", file.teams))
         self.severities.extend(_named(document, "severities", file.severities))
         self.severity_words.extend(_named(document, "severity_words", file.severity_words))
+        self.templates.extend(_named(document, "templates", file.templates))
         self.services.extend(_named(document, "services", file.services))
         self.probes.extend(_named(document, "probes", file.probes))
         self.packs.extend(_named(document, "packs", file.packs))

@@ -2,7 +2,15 @@
 
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema, model_validator
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic.json_schema import JsonSchemaValue
 
 from responder.rulebook.field_types import (
@@ -27,6 +35,7 @@ from responder.rulebook.field_types import (
     union_tag,
 )
 from responder.rulebook.team_schema import ChannelShape, ContactShape, TeamRef, TeamShape, check_single_target
+from responder.rulebook.template_schema import TemplateKind, TemplateShape
 
 Word = Literal["ok", "warning", "bad", "unknown"]
 
@@ -104,6 +113,12 @@ class SeverityShape(StrictModel):
     page_again: PageAgainShape | None = Field(
         default=None, description="Growth of the group that pages again. Default: never."
     )
+
+
+class ImpactFromShape(StrictModel):
+    """Impact from the service catalog."""
+
+    from_: Literal["service"] = Field(alias="from", description="service: the impact of the subject's service.")
 
 
 class ServiceShape(StrictModel):
@@ -278,6 +293,13 @@ class RuleShape(StrictModel):
         description="Label with the subject of the alert, or a mapping of its values, or a list of both.",
     )
     symptom: MaybeText = Field(default="", description="Predicate in the page's title: is down.")
+    impact: (
+        Annotated[Annotated[Text, Tag("<name>")] | Annotated[ImpactFromShape, Tag("<map>")], Discriminator(union_tag)]
+        | None
+    ) = Field(
+        default=None,
+        description="Impact on users, if the alert means that there is one; {from: service} for that of the catalog.",
+    )
     runbook: RunbookShape | None = Field(default=None, description=f"{_RUNBOOK} Or from an annotation.")
     first_step: Text = Field(description="First step, in one sentence.")
     probes: Names | None = Field(default=None, description="Probes and packs, most useful first. Default: the file's.")
@@ -385,6 +407,7 @@ class File(StrictModel):
     severity_words: dict[Text, Names] = Field(
         default={}, description="Synonyms for words in the rules' maps: critical: [fatal, sev1]."
     )
+    templates: dict[TemplateKind, TemplateShape] = Field(default={}, description="Communication templates.")
     services: dict[Text, ServiceShape] = Field(
         default={}, description="Service catalog: services, hosts, databases, queues and volumes by name."
     )

@@ -13,6 +13,7 @@ from responder.rulebook import schema
 from responder.rulebook.field_types import StrictModel
 from responder.rulebook.suggestions import Suggestions, nearest
 from responder.rulebook.team_schema import ContactShape, TeamShape
+from responder.rulebook.template_schema import TemplateShape
 from responder.rulebook.yaml.builder import Path
 from responder.rulebook.yaml.reader import Document
 
@@ -34,6 +35,7 @@ _MODELS: Mapping[int, Mapping[str, type[StrictModel]]] = {
     2: {
         "teams": TeamShape,
         "severities": schema.SeverityShape,
+        "templates": TemplateShape,
         "services": schema.ServiceShape,
         "windows": schema.WindowShape,
         "contacts": ContactShape,

@@ -88,7 +88,7 @@ def _oversize() -> Report:
         related="r" * 100_000,
         clock="c" * 100_000,
         update="u" * 100_000,
-        root_cause="<" * 100_000,
+        fields={"Root cause": "<" * 100_000},
     )
 
 
@@ -142,8 +142,8 @@ def _hostile_reports() -> list[Report]:
             related=text,
             clock=text,
             owner=text,
-            lead=text,
-            root_cause=text,
+            heading=text,
+            fields={"Field": text},
             severity_reason=text,
             labels={text: text},
             findings=(_hostile_finding(text),),
@@ -307,7 +307,7 @@ def test_the_first_message_says_each_fact_once(name: str, moment: MessageKind) -
     channel = CASES[name].make()
     message = a_letter(report, channel=name, step=channel.steps[moment][0], previous={"channel": "C1", "ts": "1.2"})
     shown = "\n".join(str(each) for each in json.loads(channel.render(message).body)["blocks"])
-    told = [bad[n].headline for n in (1, 0, 3)]
+    told = [bad[n].headline.removeprefix("plato: ") for n in (1, 0, 3)]
     assert {headline: shown.count(headline) for headline in told} == dict.fromkeys(told, 1)
     assert sorted(told, key=shown.index) == told
     assert "and 1 more" in shown

@@ -196,7 +196,7 @@ def _given_up(evidence: Evidence, incidents: set[str], *, also_then: bool = Fals
 def _said_resolved(evidence: Evidence, incident: str) -> bool:
     """True if a message about an incident reads as resolved. One that was sent twice may stay unchanged."""
     about = [each for each in evidence.slack if not each.thread_ts and incident in " ".join([each.text, *each.lines])]
-    return any("RESOLVED" in each.text for each in about)
+    return any("Resolved after" in each.text or "RESOLVED" in each.text for each in about)
 
 
 def _told_in_slack(evidence: Evidence) -> Iterator[str]:

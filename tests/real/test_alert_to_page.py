@@ -59,10 +59,10 @@ def test_a_real_alert_becomes_an_enriched_page_and_resolves(stage: Stage) -> Non
         until(lambda: [message for message in stage.slack.messages if not message.thread_ts])
         (parent,) = [message for message in stage.slack.messages if not message.thread_ts]
         until(lambda: stage.slack.thread(parent.ts))
-        assert "INCIDENT STARTED" in parent.text
+        assert "[P1] plato is down" in parent.text
         stage.butterfly.set("plato", butterfly.up())
         until(lambda: not stage.pagerduty.open(), 40)
-        until(lambda: "INCIDENT RESOLVED" in stage.slack.messages[0].text, 20)
+        until(lambda: "Resolved after" in stage.slack.messages[0].text, 20)
     assert [event.action for event in stage.pagerduty.events] == ["trigger", "resolve"]
     assert len({event.dedup_key for event in stage.pagerduty.events}) == 1
 

@@ -92,7 +92,7 @@ def test_an_outage_of_everything_but_mail(stage: Stage, second: PagerDutyStandIn
         assert stage.post(resolved()).status == 202
         until(lambda: not stage.pagerduty.open() and not second.open(), 40)
         until(lambda: any("INCIDENT RESOLVED" in str(each.message["Subject"]) for each in mail.mails), 40)
-        until(lambda: "INCIDENT RESOLVED" in stage.slack.messages[0].text, 40)
+        until(lambda: "Resolved after" in stage.slack.messages[0].text, 40)
     assert rows(stage.database, "SELECT count(*) FROM incidents") == [(1,)]
     assert len(stage.pagerduty.incidents) == len(second.incidents) == 1
 

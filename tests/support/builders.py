@@ -251,9 +251,7 @@ def a_report(severity: str = "P1", **changes: Any) -> Report:
         first_step="See whether a rollout is under way, and undo it if so.",
         clock=f"{severity}: {priority.response}",
         owner="team-plato",
-        lead="@eng-lead",
         escalation="On-Call Primary (PagerDuty), then On-Call Secondary (PagerDuty (escalation))",
-        room="#incident-2026-02-28-plato",
         runbook=Link(
             "Runbook: common-issues.md#service-down",
             "https://runbooks.butterfly.example.com/common-issues.md#service-down",
@@ -269,7 +267,6 @@ def a_report(severity: str = "P1", **changes: Any) -> Report:
         made_by="responder 0.1.0, rules 3f2a9c",
         started_at=STARTED,
         written_at=NOW,
-        next_update=NOW + timedelta(seconds=priority.next_update),
     )
     return replace(usual, **changes)
 
@@ -295,9 +292,8 @@ def a_content(severity: str = "P1", **changes: Any) -> IncidentContent:
         respond_from=NOW,
         next_update=priority.next_update,
         owner=report.owner,
-        lead=report.lead,
+        lead="@eng-lead",
         escalation=report.escalation,
-        room=report.room,
         runbook=report.runbook,
         links=report.links,
         rule=report.rule,

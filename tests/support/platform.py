@@ -104,6 +104,7 @@ def a_rule(**changes: Any) -> Rule:
         matchers=(Matcher("alertname", Op.EQUAL, "ServiceDown"),),
         severity="P1",
         symptom="is down",
+        service_impact=True,
         runbook=RunbookRef("common-issues.md", "service-down"),
         first_step="See whether a rollout is under way, and undo it if so.",
         probes=("health", "dns"),

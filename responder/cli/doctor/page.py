@@ -18,7 +18,6 @@ def messages(channel: Channel, book: RuleBook, now: datetime) -> list[ClaimedMes
         kind=MessageKind.RESOLUTION,
         status=Status.RESOLVED,
         ended_at=now,
-        next_update=None,
         resolution="a test",
     )
     steps = [(notified, step) for notified in (opening, closing) for step in channel.steps[notified.kind]]
@@ -55,7 +54,7 @@ def report(book: RuleBook, now: datetime) -> Report:
         namespace="",
         alertname="ResponderDoctor",
         what="Test message of `responder doctor --send`: pages arrive here.",
-        impact="none",
+        impact="",
         first_step="None: it resolves automatically.",
         firing=1,
         labels={"alertname": "ResponderDoctor"},

@@ -100,7 +100,11 @@ def run(question: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> Findi
         return answer(question, Verdict.UNKNOWN, fact, detail=str(error), duration=took)
     took = tools.clock.monotonic() - began
     return answer(
-        question, Verdict.OK, f"{_listed(addresses)} in {span(took)}", detail="\n".join(addresses), duration=took
+        question,
+        Verdict.OK,
+        f"name resolves to {_listed(addresses)} in {span(took)}",
+        detail="\n".join(addresses),
+        duration=took,
     )
 
 
@@ -137,7 +141,7 @@ def _absent(question: ProbeQuestion, fact: str, began: float, deadline: Deadline
             addresses = tools.outgoing.resolve(wire.host, wire.port or 0, deadline)
         except UnreachableError:
             return unreachable(question, UnreachableError(fact), took, Verdict.BAD)
-        return answer(question, Verdict.OK, f"{_listed(addresses)} from the hosts file", duration=took)
+        return answer(question, Verdict.OK, f"name resolves to {_listed(addresses)} by the hosts file", duration=took)
     return unreachable(question, UnreachableError(fact), took, Verdict.BAD)
 
 

@@ -117,7 +117,8 @@ def run(question: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> Findi
     try:
         response = tools.outgoing.send(Request(wire.url, b"", {"Accept": _ACCEPT}, "GET"), deadline, _CAP)
     except UnreachableError as error:
-        return unreachable(question, error, tools.clock.monotonic() - began)
+        reason = UnreachableError(f"{'health' if wire.spec.health else 'HTTP'} check: {error}")
+        return unreachable(question, reason, tools.clock.monotonic() - began)
     took = tools.clock.monotonic() - began
     if wire.spec.health:
         verdict, fact, detail = health_result(response.status, _json(response), span(took))

@@ -48,6 +48,10 @@ class PromqlSpec:
     bad_headline: str = field(
         default="", metadata={"help": "the same when a threshold is exceeded; empty: the headline"}
     )
+    past_headline: str = field(
+        default="",
+        metadata={"help": "the same for a negative value, which is shown without its sign: 'expired {value} ago'"},
+    )
     unit: Literal["percent", "ratio", "seconds", "bytes", "days", "count", "bool", "none"] = field(
         default="none",
         metadata={"help": "how to show the value; a ratio of 0.142 is shown as 14.2%, a bool as the headline alone"},
@@ -80,7 +84,11 @@ def check(spec: PromqlSpec) -> tuple[str, ...]:
         in_order = spec.warn <= spec.bad if spec.when == "above" else spec.warn >= spec.bad
         if not in_order:
             problems.append(f"warn ({spec.warn:g}) is beyond bad ({spec.bad:g}), with when: {spec.when}")
-    for key, text in (("headline", spec.headline), ("bad_headline", spec.bad_headline)):
+    for key, text in (
+        ("headline", spec.headline),
+        ("bad_headline", spec.bad_headline),
+        ("past_headline", spec.past_headline),
+    ):
         if len(text) > 60 or "\n" in text:
             problems.append(f"{key} must be one line of at most 60 characters")
     if spec.step and not spec.range:
@@ -177,10 +185,12 @@ def run(question: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> Findi
         response = tools.outgoing.query(_request(wire, now, deadline.left(began)), deadline, _CAP)
         found, doubts = promql_text.read(response.status, response.body, _CAP)
     except UnreachableError as error:
-        return unreachable(question, UnreachableError(f"Prometheus: {error}"), tools.clock.monotonic() - began)
+        reason = UnreachableError(f"{_asked(wire.words)}: Prometheus: {error}")
+        return unreachable(question, reason, tools.clock.monotonic() - began)
     except PromqlError as error:
         took = tools.clock.monotonic() - began
-        return answer(question, Verdict.UNKNOWN, str(error), detail=error.detail, duration=took)
+        fact = f"{_asked(wire.words)}: {error}"
+        return answer(question, Verdict.UNKNOWN, fact, detail=error.detail, duration=took)
     took = tools.clock.monotonic() - began
     ranked = sorted(found, key=lambda each: each.latest, reverse=wire.spec.when == "above")
     lines = [_line(each, wire.spec.unit) for each in ranked[:_SHOWN]]
@@ -192,15 +202,22 @@ def run(question: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> Findi
     points = worst.points[-_KEPT_POINTS:] if wire.window else ()
     silent = _silent(worst, wire, now)
     if silent:
-        fact = f"no data for {span(silent)}, last value {figure(worst.latest, wire.spec.unit)}"
+        fact = f"{_asked(wire.words)}: no data for {span(silent)}, last value {figure(worst.latest, wire.spec.unit)}"
         return answer(question, Verdict.UNKNOWN, fact, detail=detail, duration=took, points=points)
     verdict, warning, limit = _judge(worst.latest, wire.spec)
     judged = wire.spec.warn is not None or wire.spec.bad is not None
     words = wire.spec.bad_headline if verdict is Verdict.BAD and wire.spec.bad_headline else wire.words
+    if worst.latest < 0 and wire.spec.past_headline:
+        words = wire.spec.past_headline
     fact = _fact(words, wire.spec, ranked, limit, judged=judged)
     if verdict is Verdict.OK and judged and doubts:
         verdict, fact = Verdict.UNKNOWN, f"{fact}, but {doubts}"
     return answer(question, verdict, fact, detail=detail, duration=took, warning=warning, judged=judged, points=points)
+
+
+def _asked(words: str) -> str:
+    """Return a headline without its value: ``? restarts in the last hour``."""
+    return _SLOT.sub(lambda slot: f"? {slot[2]}s" if slot[2] else "?", words.replace(" ({limit})", ""))
 
 
 def _silent(found: Series, wire: PromqlQuery, now: float) -> float:
@@ -254,7 +271,7 @@ def _judge(value: float, spec: PromqlSpec) -> tuple[Verdict, bool, str]:
 def _fact(words: str, spec: PromqlSpec, ranked: list[Series], limit: str, *, judged: bool) -> str:
     """Return the value of the worst series as a sentence. Label values in it are foreign text."""
     worst = ranked[0]
-    value = figure(worst.latest, spec.unit)
+    value = figure(abs(worst.latest) if words == spec.past_headline else worst.latest, spec.unit)
     named = worst.name
 
     def slot(found: re.Match[str]) -> str:
@@ -268,7 +285,7 @@ def _fact(words: str, spec: PromqlSpec, ranked: list[Series], limit: str, *, jud
         return worst.labels.get(name) or "unknown"
 
     text = _SLOT.sub(slot, words)
-    if spec.unit != "bool" and text == words:
+    if spec.unit != "bool" and text == words and words != spec.past_headline:
         text = f"{words}: {value} ({limit})" if limit else f"{words}: {value}"
     if spec.range:
         text += _trend([value for _, value in worst.points], spec)

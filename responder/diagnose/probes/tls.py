@@ -106,14 +106,14 @@ def _judge(leaf: LeafCertificate, distrust: str, spec: TlsSpec, now: datetime) -
     days = (leaf.ends - now).total_seconds() / _DAY
     ends = f"{leaf.ends:%Y-%m-%d %H:%M} UTC"
     if days < 0:
-        return Verdict.BAD, False, f"certificate EXPIRED {span(-days * _DAY)} ago ({ends})"
+        return Verdict.BAD, False, f"certificate expired {span(-days * _DAY)} ago ({ends})"
     left = f"{days:.1f} days left ({ends})"
     if leaf.starts > now:
         return Verdict.BAD, False, f"certificate not valid before {leaf.starts:%Y-%m-%d %H:%M} UTC"
     if distrust:
         return Verdict.BAD, False, f"{distrust}, {left}"
     if days < spec.warn_days:
-        return Verdict.BAD, days >= spec.bad_days, f"certificate expires soon, {left}, issuer {leaf.issuer}"
+        return Verdict.BAD, days >= spec.bad_days, f"certificate expires soon: {left}, issuer {leaf.issuer}"
     return Verdict.OK, False, f"certificate valid, {left}, issuer {leaf.issuer}"
 
 

@@ -80,7 +80,6 @@ class FailurePage:
                 status=Status.RESOLVED,
                 ended_at=now,
                 firing=0,
-                next_update=None,
                 resolution=over,
             )
             self._sent(channel, report, page.ref)

@@ -219,7 +219,6 @@ def _body(report: Report, number: str, cut: Sequence[str]) -> dict[str, Any]:
         "rule": report.rule,
         "related": report.related,
         "history": report.history,
-        "root_cause": report.root_cause,
         "resolution": report.resolution,
     }
     found = report.conclusion

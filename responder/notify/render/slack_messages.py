@@ -15,7 +15,7 @@ from responder.notify.render import slack_blocks
 from responder.notify.render.response import ascii_only, within
 from responder.notify.render.slack_blocks import Block, ascii_line_of, code, fenced, line_of, link
 from responder.notify.report.links import safe_url
-from responder.notify.report.sections import Section, headline, metadata, page, preview
+from responder.notify.report.sections import Section, fields, headline, metadata, page, preview
 
 SIGNS = {Verdict.BAD: "❌", Verdict.UNKNOWN: "❔", Verdict.SKIPPED: "➖", Verdict.OK: "✅"}
 WARNING = "⚠️"
@@ -84,7 +84,7 @@ def reply(report: Report) -> RenderedMessage:
     """Render the thread reply for a change: the change alone, without what the parent already shows."""
     if report.kind is MessageKind.LATE:
         return details(report)
-    shown = _paragraph(_named(Section("", report.update or report.resolution)))
+    shown = _paragraph(_lines([Section("Update", report.update or report.resolution), *fields(report)]))
     return RenderedMessage(_preview(report), [slack_blocks.header(_headline(report)), *shown, _small_print(report)])
 
 

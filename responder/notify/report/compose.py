@@ -4,6 +4,7 @@ Delivery, ``dry-run``, replay and ``messages show`` call the same function.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from responder.model.clock import TITLE_LIMIT, duration_in_minutes, short_duration, time_of_day
@@ -12,9 +13,8 @@ from responder.model.finding import Conclusion, Finding, Verdict
 from responder.model.message import ClaimedMessage, OutboxMessage, OutboxRow
 from responder.model.report import MessageKind, Report, Status
 from responder.model.text import number_of, sanitize_line
+from responder.notify.report.template import filled, template_of
 
-#: When the post-mortem of an incident is due (BUTTERFLY's resolution template).
-POSTMORTEM_WITHIN = timedelta(hours=48)
 #: A first message that leaves this long after it was due says that it is late.
 LATE_AFTER = timedelta(minutes=1)
 #: Findings show their age from here on: later messages repeat them, also after a reload of the rules.
@@ -52,7 +52,7 @@ def compose(content: IncidentContent, message: OutboxMessage, now: datetime) -> 
     resolution = message.kind in _ENDINGS
     ended_at = own.ended_at if resolution else None
     findings, conclusion = content.findings, content.conclusion
-    return Report(
+    report = Report(
         kind=message.kind,
         status=_status(message.kind, own, conclusion),
         incident=message.incident,
@@ -66,18 +66,17 @@ def compose(content: IncidentContent, message: OutboxMessage, now: datetime) -> 
         environment=record.environment,
         namespace=record.namespace,
         alertname=record.alertname,
-        what=alerts.summary if resolution or not alerts.counted else what(alerts, own.firing, now),
+        what=alerts.summary if resolution or not alerts.counted else what(alerts, own.firing, now, record.title),
         impact=record.impact,
         summary=alerts.said,
         update="; ".join(filter(None, (own.update, _delay(message, now)))),
         conclusion=conclusion,
         first_step=record.first_step,
+        description=alerts.description,
         related=alerts.related,
         clock=clock(record, now),
         owner=record.owner,
-        lead=record.lead,
         escalation=record.escalation,
-        room=record.room,
         runbook=record.runbook,
         links=record.links,
         findings=findings,
@@ -91,14 +90,15 @@ def compose(content: IncidentContent, message: OutboxMessage, now: datetime) -> 
         started_at=alerts.started_at,
         ended_at=ended_at,
         written_at=now,
-        next_update=now + timedelta(seconds=record.next_update) if record.next_update and not resolution else None,
-        root_cause=_cause(conclusion) if resolution else "",
         resolution=own.resolution,
-        postmortem_due=ended_at + POSTMORTEM_WITHIN if ended_at else None,
         note=record.note,
         history=record.history,
         fallback_reason=own.fallback_reason,
     )
+    template = template_of(record.templates, message.kind)
+    if template is None:
+        return report
+    return replace(report, heading=template.title, fields=filled(template, report, content, own))
 
 
 def without_content(row: OutboxRow) -> IncidentContent:
@@ -139,14 +139,15 @@ def title(record: DecisionRecord, findings: Sequence[Finding] = ()) -> str:
     )
 
 
-def what(alerts: AlertExtract, firing: int, now: datetime) -> str:
-    """The summary, for how long it has been so, how many alerts fire, and how often it came back."""
+def what(alerts: AlertExtract, firing: int, now: datetime, title: str = "") -> str:
+    """The summary if ``title`` lacks it, for how long it has been so, how many alerts fire, how often it came back."""
     count = f"{number_of(firing, 'alert')} firing" if firing else "No alerts firing"
     since = f" for {short_duration((now - alerts.started_at).total_seconds())}" if firing and alerts.dated else ""
     cut = f" (+{alerts.truncated} alerts cut by max_alerts)" if alerts.truncated else ""
     times = "once" if alerts.flaps == 1 else f"{alerts.flaps} times"
     flaps = f" Flapping: re-fired {times}." if alerts.flaps else ""
-    return f"{alerts.summary}. {count}{since}{cut}.{flaps}"
+    summary = "" if alerts.summary.casefold() in title.casefold() else f"{alerts.summary}. "
+    return f"{summary}{count}{since}{cut}.{flaps}"
 
 
 def clock(record: DecisionRecord, now: datetime) -> str:
@@ -171,10 +172,6 @@ def _delay(message: OutboxMessage, now: datetime) -> str:
     if message.kind not in {MessageKind.START, MessageKind.AGAIN} or late < LATE_AFTER:
         return ""
     return f"this message was delayed by {duration_in_minutes(late.total_seconds())}"
-
-
-def _cause(conclusion: Conclusion) -> str:
-    return f"not yet confirmed; likely: {conclusion.likely}" if conclusion.likely else "not yet known"
 
 
 def _worst(findings: Sequence[Finding], service: str) -> str:

@@ -1,6 +1,5 @@
 """Triage's decision and its alerts in words: the content of an incident, from which its messages are composed. Pure."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,14 +11,13 @@ from responder.model.content import AlertExtract, AlertMember, DecisionRecord, I
 from responder.model.decision import Decision
 from responder.model.finding import NOTHING, Conclusion, Finding
 from responder.model.incident import Incident
-from responder.model.rule import RUNBOOK_NAMES, RuleBook, Service, Severity
+from responder.model.rule import RUNBOOK_NAMES, Rule, RuleBook, Service, Severity
 from responder.model.text import number_of, sanitize_line
 from responder.notify.report.links import LinkBuilder
 from responder.notify.report.titles import cluster, headline, name, own_words, stem
 
 #: Days of history that a page mentions.
 HISTORY_DAYS = 30
-UNKNOWN_IMPACT = "Unknown: the alert names no service of the catalog."
 
 #: A start before this is no date: a zero, or a field that was never set.
 _NO_DATE = datetime(2000, 1, 1, tzinfo=UTC)
@@ -37,15 +35,25 @@ def history(earlier: Incident | None, times: int, now: datetime) -> str:
 
 
 def summary(decision: Decision, group: AlertGroup) -> str:
-    """Return the alert's own summary and description, or else the symptom."""
+    """Return the alert's own summary, or else its description, or the symptom."""
+    summarized, described = _own_texts(decision, group)
+    return (summarized or sanitize_line(described, 300)).rstrip(".") or headline(decision, group)
+
+
+def description(decision: Decision, group: AlertGroup) -> str:
+    """Return the alert's description if it has a summary that does not contain it."""
+    summarized, described = _own_texts(decision, group)
+    return described if summarized and described.rstrip(".") not in summarized else ""
+
+
+def _own_texts(decision: Decision, group: AlertGroup) -> tuple[str, str]:
     own = decision.match.alert.annotations
     notes = {**own, **group.common_annotations} if len(group.alerts) > 1 else own
-    first = sanitize_line(notes.get("summary", "") or notes.get("message", ""), 300)
-    more = sanitize_line(notes.get("description", ""), 400)
-    texts = [text.rstrip(".") for text in (first, more) if text]
-    if len(texts) == 2 and texts[0] in texts[1]:
-        texts = texts[1:]
-    return ". ".join(texts) or headline(decision, group)
+    summarized = sanitize_line(notes.get("summary", "") or notes.get("message", ""), 300)
+    described = sanitize_line(notes.get("description", ""), 400)
+    # A summary that says no more than the title gives way to the description.
+    repeats = summarized.rstrip(".").casefold() in headline(decision, group).casefold()
+    return "" if described and repeats else summarized, described
 
 
 def dated(group: AlertGroup) -> bool:
@@ -53,10 +61,10 @@ def dated(group: AlertGroup) -> bool:
     return not group.alerts or any(alert.starts_at >= _NO_DATE for alert in group.alerts)
 
 
-def impact(service: Service | None) -> str:
-    """Return the impact on users, from the catalog only: it is never guessed."""
-    if service is None:
-        return UNKNOWN_IMPACT
+def impact(rule: Rule, service: Service | None) -> str:
+    """Return the impact that the rule states, or that of the catalog if the rule says that it applies."""
+    if service is None or not rule.service_impact:
+        return rule.impact
     needing = ", ".join(service.needed_by)
     return f"{service.impact} Depended on by: {needing}." if needing else service.impact
 
@@ -85,8 +93,8 @@ def _differs(alert: Alert, main: Alert) -> str:
 
 
 def lead(book: RuleBook, teams: Sequence[str] = ()) -> str:
-    """Return the default incident lead: the first step of the escalation."""
-    return next(iter(_steps(book, teams)), "not set in the rules")
+    """Return the default incident lead: the first step of the escalation, empty for none."""
+    return next(iter(_steps(book, teams)), "")
 
 
 def escalation(book: RuleBook, teams: Sequence[str] = ()) -> str:
@@ -97,12 +105,6 @@ def escalation(book: RuleBook, teams: Sequence[str] = ()) -> str:
 def _steps(book: RuleBook, teams: Sequence[str]) -> tuple[str, ...]:
     own = (book.teams[team].escalation for team in teams if team in book.teams)
     return next(filter(None, own), tuple(f"{step.role} ({step.contact})" for step in book.escalation))
-
-
-def room(opened: datetime, subject: str) -> str:
-    """``#incident-2026-02-28-plato``: a name Slack accepts for a channel (lower case, at most 80 characters)."""
-    short = re.sub(r"[^a-z0-9_]+", "-", subject.lower()).strip("-") or "unknown"
-    return f"#incident-{opened.date().isoformat()}-{short}"[:80]
 
 
 def labels(common: Mapping[str, str]) -> Mapping[str, str]:
@@ -198,23 +200,23 @@ def _record(
         environment=book.environment,
         namespace=sanitize_line(subject.namespace, 63),
         alertname=sanitize_line(decision.match.alert.name, 120),
-        impact=rule.impact or impact(service),
+        impact=impact(rule, service),
         first_step=rule.first_step,
         response=severity.response,
         responders=severity.responders,
         respond_within=severity.respond_within,
         respond_from=incident.reopened_at or incident.opened_at,
         next_update=severity.next_update,
-        owner=rule.owner or " and ".join(teams) or (service.owner if service else "unknown: service not in catalog"),
+        owner=rule.owner or " and ".join(teams) or (service.owner if service else ""),
         lead=lead(book, teams),
         escalation=escalation(book, teams),
-        room=room(incident.opened_at, subject_name),
         runbook=runbook,
         links=links.around(group, service, alert, runbook, since=alerts.started_at, now=now),
         rule=rule.id,
         made_by=f"{rule.id} (rules {book.revision[:12]}, responder {responder.__version__})",
         note=" ".join(filter(None, (rule.note, several if len(teams) > 1 else ""))),
         teams=teams,
+        templates=severity.templates,
     )
 
 
@@ -235,6 +237,7 @@ def extract(decision: Decision, group: AlertGroup, incident: Incident) -> AlertE
     ordered = sorted(group.alerts, key=lambda alert: not alert.firing)
     return AlertExtract(
         summary=summary(decision, group),
+        description=description(decision, group),
         truncated=group.truncated,
         started_at=started(decision, group, incident),
         dated=dated(group),
@@ -285,6 +288,7 @@ def with_severity(
         responders=severity.responders,
         respond_within=severity.respond_within,
         next_update=severity.next_update,
+        templates=severity.templates,
     )
     return replace(content, decision=record)
 
@@ -320,9 +324,9 @@ def bare(incident: Incident, book: RuleBook) -> IncidentContent:
         next_update=severity.next_update if severity else 0.0,
         lead=lead(book),
         escalation=escalation(book),
-        room=room(incident.opened_at, incident.service),
         rule=incident.rule,
         made_by=incident.rule,
+        templates=severity.templates if severity else {},
     )
     alerts = AlertExtract(summary=incident.title, counted=False, started_at=incident.opened_at)
     return IncidentContent(incident=incident.id, decision=record, alerts=alerts)

@@ -40,7 +40,7 @@ def digest(flood: FloodCounter, severity: Severity, book: RuleBook, now: datetim
         environment=book.environment,
         namespace="",
         alertname=next(iter(sorted(flood.names, key=lambda name: -flood.names[name])), ""),
-        impact=_impact(flood, book),
+        impact="",
         first_step=_first_step(flood),
         response=severity.response,
         responders=severity.responders,
@@ -49,7 +49,7 @@ def digest(flood: FloodCounter, severity: Severity, book: RuleBook, now: datetim
         next_update=severity.next_update,
         lead=content.lead(book),
         escalation=content.escalation(book),
-        room=content.room(began, "flood"),
+        templates=severity.templates,
         rule="flood",
         made_by=f"flood_above {severity.flood_above} (rules {book.revision[:12]}, responder {responder.__version__})",
     )
@@ -155,13 +155,6 @@ def _all_have(flood: FloodCounter) -> dict[str, str]:
 
 def _services(flood: FloodCounter) -> str:
     return next(iter(flood.services)) if len(flood.services) == 1 else ""
-
-
-def _impact(flood: FloodCounter, book: RuleBook) -> str:
-    known = [name for name in sorted(flood.services, key=lambda name: -flood.services[name]) if name in book.services]
-    if not known:
-        return content.UNKNOWN_IMPACT
-    return " ".join(f"{name}: {book.services[name].impact}" for name in known[:_TOP])
 
 
 def _first_step(flood: FloodCounter) -> str:

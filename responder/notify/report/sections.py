@@ -3,7 +3,8 @@
 A channel renders the sections in this order and leaves out empty ones. It has no order and no texts of its own.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from responder.model.clock import short_duration, time_between, time_of_day
 from responder.model.finding import Finding, Verdict, worst_first
@@ -12,6 +13,8 @@ from responder.model.rule import Link
 from responder.model.text import number_of
 
 _ENDINGS = frozenset({MessageKind.RESOLUTION, MessageKind.UNCLOSED})
+#: Sections of the metadata that are small print: alerts, incident, rule.
+_PRINT = 3
 _WORDS = {Verdict.BAD: "critical", Verdict.UNKNOWN: "unknown", Verdict.SKIPPED: "skipped", Verdict.OK: "ok"}
 
 
@@ -35,24 +38,23 @@ class Section:
 
 
 def headline(report: Report) -> str:
-    """``INCIDENT RESOLVED · after 20 minutes · [P1] plato is down (prod)``: the kind of message, and the title."""
+    """``Resolved after 20 minutes · [P1] plato is down (prod)``: the heading or the kind of message, and the title."""
+    took = f"after {_duration(report)}"
     words = {
-        MessageKind.START: "INCIDENT STARTED",
-        MessageKind.AGAIN: "INCIDENT REOPENED",
-        MessageKind.UPDATE: "INCIDENT UPDATE",
-        MessageKind.RESOLUTION: "INCIDENT RESOLVED",
-        MessageKind.LATE: "Diagnosis",
-        MessageKind.FALLBACK: "INCIDENT STARTED",
-        MessageKind.UNCLOSED: "RESOLVE MANUALLY",
+        MessageKind.START: (report.heading,),
+        MessageKind.AGAIN: ("Reopened",),
+        MessageKind.UPDATE: (report.heading or "Update",),
+        MessageKind.RESOLUTION: (report.heading, took) if report.heading else (f"Resolved {took}",),
+        MessageKind.LATE: ("Diagnosis",),
+        MessageKind.FALLBACK: (report.heading,),
+        MessageKind.UNCLOSED: ("Resolve manually",),
     }[report.kind]
-    ended = report.ended_at or report.written_at
-    took = f"after {time_between(report.started_at, ended)}" if report.kind is MessageKind.RESOLUTION else ""
-    return " · ".join(filter(None, (words, took, report.title)))
+    return " · ".join(filter(None, (*words, report.title)))
 
 
 def preview(report: Report) -> str:
     """The beginning of the page on one line, for notifications of which a phone shows some 150 characters."""
-    parts = (headline(report), *(each.text.rstrip(".") for each in page(report)[:3]))
+    parts = (headline(replace(report, heading="")), *(each.text.rstrip(".") for each in page(report)[:3]))
     return ". ".join(filter(None, parts))
 
 
@@ -86,27 +88,31 @@ def metadata(report: Report) -> tuple[Section, ...]:
         ("Unknown", found.unknown),
         ("Still checking", number_of(len(report.pending), "check") if report.pending else ""),
         ("Fallback", report.fallback_reason),
+        ("Description", report.description if open_ else ""),
         ("Related", report.related if open_ else ""),
         ("History", report.history if open_ else ""),
         ("Severity", f"{report.severity} ({report.severity_reason})" if report.severity_reason else report.severity),
-        ("Service", report.service),
-        ("Status", report.status),
         ("Owner", report.owner),
         ("Response target", report.clock if open_ else ""),
         ("Escalation", report.escalation if open_ else ""),
-        ("Lead", report.lead if open_ else ""),
-        ("Channel", report.room if open_ else ""),
         ("Started", _started(report)),
-        ("Duration", "" if open_ else time_between(report.started_at, report.ended_at or report.written_at)),
-        ("Root cause", report.root_cause),
-        ("Resolution", report.resolution),
-        ("Post-mortem", f"due {time_of_day(report.postmortem_due)} (within 48 hours)" if report.postmortem_due else ""),
-        ("Next update", f"in {time_between(report.written_at, report.next_update)}" if report.next_update else ""),
+        ("Duration", "" if open_ else _duration(report)),
         ("Alerts", ", ".join(filter(None, counts))),
         ("Incident", report.incident),
         ("Rule", report.made_by),
     )
-    return tuple(Section(name, text) for name, text in rows)
+    return (
+        *(Section(name, text) for name, text in rows[:-_PRINT]),
+        *fields(report, rows),
+        *(Section(*row) for row in rows[-_PRINT:]),
+    )
+
+
+def fields(report: Report, rows: Sequence[tuple[str, str]] = ()) -> tuple[Section, ...]:
+    """The fields of the communication template that are neither on the page nor among ``rows``."""
+    shown = {each.name.casefold() for each in page(report) if not each.empty}
+    shown |= {name.casefold() for name, text in rows if text}
+    return tuple(Section(name, text) for name, text in report.fields.items() if name.casefold() not in shown)
 
 
 def findings(report: Report) -> tuple[tuple[str, Finding], ...]:
@@ -119,6 +125,10 @@ def result(finding: Finding) -> str:
     if finding.verdict is Verdict.OK and not finding.judged:
         return "info"  # it may be the exit code 137
     return "warning" if finding.verdict is Verdict.BAD and finding.warning else _WORDS[finding.verdict]
+
+
+def _duration(report: Report) -> str:
+    return time_between(report.started_at, report.ended_at or report.written_at)
 
 
 def _started(report: Report) -> str:

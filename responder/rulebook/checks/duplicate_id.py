@@ -29,7 +29,7 @@ def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
         yield _problem(entry.key(), "platform", rule_files.platforms[0].key())
     yield from _taken(rule_files.rules, lambda entry: entry.at("id"))
     yield from _taken(rule_files.heartbeats, lambda entry: entry.at("cluster"))
-    for section in ("channels", "teams", "severities", "services", "windows", "contacts"):
+    for section in ("channels", "teams", "severities", "templates", "services", "windows", "contacts"):
         yield from _taken(getattr(rule_files, section), lambda entry: entry.key())
     yield from _taken([*rule_files.probes, *rule_files.packs], lambda entry: entry.key())
 

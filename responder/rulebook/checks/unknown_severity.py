@@ -1,4 +1,4 @@
-"""A rule or `defaults` names an unknown severity.
+"""A rule, `defaults` or a template names an unknown severity.
 
 Severities are defined in `severities`, worst first.
 
@@ -36,6 +36,11 @@ def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
         for path, name in _uses(entry.value) if isinstance(entry.value, RuleShape) else ():
             if name not in names:
                 yield _problem(entry.at(*path), name, names, suggest)
+    for template in rule_files.templates:
+        for field, text in template.value.fields.items():
+            for name in text if isinstance(text, dict) else ():
+                if name not in names:
+                    yield _problem(template.key("fields", field, name), name, names, suggest)
 
 
 def _problem(position: Position, name: str, names: set[str], suggest: Suggestions) -> Problem:

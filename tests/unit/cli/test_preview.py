@@ -120,4 +120,4 @@ def test_without_channels_the_page_is_shown_as_printed() -> None:
     """Without a PagerDuty key the log's page is shown."""
     shown = preview(Sample("x", FIRING), a_desk(channels={"log": CHANNELS_USED["log"]}), NOW, None)
     [sent] = shown.sent
-    assert b"INCIDENT STARTED" in sent.requests[0].body
+    assert b"plato is down" in sent.requests[0].body

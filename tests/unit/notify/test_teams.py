@@ -22,7 +22,7 @@ def test_the_most_important_is_read_first() -> None:
     likely = a_conclusion(likely="the database refuses connections")
     report = a_report(what="plato is down", impact="all users", first_step="undo the rollout", conclusion=likely)
     texts = teams.runs(CHANNEL.render(a_letter(report)).body)
-    assert texts[0].startswith("INCIDENT STARTED")
+    assert texts[0].startswith("[P1] plato is down")
     wanted = ["plato is down", "all users", "the database refuses connections", "undo the rollout"]
     places = [next(number for number, text in enumerate(texts) if text.startswith(each)) for each in wanted]
     assert places == sorted(places)

@@ -127,12 +127,11 @@ def test_the_log_shows_a_resolution() -> None:
     report: Report = a_report(
         kind=MessageKind.RESOLUTION,
         ended_at=STARTED,
-        root_cause="not yet known",
-        resolution="fixed",
-        postmortem_due=STARTED,
+        heading="INCIDENT RESOLVED",
+        fields={"Post-mortem": "due 2026-03-02 02:41 UTC"},
     )
     message: ClaimedMessage = a_letter(report, channel="log", step="print")
     text = Log().render(message).body.decode()
     assert "INCIDENT RESOLVED" in text
-    assert "Post-mortem      due 2026-02-28 02:41 UTC (within 48 hours)" in text
+    assert "Post-mortem      due 2026-03-02 02:41 UTC" in text
     assert "First step" not in text

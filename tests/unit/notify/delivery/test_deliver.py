@@ -89,7 +89,7 @@ def test_slack_threads_and_edits(wire: Wire) -> None:
             assert isinstance(wire.deliverer.deliver(channel, message, wire.deadline()), Delivered)
         parent, *replies = slack.messages
         assert len(parent.edits) == 1
-        assert any("INCIDENT UPDATE" in line for line in parent.lines)
+        assert any("Update ·" in line for line in parent.lines)
         assert [reply.thread_ts for reply in replies] == [parent.ts, parent.ts]
 
 

@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 from responder.model.alert import AlertGroup
+from responder.model.clock import time_of_day
 from responder.model.content import IncidentContent, MessageFacts
 from responder.model.decision import Decision
 from responder.model.finding import Conclusion, Finding, Verdict
 from responder.model.incident import AlertState, ChangeKind
 from responder.model.report import MessageKind, Report, Status
+from responder.model.rule import Template
 from responder.notify.report.compose import compose
 from responder.notify.report.content import content_of, ended, with_findings
 from responder.notify.report.links import LinkBuilder
@@ -65,11 +67,10 @@ def test_the_page_is_complete_before_any_probe_answers() -> None:
     """Without a diagnosis the page still has the problem, severity, owner, response target and first step."""
     report = _opening()
     assert report.title == "[P1] plato is down (prod-eu)"
-    assert report.what == "plato is down. No pod of plato is ready. 1 alert firing for 30 s."
+    assert report.what == "No pod of plato is ready. 1 alert firing for 30 s."
     assert report.impact == "Whatever needs plato fails for all users."
     assert report.clock == "by 02:56 UTC, all hands"
-    assert report.room == "#incident-2026-02-28-plato"
-    assert report.next_update == NOW + timedelta(minutes=30)
+    assert (report.heading, report.fields) == ("", {})
     assert report.first_step
     assert report.runbook is not None
     assert report.pending == ("health",)
@@ -85,7 +86,7 @@ def test_impact_names_the_services_that_need_it() -> None:
 
 
 def test_an_alert_about_nothing_we_know_says_so() -> None:
-    """An unknown service is called unknown; its alert is worded from its name."""
+    """Of an unknown service neither impact nor owner is invented; its alert is worded from its name."""
     alert = an_alert(labels={"alertname": "KubePodCrashLooping"}, annotations={})
     match = a_ruling(alert=alert, rule=a_rule(symptom=""))
     subject = a_subject(service=None, name="billing")
@@ -99,8 +100,14 @@ def test_an_alert_about_nothing_we_know_says_so() -> None:
         )
     )
     assert report.title == "[P3] billing: kube pod crash looping (prod-eu)"
-    assert report.impact == "Unknown: the alert names no service of the catalog."
-    assert "not in catalog" in report.owner
+    assert (report.impact, report.owner) == ("", "")
+
+
+def test_impact_is_stated_only_by_rules_that_say_so() -> None:
+    """An alert of a service in the catalog has no impact unless its rule states one, or that the service is down."""
+    rule = a_rule(service_impact=False)
+    assert _opening(a_decision(match=a_ruling(rule=rule))).impact == ""
+    assert _opening(a_decision(match=a_ruling(rule=replace(rule, impact="Some fail.")))).impact == "Some fail."
 
 
 @pytest.mark.parametrize(
@@ -186,7 +193,6 @@ def test_durations_are_those_of_the_moment_of_sending() -> None:
     """A message that waited in the outbox says how long the alert has been firing when it is sent, not before."""
     report = _sent(_content(), NOW + timedelta(minutes=10), MessageKind.UPDATE)
     assert "1 alert firing for 10 min" in report.what
-    assert report.next_update == NOW + timedelta(minutes=40)
 
 
 @pytest.mark.parametrize(("minutes", "delayed"), [(0, ""), (12, "this message was delayed by 12 minutes")])
@@ -222,18 +228,33 @@ def test_findings_of_an_earlier_page_are_not_those_of_a_new_one() -> None:
     assert content.findings == ()
 
 
-def test_a_resolution_has_its_duration_and_its_post_mortem() -> None:
-    """The resolve says how long it took, that the cause is still open, and when the post-mortem is due."""
+TEMPLATES = {
+    "resolution": Template(
+        "OVER",
+        (
+            ("Duration", "${duration}"),
+            ("Root cause", "${root_cause}"),
+            ("Post-mortem", "due ${ended+48h}"),
+            ("Cause", "${likely_cause}"),
+            ("Next update", "in ${next_update}"),
+        ),
+    )
+}
+
+
+def test_a_resolution_has_its_duration_and_the_fields_of_the_template() -> None:
+    """The resolve fills in the rule files' template, and leaves out fields whose placeholder is empty."""
     ended = STARTED + timedelta(minutes=17)
     content = _content(group=a_group(a_resolved_alert()))
+    content = replace(content, decision=replace(content.decision, templates=TEMPLATES))
     report = _sent(
         content, ended + timedelta(minutes=3), MessageKind.RESOLUTION, ended_at=ended, resolution="over", firing=0
     )
     assert (report.kind, report.status) == (MessageKind.RESOLUTION, Status.RESOLVED)
     assert (report.started_at, report.ended_at) == (STARTED, ended)
-    assert report.postmortem_due == ended + timedelta(hours=48)
-    assert report.root_cause == "not yet known"
-    assert report.next_update is None
+    assert report.heading == "OVER"
+    due = f"due {time_of_day(ended + timedelta(hours=48))}"
+    assert report.fields == {"Duration": "17 minutes", "Root cause": "not yet known", "Post-mortem": due}
     assert "firing" not in report.what
 
 
@@ -300,7 +321,6 @@ def test_a_group_without_labels_or_annotations_is_paged() -> None:
     report = _opening(decision, a_group(bare, group_labels={}, external_url=""))
     assert report.title == "[P1] unnamed subject: an alert without a name (prod)"
     assert report.runbook is None
-    assert report.room == "#incident-2026-02-28-unnamed-subject"
 
 
 def test_a_severity_without_a_clock_uses_its_own_words() -> None:
