@@ -8,6 +8,7 @@ import click
 
 from responder.bootstrap import settings_from_environment
 from responder.cli.errors import FatalError, named_failures
+from responder.model.text import number_of
 
 if TYPE_CHECKING:
     from responder.rulebook.prometheus_rules import AlertRule
@@ -120,7 +121,9 @@ def _report(folder: Path, chosen: list[str], texts: dict[str, str], notes: list[
     click.echo(f"Written to {folder}" + (f", with the presets {', '.join(chosen)}" if chosen else "") + ".")
     if "rules/70-stubs.yaml" in texts:
         number = texts["rules/70-stubs.yaml"].count("\n  - id: ")
-        click.echo(f"No preset has a rule for {number} alerts: write their first steps in rules/70-stubs.yaml.")
+        click.echo(
+            f"Stubs for {number_of(number, 'alert')} without a rule: write the first steps in rules/70-stubs.yaml."
+        )
     for note in notes:
         click.echo(f"  {note}")
     rules, runbooks = folder / "rules", folder / "runbooks"

@@ -183,7 +183,7 @@ def test_alerts_of_rule_files_choose_the_presets_and_get_stubs(tmp_path: Path) -
     (tmp_path / "alerts.yaml").write_text(ALERTS)
     output = _init(tmp_path / "mine", "--from", str(tmp_path / "alerts.yaml"))
     assert "with the presets kube-prometheus, redis" in output
-    assert "has a rule for 4 alerts" in output
+    assert "Stubs for 4 alerts without a rule" in output
     _tested(tmp_path / "mine")
     index = RuleIndex(load_rules(str(tmp_path / "mine" / "rules"), str(tmp_path / "mine" / "runbooks")).rules)
     assert [index.first({"alertname": name}).id for name in ("Foo", "foo")] == ["stub-foo", "stub-foo-2"]
