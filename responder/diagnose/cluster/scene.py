@@ -136,18 +136,22 @@ class Scene:
         """True if the alert names no object: it is about a whole namespace, or the cluster."""
         return not self.place.workload and not self.place.named
 
-    def _worst(self) -> Object | None:
-        """Return the workload with the largest part of its pods not ready, for an alert that names none."""
-        if not self.is_wide:
-            return None
-        parts = {}
+    @cached_property
+    def unready_workloads(self) -> Mapping[str, tuple[int, int, Object]]:
+        """The workloads of the namespace with pods that are not ready: how many are, of how many."""
+        found = {}
         for kind in ("Deployment", "StatefulSet", "DaemonSet"):
             for each in self.of(kind):
                 pods = self.pods_of(each)
-                unready = sum(not objects.is_true(pod, "Ready") for pod in pods)
-                if unready:
-                    parts[unready / len(pods), objects.reference(each)] = each
-        return parts[max(parts)] if parts else None
+                ready = sum(objects.is_true(pod, "Ready") for pod in pods)
+                if ready < len(pods):
+                    found[objects.reference(each)] = (ready, len(pods), each)
+        return found
+
+    def _worst(self) -> Object | None:
+        """Return the workload with the largest part of its pods not ready, for an alert that names none."""
+        ranked = sorted(self.unready_workloads.values(), key=lambda each: each[0] / each[1]) if self.is_wide else []
+        return ranked[0][2] if ranked else None
 
     def _behind_service(self) -> Object | None:
         service = self.find("Service", self.place.named.get("Service") or self.place.workload)

@@ -16,6 +16,7 @@ from responder.diagnose.cluster.causes import (
     image,
     ingress,
     job,
+    namespace,
     node,
     policy,
     readiness,
@@ -44,6 +45,7 @@ LOOKS: tuple[Callable[[Scene], tuple[Clue, ...]], ...] = (
     dependencies.look,
     autoscaler.look,
     job.look,
+    namespace.look,
     rollout.look,
     changes.look,
 )
@@ -66,8 +68,8 @@ def investigate(scene: Scene, steps: int = MOST_STEPS) -> tuple[Clue, ...]:
     found.sort(key=lambda clue: clue.entity not in named)
     for neighbor in scene.dependencies[:_MOST_NEIGHBORS] if steps else ():
         further = investigate(scene.about(neighbor), steps - 1)
-        namespace = objects.text(neighbor, "metadata", "namespace")
-        where = f"namespace {namespace}: " if namespace != scene.place.namespace else ""
+        space = objects.text(neighbor, "metadata", "namespace")
+        where = f"namespace {space}: " if space != scene.place.namespace else ""
         found += [
             replace(clue, step=clue.step + 1, says=f"{where}{clue.says}") for clue in further if clue.role in _FOLLOWED
         ]
