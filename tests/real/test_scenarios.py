@@ -2,79 +2,137 @@
 
 from __future__ import annotations
 
-import json
+import os
+import re
+import signal
+import subprocess
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from responder.standins.stage import Stage
-from tests.support.kubernetes.scenarios import Scenario, load, problems_of
+from responder.standins.monitoring import prometheus
+from responder.standins.processes import Program, free_port
+from responder.standins.stage import Stage, stage
+from tests.real.conftest import ROOT, need, until
+from tests.real.test_sigkill import children
+from tests.support.kubernetes.metrics import openmetrics
+from tests.support.kubernetes.scenarios import Scenario, load, notification, problems_of
 from tests.support.kubernetes.server import KubernetesStandIn
+from tests.support.kubernetes.services import ServicesStandIn
 
 pytestmark = pytest.mark.real
 
 #: Seconds for the page with its findings, on a loaded machine.
 PAGE_SECONDS = 15.0
-SCENARIOS = sorted(Path("tests/scenarios").glob("*.yaml"))
+#: The scenarios that are published. The others of tests/scenarios run in memory, in test_investigation.py.
+PUBLISHED = (
+    "control-scrape-only",
+    "crash-missing-env",
+    "image-tag-not-found",
+    "job-failed-db",
+    "limits-logs-forbidden",
+    "netpol-blocks",
+    "node-unreachable",
+    "pool-exhausted-db-idle",
+    "probe-readiness-404",
+    "pvc-storage-class-missing",
+    "quota-exceeded",
+    "rollout-stuck-new-pod-unready",
+    "sched-cpu-too-big",
+    "svc-selector-mismatch",
+)
+SCENARIOS = ROOT / "tests" / "scenarios"
 
 
-def notification(scenario: Scenario) -> bytes:
-    """Return the body that Alertmanager posts."""
-    alerts = [
-        {
-            "status": "firing",
-            "labels": each["labels"],
-            "annotations": each.get("annotations", {}),
-            "startsAt": each["startsAt"],
-            "endsAt": "0001-01-01T00:00:00Z",
-            "generatorURL": "",
-            "fingerprint": "",
-        }
-        for each in scenario.alerts
-    ]
-    common = scenario.alerts[0]["labels"]
-    return json.dumps(
-        {
-            "version": "4",
-            "groupKey": f'{{}}:{{alertname="{common["alertname"]}"}}',
-            "status": "firing",
-            "receiver": "responder",
-            "groupLabels": {"alertname": common["alertname"]},
-            "commonLabels": common,
-            "commonAnnotations": {},
-            "externalURL": "http://alertmanager.example:9093",
-            "truncatedAlerts": 0,
-            "alerts": alerts,
-        }
-    ).encode()
+class Installation:
+    """One `serve` for all scenarios, with a cluster, Services and a Prometheus that each scenario replaces."""
+
+    def __init__(self, stage: Stage, cluster: KubernetesStandIn, services: ServicesStandIn, port: int) -> None:
+        self.stage = stage
+        self.cluster = cluster
+        self.services = services
+        self.port = port
+        self.program: Program
+
+    def page(self, scenario: Scenario, now: datetime, folder: Path) -> str:
+        """Return what is wrong with the page of a scenario, and the page."""
+        self.cluster.cluster, self.services.scenario = scenario.cluster, scenario
+        blocks(scenario, now, folder)
+        self._forget()
+        events, messages = len(self.stage.pagerduty.events), len(self.stage.slack.messages)
+        with prometheus(folder, "{}", "{}", port=self.port):
+            assert self.stage.post(notification(scenario)).status == 202
+            deadline = time.monotonic() + PAGE_SECONDS
+            while True:
+                text = page(self.stage, events, messages)
+                # Slack has the message of every severity, and gets it last.
+                ended = any(re.search(r"\d+ probes? in ", each) for each in chat(self.stage, messages))
+                problems = problems_of(scenario, text) if ended else ["no message with findings"]
+                if not problems or time.monotonic() > deadline:
+                    break
+                time.sleep(0.1)
+        self.stage.post(notification(scenario, "resolved"))
+        return "\n".join([*problems, text]) if problems else ""
+
+    def _forget(self) -> None:
+        """Replace the worker process, so that no answer of the scenario before is in its memory."""
+        before = children(self.program.process.pid)
+        os.kill(before[0], signal.SIGTERM)
+        until(lambda: set(children(self.program.process.pid)) - set(before))
 
 
-@pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
-def test_the_page_says_the_cause(path: Path, stage: Stage, tmp_path: Path) -> None:
-    """The page has every expected fact and no forbidden one, and nothing is written to the cluster."""
-    scenario = load(path, datetime.now(UTC))
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """`serve` with the shipped rules."""
+    need("prometheus")
+    folder, port = tmp_path_factory.mktemp("scenarios"), free_port()
+    first = load(SCENARIOS / f"{PUBLISHED[0]}.yaml", datetime.now(UTC))
     with (
-        KubernetesStandIn(scenario.cluster, tmp_path) as cluster,
-        stage.serve(workers="1", kubeconfig=str(cluster.kubeconfig())),
+        stage(folder, rules=ROOT / "rules", runbooks=ROOT / "runbooks") as around,
+        KubernetesStandIn(first.cluster, folder) as cluster,
+        ServicesStandIn(first) as services,
     ):
-        assert stage.post(notification(scenario)).status == 202
-        deadline = time.monotonic() + PAGE_SECONDS
-        while (problems := problems_of(scenario, page(stage))) and time.monotonic() < deadline:
-            time.sleep(0.1)
-        assert problems == [], page(stage)
-        assert cluster.writes == []
+        made = Installation(around, cluster, services, port)
+        settings = {
+            "workers": "1",
+            "kubeconfig": str(cluster.kubeconfig()),
+            "prometheus_url": f"http://127.0.0.1:{port}",
+            "connect_to": services.connect_to,
+        }
+        with around.serve(**settings) as made.program:
+            yield made
 
 
-def page(stage: Stage) -> str:
-    """Return the lines of the newest PagerDuty event and of the Slack message as last updated."""
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_the_page_says_the_cause(name: str, installation: Installation, tmp_path: Path) -> None:
+    """The page has every expected fact and no forbidden one, and nothing is written to the cluster."""
+    now = datetime.now(UTC)
+    assert installation.page(load(SCENARIOS / f"{name}.yaml", now), now, tmp_path) == ""
+    assert installation.cluster.refused == []
+
+
+def blocks(scenario: Scenario, now: datetime, folder: Path) -> None:
+    """Write the series of a scenario as the data of a Prometheus in ``folder``."""
+    (folder / "series.txt").write_text(openmetrics(scenario, now), "utf-8")
+    command = ["promtool", "tsdb", "create-blocks-from", "openmetrics", "-q", "series.txt", "prometheus.data"]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+
+
+def page(stage: Stage, events: int, messages: int) -> str:
+    """Return the lines of the newest PagerDuty event and of the Slack message as last updated, after so many others."""
     lines: list[str] = []
-    for event in stage.pagerduty.events[-1:]:
+    triggers = [each for each in stage.pagerduty.events[events:] if each.body["event_action"] == "trigger"]
+    for event in triggers[-1:]:
         payload = event.body["payload"]
         lines.append(payload["summary"])
         lines += [f"{key}: {value}" for key, value in payload.get("custom_details", {}).items()]
-    for message in stage.slack.messages:
-        if not message.thread_ts:
-            lines += [message.text, *message.lines]
-    return "\n".join(lines)
+    return "\n".join(lines + chat(stage, messages))
+
+
+def chat(stage: Stage, messages: int) -> list[str]:
+    """Return the lines of the Slack message as it reads now, after so many others."""
+    own = (each for each in stage.slack.messages[messages:] if not each.thread_ts)
+    return [line for message in own for line in (message.text, *message.lines)]

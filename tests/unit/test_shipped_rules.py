@@ -220,6 +220,21 @@ def test_every_rule_tells_people_what_to_do() -> None:
             assert rule.severity.names == ("severity",)
 
 
+def without_cluster(book: RuleBook) -> list[str]:
+    """Return the rules that notify and do not investigate the cluster."""
+    kinds = {name: probe.kind for name, probe in book.probes.items()}
+    return [
+        rule.id
+        for rule in book.rules
+        if rule.action is Action.NOTIFY and "kubernetes" not in [kinds[name] for name in rule.probes]
+    ]
+
+
+def test_every_rule_investigates_the_cluster() -> None:
+    """Pages of each rule and severity show what the cluster says, where there is access to one."""
+    assert without_cluster(book()) == []
+
+
 def test_every_probe_is_used() -> None:
     """No shipped probe is dead weight."""
     used = {name for rule in book().rules for name in rule.probes}

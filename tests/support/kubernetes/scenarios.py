@@ -1,5 +1,6 @@
 """Scenarios: incidents in a cluster, and what their pages must say and must not say."""
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -54,6 +55,38 @@ def load(path: Path, now: datetime) -> Scenario:
         tuple(Fact(each["fact"], re.compile(each["match"], re.IGNORECASE)) for each in expect.get("all") or ()),
         tuple(Fact(each["why"], re.compile(each["match"], re.IGNORECASE)) for each in expect.get("none") or ()),
     )
+
+
+def notification(scenario: Scenario, status: str = "firing") -> bytes:
+    """Return the body that Alertmanager posts."""
+    alerts = [
+        {
+            "status": status,
+            "labels": each["labels"],
+            "annotations": each.get("annotations", {}),
+            "startsAt": each["startsAt"],
+            "endsAt": "0001-01-01T00:00:00Z" if status == "firing" else datetime.now(UTC).isoformat(),
+            "generatorURL": "",
+            "fingerprint": "",
+        }
+        for each in scenario.alerts
+    ]
+    common = scenario.alerts[0]["labels"]
+    group = {"alertname": common["alertname"], "scenario": scenario.name}
+    return json.dumps(
+        {
+            "version": "4",
+            "groupKey": "{}:{" + ", ".join(f'{key}="{value}"' for key, value in group.items()) + "}",
+            "status": status,
+            "receiver": "responder",
+            "groupLabels": {"alertname": common["alertname"]},
+            "commonLabels": common,
+            "commonAnnotations": {},
+            "externalURL": "http://alertmanager.example:9093",
+            "truncatedAlerts": 0,
+            "alerts": alerts,
+        }
+    ).encode()
 
 
 def _dated(value: Any, now: datetime) -> Any:

@@ -21,12 +21,12 @@ TOKEN = "scenario-token-0123456789"
 
 
 class KubernetesStandIn(StandIn):
-    """Serves a cluster. ``writes`` are the requests that no reader may send: anything but GET."""
+    """Serves a cluster. ``refused`` are the requests that no reader may send: anything but GET, Secrets, exec."""
 
     def __init__(self, cluster: Cluster, folder: Path) -> None:
         super().__init__()
         self.cluster = cluster
-        self.writes: list[str] = []
+        self.refused: list[str] = []
         self._folder = folder
         self._certificate = _certificate(folder)
 
@@ -45,7 +45,7 @@ class KubernetesStandIn(StandIn):
             return self._review(call.body)
         if call.method != "GET":
             with self.lock:
-                self.writes.append(f"{call.method} {call.path}")
+                self.refused.append(f"{call.method} {call.path}")
             return _json(failure(405, "the server does not allow this method on the requested resource"))
         with self.lock:
             return _json(self.cluster.answer(call.path))

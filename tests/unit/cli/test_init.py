@@ -17,6 +17,7 @@ from responder.cli.rules.schema import text as schema_text
 from responder.triage.decide import severity_of
 from responder.triage.rule_index import RuleIndex
 from tests.support.builders import an_alert
+from tests.unit.test_shipped_rules import without_cluster
 
 ROOT = Path(__file__).parents[3]
 
@@ -92,6 +93,13 @@ def test_each_preset_is_complete(name: str, tmp_path: Path) -> None:
     _init(tmp_path, "--preset", name)
     assert examine_rules(str(tmp_path / "rules"), str(tmp_path / "runbooks")).problems == ()
     assert (tmp_path / "rules" / "tests" / f"20-{name}.yaml").is_file()
+
+
+@pytest.mark.parametrize("presets", [(), ("--preset", ",".join(names()))], ids=["without presets", "all presets"])
+def test_every_rule_investigates_the_cluster(presets: tuple[str, ...], tmp_path: Path) -> None:
+    """Pages of each rule and severity show what the cluster says, where there is access to one."""
+    _init(tmp_path, *presets)
+    assert without_cluster(load_rules(str(tmp_path / "rules"), str(tmp_path / "runbooks"))) == []
 
 
 def test_an_unknown_preset_is_named(tmp_path: Path) -> None:
