@@ -48,6 +48,8 @@ class Channel(ABC):
     settings: ClassVar[tuple[Setting, ...]] = ()
     #: The setting that says where messages go: a channel of a rule file gives it itself. Empty if there is none.
     destination: ClassVar[str] = ""
+    #: The key of its receivers in an alertmanager.yml; empty if Alertmanager has no such receivers.
+    alertmanager_receiver: ClassVar[str] = ""
     #: Settings that only rule files give, beside ``settings``; their names start with the kind's, too.
     file_settings: ClassVar[tuple[Setting, ...]] = ()
     #: Values of settings that ``dry-run`` and ``rules test`` assume where they are not set. Secrets need none.
@@ -88,6 +90,11 @@ class Channel(ABC):
         """Return its settings by the keys of a rule file: their names without the kind's."""
         prefix = f"{cls.__dataclass_fields__['name'].default}_"
         return {each.name.removeprefix(prefix): each for each in (*cls.settings, *cls.file_settings)}
+
+    @classmethod
+    def destination_key(cls) -> tuple[str, Setting]:
+        """Return the destination with its key in a rule file. Raises StopIteration if the kind has none."""
+        return next((key, each) for key, each in cls.keys().items() if each.name == cls.destination)
 
     @classmethod
     def problems(cls, _given: Mapping[str, Any]) -> Iterable[str]:

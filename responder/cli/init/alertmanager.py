@@ -8,19 +8,28 @@ from typing import Any, Final
 
 from responder.cli.errors import FatalError
 from responder.model.rule import Matcher, MatcherError, Op
+from responder.model.secret import Secret
+from responder.notify.channels import CHANNELS
+from responder.notify.contract import Use
 from responder.rulebook.prometheus_rules import NotReadableError, documents
 from responder.triage.matchers import parse
 
 #: Labels that routes use to page or not; here the severities of the rules decide it.
 _SEVERITIES: Final = {"severity", "priority", "level"}
-#: Receivers that become channels: the key of Alertmanager, the kind of channel and its secret.
+#: Kinds of channels by the key that Alertmanager gives their receivers.
 _KINDS: Final = {
-    "pagerduty_configs": ("pagerduty", "routing_key"),
-    "slack_configs": ("slack", ""),
-    "msteamsv2_configs": ("teams", "webhook_url"),
-    "mattermost_configs": ("mattermost", "webhook_url"),
-    "opsgenie_configs": ("jsm", "api_key"),
+    each.alertmanager_receiver: (name, each)
+    for name, each in CHANNELS.items()
+    if each.alertmanager_receiver and each.destination
 }
+_BY_FALLBACK: Final = sorted(
+    (each.fallback_order, name)
+    for name, each in CHANNELS.items()
+    if each.use is Use.RULES and each.fallback_order is not None
+)
+#: The channels of the settings that a team without receivers gets: the first that pages, and the first that does not.
+_PAGER: Final = next(name for _, name in _BY_FALLBACK if CHANNELS[name].pages)
+_CHAT: Final = next(name for _, name in _BY_FALLBACK if not CHANNELS[name].pages)
 
 
 @dataclass(slots=True)
@@ -123,7 +132,7 @@ def _team(found: CarriedOver, wanted: str, names: list[str], receivers: Mapping[
     team = _name(wanted)
     channels = [channel for name in names for channel in _channels(found, name, receivers.get(name, {}))]
     if not channels:
-        channels = ["slack"] if team != found.otherwise else ["pagerduty", "slack"]
+        channels = [_CHAT] if team != found.otherwise else [_PAGER, _CHAT]
         found.left.append(f"receiver {', '.join(names)}: no channel of its own; team {team} uses {', '.join(channels)}")
     found.teams.setdefault(team, [])
     found.teams[team] += [each for each in channels if each not in found.teams[team]]
@@ -133,20 +142,23 @@ def _team(found: CarriedOver, wanted: str, names: list[str], receivers: Mapping[
 def _channels(found: CarriedOver, name: str, receiver: Mapping[str, Any]) -> Iterator[str]:
     for key in sorted(each for each in receiver if each.endswith("_configs")):
         configs = _dicts(receiver[key])
-        kind, secret = _KINDS.get(key, ("", ""))
+        if key not in _KINDS:
+            found.left += [f"receiver {name}, {key}: no such kind of channel; add a channel by hand"] * len(configs)
+            continue
+        kind, channel_class = _KINDS[key]
+        own, setting = channel_class.destination_key()
         for number, config in zip(count(1), configs, strict=False):
             stem = f"{_name(name).removesuffix(f'-{kind}')}-{kind}"
             channel = stem if number == 1 else f"{stem}-{number}"
-            slack = str(config.get("channel", ""))
-            if not kind or (kind == "slack" and (not slack or "{{" in slack)):
-                reason = "its channel is a template" if kind else "no such kind of channel"
-                found.left.append(f"receiver {name}, {key}: {reason}; add a channel by hand")
+            to = str(config.get(own, ""))
+            if setting.kind is Secret:
+                found.secrets[channel] = f"{own} of receiver {name}, or its file"
+                found.channels[channel] = f"{{kind: {kind}, {own}: {{secret: {channel}}}}}"
+            elif not to or "{{" in to:
+                found.left.append(f"receiver {name}, {key}: its {own} is a template; add a channel by hand")
                 continue
-            if secret:
-                found.secrets[channel] = f"{secret} of receiver {name}, or its file"
-                found.channels[channel] = f"{{kind: {kind}, {secret}: {{secret: {channel}}}}}"
             else:
-                found.channels[channel] = f"{{kind: {kind}, channel: {_yaml(slack)}}}"
+                found.channels[channel] = f"{{kind: {kind}, {own}: {_yaml(to)}}}"
             yield channel
 
 

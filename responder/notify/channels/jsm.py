@@ -86,6 +86,7 @@ class Jsm(Channel):
         ),
     )
     destination: ClassVar[str] = "jsm_api_key"
+    alertmanager_receiver: ClassVar[str] = "opsgenie_configs"
     title: ClassVar[str] = "Jira Service Management"
     pages: ClassVar[bool] = True
     fallback_order: ClassVar[int] = 25

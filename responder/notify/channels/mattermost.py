@@ -70,6 +70,7 @@ class Mattermost(Channel):
         ),
     )
     destination: ClassVar[str] = "mattermost_webhook_url"
+    alertmanager_receiver: ClassVar[str] = "mattermost_configs"
     title: ClassVar[str] = "Mattermost"
     fallback_order: ClassVar[int] = 55
     steps: ClassVar[Mapping[MessageKind, tuple[str, ...]]] = dict.fromkeys(MessageKind, _STEPS)

@@ -74,6 +74,7 @@ class PagerDuty(Channel):
         ),
     )
     destination: ClassVar[str] = "pagerduty_routing_key"
+    alertmanager_receiver: ClassVar[str] = "pagerduty_configs"
     file_settings: ClassVar[tuple[Setting, ...]] = (
         Setting(
             name="pagerduty_region",

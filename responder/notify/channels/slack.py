@@ -86,6 +86,7 @@ class Slack(Channel):
         ),
     )
     destination: ClassVar[str] = "slack_channel"
+    alertmanager_receiver: ClassVar[str] = "slack_configs"
     title: ClassVar[str] = "Slack"
     fallback_order: ClassVar[int] = 30
     steps: ClassVar[Mapping[MessageKind, tuple[str, ...]]] = {

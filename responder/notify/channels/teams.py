@@ -74,6 +74,7 @@ class Teams(Channel):
         ),
     )
     destination: ClassVar[str] = "teams_webhook_url"
+    alertmanager_receiver: ClassVar[str] = "msteamsv2_configs"
     title: ClassVar[str] = "Microsoft Teams"
     fallback_order: ClassVar[int] = 50
     steps: ClassVar[Mapping[MessageKind, tuple[str, ...]]] = dict.fromkeys(MessageKind, _STEPS)
