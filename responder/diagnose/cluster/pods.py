@@ -79,6 +79,17 @@ class Container:
         return (now - finished).total_seconds() < minutes * 60
 
 
+def is_oom(container: Container) -> bool:
+    """Return True if the kernel killed the last run at a memory limit, or for want of memory."""
+    return objects.text(container.ended, "reason") == "OOMKilled"
+
+
+def at_limit(container: Container) -> str:
+    """Return `` at its memory limit of 512Mi``."""
+    limit = objects.at(container.spec, "resources", "limits", "memory")
+    return f" at its memory limit of {limit}" if limit else " without a memory limit of its own"
+
+
 def containers(pod: Object) -> tuple[Container, ...]:
     """Return the containers of a pod that have a status: init containers and sidecars first."""
     found: list[Container] = []
@@ -125,11 +136,12 @@ def wanted(workload: Object) -> int:
     return 1
 
 
-def newest_job(scene: Scene, cron: Object) -> Object | None:
-    """Return the Job that the alert names, else the newest one of a CronJob; None without any."""
-    jobs = objects.owned(scene.of("Job"), cron)
-    named = next((each for each in jobs if objects.name(each) == scene.place.named.get("Job")), None)
-    return named or max(jobs, key=lambda each: objects.text(each, "metadata", "creationTimestamp"), default=None)
+def architecture(scene: Scene, pod: Object) -> str:
+    """Return the architecture of a pod's node as ``node a-1 is arm64``; empty where the node was not read."""
+    name = objects.text(pod, "spec", "nodeName")
+    node = next((each for each in scene.objects.get("Node", ()) if objects.name(each) == name), {})
+    kind = objects.text(node, "status", "nodeInfo", "architecture") or objects.labels(node).get("kubernetes.io/arch")
+    return f"node {name} is {kind}" if kind else ""
 
 
 def many(count: int, total: int, noun: str = "pod") -> str:

@@ -192,8 +192,9 @@ class Scene:
         if workload is None:
             return ()
         owners = {objects.uid(workload)}
-        for kind in ("ReplicaSet", "Job"):
-            owners |= {objects.uid(each) for each in self.of(kind, "") if objects.controller(each)[2] in owners}
+        owners |= {objects.uid(each) for each in objects.owned(self.of("ReplicaSet", ""), workload)}
+        if objects.kind(workload) == "CronJob" and (job := self.job_of(workload)) is not None:
+            owners.add(objects.uid(job))
         over = frozenset() if objects.kind(workload) in {"Job", "CronJob"} else frozenset({"Failed", "Succeeded"})
         return tuple(
             each
@@ -206,6 +207,12 @@ class Scene:
     def _ends(self, pod: Object) -> bool:
         deleted = objects.when(pod, "metadata", "deletionTimestamp")
         return deleted is not None and deleted > self.now
+
+    def job_of(self, cron: Object) -> Object | None:
+        """Return the Job of a CronJob that the alert names, else the newest one; None without any."""
+        jobs = objects.owned(self.of("Job"), cron)
+        named = next((each for each in jobs if objects.name(each) == self.place.named.get("Job")), None)
+        return named or max(jobs, key=lambda each: objects.text(each, "metadata", "creationTimestamp"), default=None)
 
     @cached_property
     def lost_nodes(self) -> frozenset[str]:

@@ -18,11 +18,13 @@ _PREFIX = re.compile(
     r"(?:[\[(]?\d\d:\d\d:\d\d[.,\d]*[\])]?\s*)?"
 )
 _LEVEL = re.compile(
-    r"^[\[(]?(?:FATAL|PANIC|CRITICAL|CRIT|ERROR|ERR|SEVERE|WARN(?:ING)?|INFO|E\d{4})[\])]?:?\s+(?:\d+ --- )?",
+    r"^[\[(]?(?:FATAL|PANIC|CRITICAL|CRIT|ERROR|ERR|SEVERE|WARN(?:ING)?|INFO|"
+    r"[EFWI]\d{4} [\d:.]+ +\d+ \S+)[\])]?:?\s+(?:\d+ --- )?",
     re.IGNORECASE,
 )
 _SOURCE = re.compile(r"^\[[^\]]{1,40}\]\s+|^[a-z][\w.$]{3,60}\s+:\s+")
-_EXCEPTION = re.compile(r"^(?:[a-z][\w$]*\.)+(?:[A-Z][\w$]*)(?:Exception|Error)?: ")
+#: The package of an exception, whose class is enough.
+_PACKAGE = re.compile(r"^(?:[a-z][\w$]*\.)+(?=[A-Z][\w$]*: )")
 
 #: The most telling first. A group is the part to print, where there is one.
 _TABLE: tuple[re.Pattern[str], ...] = tuple(
@@ -36,13 +38,27 @@ _TABLE: tuple[re.Pattern[str], ...] = tuple(
         r"((?:Flyway|Liquibase)\w*Exception.*)",
         r"^(panic: .+)",
         r"(exec format error)",
-        r"^(\w*(?:Error|Exception): .+)",
+        r"^Unhandled exception\.? (.+)",
+        r"^Exception in thread \S+ (.+)",
+        r"^(?!\s)((?:[\w$]+\.)*\w*(?:Error|Exception)(?: \[\w+\])?: .+)",
+    )
+)
+#: Weaker: they count only in lines that no logger marks as harmless, and after what a program calls fatal.
+_GENERIC: tuple[re.Pattern[str], ...] = tuple(
+    re.compile(pattern)
+    for pattern in (
         r"(?i)((?:(?:get|post|put|patch|delete|head) \"?https?://[^\s\"]+\"?:? )?dial tcp .+)",
         r"((?:\w+\.)*\w*Timeout(?:Error|Exception)?: .+)",
         r"((?i:could not|cannot|can't|unable to|failed to) .+)",
+        r"(?i)(.*(?:command not found|: not found|unbound variable|no such file or directory|permission denied).*)",
+        r"(?i)(.*(?:address already in use|open shared object|unknown (?:flag|option|command)|is required|not set).*)",
     )
 )
-_SEVERE = re.compile(r"\b(?:FATAL|PANIC|CRITICAL|SEVERE)\b|^panic:")
+_MINOR = re.compile(r"^[\[(]?(?:INFO|DEBUG|TRACE|NOTICE)\b|^I\d{4} |\blevel=(?:info|debug)", re.IGNORECASE)
+_SEVERE = re.compile(
+    r"\b(?:FATAL|PANIC|CRITICAL|SEVERE)\b|^F\d{4} |\[(?:emerg|crit|alert)\]|\blevel=(?:fatal|panic)\b|"
+    r"\"level\": ?\"(?:fatal|panic|critical)\""
+)
 _ERROR = re.compile(r"\bERROR\b|\berror\b[:=]|\blevel=(?:error|fatal)\b|\"level\": ?\"(?:error|fatal)\"", re.IGNORECASE)
 _WARNING = re.compile(r"\bWARN(?:ING)?\b|\blevel=warn", re.IGNORECASE)
 _HARMLESS = re.compile(r"\b(?:0|no) errors?\b|failover ok|error(?:s|_count)?[=:] ?0\b", re.IGNORECASE)
@@ -55,16 +71,28 @@ def signature(lines: Sequence[str], *, warnings: bool = False) -> str:
     ``warnings`` accepts a warning where there is no error: programs that wait write no more.
     """
     plain = [line for line in map(without_time, lines) if not _HARMLESS.search(line)]
-    if found := _after(plain, "APPLICATION FAILED TO START"):
+    if found := _after(plain, "APPLICATION FAILED TO START") or _after(plain, "panicked at"):
         return _short(found)
-    for pattern in _TABLE:
-        for line in reversed(plain):
-            if match := pattern.search(line):
-                return _short(match[1])
-    for level in (_SEVERE, _ERROR, *((_WARNING,) if warnings else ())):
-        for line in reversed(plain):
-            if level.search(line):
-                return _short(line)
+    minor = [line for line in plain if not _MINOR.search(line)]
+    major = [line for line in minor if not _WARNING.search(line)]
+    for patterns, among in (
+        (_TABLE, plain),
+        ((_SEVERE,), minor),
+        (_GENERIC, major),
+        ((_ERROR,), major),
+        (_GENERIC, minor),
+    ):
+        for pattern in patterns:
+            if found := _last(pattern, among):
+                return _short(found)
+    return _short(_last(_WARNING, plain)) if warnings else ""
+
+
+def _last(pattern: re.Pattern[str], lines: Sequence[str]) -> str:
+    """Return the newest line that a pattern finds: its group, if it has one."""
+    for line in reversed(lines):
+        if match := pattern.search(line):
+            return match[1] if pattern.groups else line
     return ""
 
 
@@ -74,7 +102,7 @@ def without_time(line: str) -> str:
 
 
 def _after(lines: Sequence[str], heading: str) -> str:
-    """Return what Spring Boot prints below ``Description:`` after that heading."""
+    """Return the line below a heading: what Spring Boot prints below ``Description:``, what Rust prints of a panic."""
     try:
         start = max(number for number, line in enumerate(lines) if heading in line)
     except ValueError:
@@ -88,4 +116,4 @@ def _short(line: str) -> str:
     if message := _MESSAGE.search(line):
         line = message[1] or message[2]
     line = _SOURCE.sub("", _LEVEL.sub("", line.strip(), count=1), count=1)
-    return sanitize_line(_EXCEPTION.sub("", line, count=1) or line, LIMIT)
+    return sanitize_line(_PACKAGE.sub("", line, count=1), LIMIT)

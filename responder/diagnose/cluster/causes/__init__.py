@@ -26,7 +26,7 @@ from responder.diagnose.cluster.causes import (
 )
 from responder.diagnose.cluster.scene import Scene
 from responder.model.clue import Clue, Role
-from responder.model.text import cut
+from responder.model.text import sanitize_line
 
 #: Each is pure: the clues that a scene gives, none if there are none.
 LOOKS: tuple[Callable[[Scene], tuple[Clue, ...]], ...] = (
@@ -73,7 +73,7 @@ def investigate(scene: Scene, steps: int = MOST_STEPS) -> tuple[Clue, ...]:
         found += [
             replace(clue, step=clue.step + 1, says=f"{where}{clue.says}") for clue in further if clue.role in _FOLLOWED
         ]
-    return tuple(dict.fromkeys(replace(clue, says=cut(clue.says, SENTENCE)) for clue in found))
+    return tuple(dict.fromkeys(replace(clue, says=sanitize_line(clue.says, SENTENCE)) for clue in found))
 
 
 def unseen(scene: Scene) -> tuple[Clue, ...]:

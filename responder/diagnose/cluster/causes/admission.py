@@ -4,10 +4,10 @@ import re
 
 from responder.diagnose.cluster import objects
 from responder.diagnose.cluster.objects import Object
-from responder.diagnose.cluster.pods import newest_job, wanted
+from responder.diagnose.cluster.pods import wanted
 from responder.diagnose.cluster.scene import Scene, last_seen, times
 from responder.model.clue import Clue, Role
-from responder.model.text import cut
+from responder.model.text import cut, sanitize_line
 
 _QUOTA = re.compile(r"exceeded quota: (\S+?), requested: (.+?), used: (.+?), limited: (.+)")
 _MUST = re.compile(r"failed quota: (\S+?): must specify (.+)")
@@ -29,7 +29,7 @@ def look(scene: Scene) -> tuple[Clue, ...]:
     if workload is None:
         return ()
     if objects.kind(workload) == "CronJob":
-        workload = newest_job(scene, workload) or workload
+        workload = scene.job_of(workload) or workload
     pods = scene.pods_of(workload)
     count, needed = len(pods), wanted(workload)
     if count >= needed and not _new_pods_missing(scene, workload):
@@ -50,6 +50,9 @@ def look(scene: Scene) -> tuple[Clue, ...]:
     if not said:
         return ()
     code, why = _why(scene, said)
+    has = f"{objects.name(workload)} has {count} of {needed} pods"
+    if count >= needed:
+        has = f"the rollout of {objects.name(workload)} gets no new pods"
     quota = _QUOTA.search(said) or _MUST.search(said)
     repeats = times(events[0]) if events else 0
     times_said = f", refused {repeats} times" if repeats > 1 else ""
@@ -58,7 +61,7 @@ def look(scene: Scene) -> tuple[Clue, ...]:
             code=code,
             role=Role.CAUSE,
             entity=f"ResourceQuota/{quota[1]}" if quota else objects.reference(workload),
-            says=f"{objects.name(workload)} has {count} of {needed} pods: {why}{times_said}",
+            says=f"{has}: {why}{times_said}",
             detail=said,
         ),
     )
@@ -82,7 +85,10 @@ def _why(scene: Scene, said: str) -> tuple[str, str]:
             f"quota {match[1]} makes {match[2].strip(' .')} compulsory, and the pods do not set it",
         )
     if match := _WEBHOOK.search(said):
-        return "admission-webhook", f"admission webhook {match[1]} denies them: {match[2].strip()[:160]}"
+        return (
+            "admission-webhook",
+            f"admission webhook {match[1]} denies them: {cut(sanitize_line(match[2], 300), 160)}",
+        )
     if match := _WEBHOOK_DOWN.search(said):
         why = match[2].strip().removeprefix("failed to call webhook: ")
         return "admission-webhook", f"admission webhook {match[1]} cannot be called: {cut(why, 150)}"

@@ -2,8 +2,9 @@
 
 from responder.diagnose.cluster import objects
 from responder.diagnose.cluster.objects import Object
-from responder.diagnose.cluster.scene import Scene
+from responder.diagnose.cluster.scene import Scene, ago
 from responder.model.clue import Clue, Role
+from responder.model.text import cut
 
 
 def look(scene: Scene) -> tuple[Clue, ...]:
@@ -14,11 +15,11 @@ def look(scene: Scene) -> tuple[Clue, ...]:
         scaled = objects.at(each, "spec", "scaleTargetRef")
         target = f"{objects.text(scaled, 'kind')}/{objects.text(scaled, 'name')}"
         if objects.name(each) == named or (workload is not None and target == objects.reference(workload)):
-            found += _clues(each)
+            found += _clues(scene, each)
     return tuple(found)
 
 
-def _clues(scaler: Object) -> list[Clue]:
+def _clues(scene: Scene, scaler: Object) -> list[Clue]:
     name, entity = objects.name(scaler), objects.reference(scaler)
     scaled = objects.text(scaler, "spec", "scaleTargetRef", "name")
     target = f" of {scaled}" if scaled != name else ""
@@ -26,12 +27,14 @@ def _clues(scaler: Object) -> list[Clue]:
     active = objects.condition(scaler, "ScalingActive")
     reason = objects.text(active, "reason")
     if objects.text(active, "status") == "False" and reason != "ScalingDisabled":
-        why = objects.text(active, "message") or reason
-        says = f"autoscaler {name}{target} cannot compute ({reason}), {now} replicas: {why[:160]}"
+        why = _brief(objects.text(active, "message")) or reason
+        moment = objects.when(active, "lastTransitionTime")
+        since = f" for {ago(scene.now, moment)}" if moment else ""
+        says = f"autoscaler {name}{target} cannot compute{since} ({reason}), {now} replicas: {why}"
         return [Clue(code="autoscaler-blind", role=Role.CAUSE, entity=entity, says=says)]
     able = objects.condition(scaler, "AbleToScale")
     if objects.text(able, "status") == "False":
-        says = f"autoscaler {name} cannot scale {scaled}: {objects.text(able, 'message')[:160]}"
+        says = f"autoscaler {name} cannot scale {scaled}: {_brief(objects.text(able, 'message'))}"
         return [Clue(code="autoscaler-unable", role=Role.CAUSE, entity=entity, says=says)]
     limited = objects.condition(scaler, "ScalingLimited")
     at_most = objects.text(limited, "status") == "True" and objects.text(limited, "reason") == "TooManyReplicas"
@@ -48,6 +51,13 @@ def _clues(scaler: Object) -> list[Clue]:
     low = objects.number(scaler, "spec", "minReplicas") or 1
     says = f"autoscaler {name} is within its limits: {now} replicas of {low} to {most}"
     return [Clue(code="autoscaler", role=Role.FACT, entity=entity, says=says)]
+
+
+def _brief(said: str) -> str:
+    """Return a message of the autoscaler's controller without the phrases that only repeat its reason."""
+    for phrase in ("replica count: ", "current scale: ", " utilization: ", "metrics for resource cpu: "):
+        said = said.partition(phrase)[2] or said
+    return cut(said, 160)
 
 
 def _load(scaler: Object) -> list[tuple[str, bool]]:

@@ -2,6 +2,7 @@
 
 import re
 from collections import defaultdict
+from datetime import timedelta
 
 from responder.diagnose.cluster import objects
 from responder.diagnose.cluster.objects import Object
@@ -11,6 +12,9 @@ from responder.model.clue import Clue, Role
 
 _WAITING = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
 _STARTING = frozenset({"ContainerCreating", "PodInitializing"})
+_EVENTS = frozenset({"FailedMount", "FailedCreatePodSandBox", "FailedMapVolume"})
+#: The kubelet tries again at most every two minutes, so what it no longer says is over.
+_REPEATED = timedelta(minutes=6)
 _KEY = re.compile(
     r"couldn't find key (?P<key>\S+) in (?P<kind>Secret|ConfigMap) (?:[^/\s]+/)?(?P<name>[^\s,]+)", re.IGNORECASE
 )
@@ -51,11 +55,13 @@ def _reason(scene: Scene, pod: Object) -> tuple[str, str] | None:
             return _named(each, each.waits_because or each.waiting)
     if not any(each.waiting in _STARTING for each in containers(pod)) and containers(pod):
         return None
-    for event in scene.events_of(pod):
-        seen = last_seen(event)
-        if objects.text(event, "reason") in {"FailedMount", "FailedCreatePodSandBox"} and seen:
-            return _named(None, objects.text(event, "message"))
-    return None
+    said = [
+        _named(None, objects.text(event, "message"))
+        for event in scene.events_of(pod)
+        if objects.text(event, "reason") in _EVENTS and (seen := last_seen(event)) and scene.now - seen < _REPEATED
+    ]
+    # The newest may only say that the kubelet waited; another one names the object.
+    return next((each for each in said if each[0] != "config"), said[0] if said else None)
 
 
 def _named(container: Container | None, message: str) -> tuple[str, str]:

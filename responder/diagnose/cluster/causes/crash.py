@@ -6,7 +6,7 @@ from collections import defaultdict
 from responder.diagnose.cluster import objects
 from responder.diagnose.cluster.causes.readiness import probe_answer
 from responder.diagnose.cluster.objects import Object
-from responder.diagnose.cluster.pods import Container, containers, logs_of, many
+from responder.diagnose.cluster.pods import Container, architecture, at_limit, containers, is_oom, logs_of, many
 from responder.diagnose.cluster.scene import Scene, times
 from responder.diagnose.cluster.signature import signature, without_time
 from responder.diagnose.cluster.template import tag
@@ -103,21 +103,16 @@ def _last_line(scene: Scene, crashing: list[Container]) -> str:
 
 def _architecture(scene: Scene, container: Container) -> str:
     """Return the architecture of the node, for which the image has no build."""
-    name = objects.text(container.pod, "spec", "nodeName")
-    node = next((each for each in scene.objects.get("Node", ()) if objects.name(each) == name), {})
-    kind = objects.text(node, "status", "nodeInfo", "architecture") or objects.labels(node).get("kubernetes.io/arch")
-    image = objects.text(container.spec, "image")
-    return f" (node {name} is {kind}, image {tag(image)} is built for another architecture)" if kind else ""
+    kind, image = architecture(scene, container.pod), objects.text(container.spec, "image")
+    return f" ({kind}, image {tag(image)} is built for another architecture)" if kind else ""
 
 
 def _end(scene: Scene, container: Container, *, loops: bool) -> tuple[str, str]:
     """Return the code of the clue, and how the container ended."""
     reason, number = objects.text(container.ended, "reason"), objects.at(container.ended, "exitCode")
     ends = "is" if loops else "was"
-    if reason == "OOMKilled":
-        limit = objects.at(container.spec, "resources", "limits", "memory")
-        at_limit = f" at its memory limit of {limit}" if limit else " without a memory limit of its own"
-        return "crash-memory", f"{ends} OOM-killed{at_limit}{_lived(container)}"
+    if is_oom(container):
+        return "crash-memory", f"{ends} OOM-killed{at_limit(container)}{_lived(container)}"
     if reason in {"StartError", "ContainerCannotRun"}:
         said = objects.text(container.ended, "message")
         why = said[found:] if (found := said.rfind("exec: ")) >= 0 else said[-150:]
@@ -149,7 +144,7 @@ def _killing(scene: Scene, container: Container) -> tuple[str, int, str] | None:
                 each for each in events if objects.text(each, "message").lower().startswith(f"{probe} probe failed")
             ]
             answer = probe_answer(objects.text(failed[0], "message").partition(":")[2])[1] if failed else ""
-            return probe, max(map(times, failed or [event])), f"{answer}, " if answer else ""
+            return probe, max(map(times, failed or [event])), f"{answer}; " if answer else ""
     return None
 
 

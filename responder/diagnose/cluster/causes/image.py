@@ -4,7 +4,7 @@ import re
 from collections import defaultdict
 
 from responder.diagnose.cluster import objects
-from responder.diagnose.cluster.pods import Container, containers, many
+from responder.diagnose.cluster.pods import Container, architecture, containers, many
 from responder.diagnose.cluster.scene import Scene
 from responder.model.clue import Clue, Role
 
@@ -86,6 +86,8 @@ def _clue(scene: Scene, total: int, image: str, waiting: list[Container]) -> Clu
     # The name of an image may hold words and numbers of the table.
     said = " ".join((waiting[0].waiting, waiting[0].waits_because, *events)).replace(image, "")
     code, reason = next(((code, words) for found, code, words in _REASONS if found.search(said)), ("image", ""))
+    if code == "image-platform" and (kind := architecture(scene, waiting[0].pod)):
+        reason = f"{reason} ({kind})"
     why = f": {reason}" if reason else ", for a reason that the cluster no longer shows (events are kept about 1 h)"
     detail = _DETAIL.search(said) if code == "image-registry" else None
     lacking = next((match[1] for each in events if (match := _SECRETS.search(each))), "")

@@ -2,7 +2,7 @@
 
 from responder.diagnose.cluster import objects
 from responder.diagnose.cluster.objects import Object
-from responder.diagnose.cluster.pods import containers, logs_of
+from responder.diagnose.cluster.pods import at_limit, containers, is_oom, logs_of
 from responder.diagnose.cluster.scene import Scene, ago
 from responder.diagnose.cluster.signature import signature
 from responder.model.clue import Clue, Role
@@ -19,18 +19,13 @@ def look(scene: Scene) -> tuple[Clue, ...]:
     workload = scene.workload
     if workload is None or objects.kind(workload) not in {"Job", "CronJob"}:
         return ()
-    named = scene.find("Job", scene.place.named.get("Job", ""))
-    jobs = [named] if named else [workload] if objects.kind(workload) == "Job" else _newest(scene, workload)
     cron = workload if objects.kind(workload) == "CronJob" else None
-    found = [clue for job in jobs if (clue := _failed(scene, job, cron)) is not None]
+    job = scene.job_of(cron) if cron is not None else workload
+    clue = _failed(scene, job, cron) if job is not None else None
+    found = [clue] if clue is not None else []
     if cron is not None and not found:
         found += _schedule(scene, cron)
     return tuple(found)
-
-
-def _newest(scene: Scene, cron: Object) -> list[Object]:
-    jobs = objects.owned(scene.of("Job"), cron)
-    return sorted(jobs, key=lambda each: objects.text(each, "metadata", "creationTimestamp"), reverse=True)[:1]
 
 
 def _failed(scene: Scene, job: Object, cron: Object | None) -> Clue | None:
@@ -46,7 +41,10 @@ def _failed(scene: Scene, job: Object, cron: Object | None) -> Clue | None:
     reason = objects.text(failed, "reason")
     ends = {objects.at(each.ended, "exitCode") for pod in broken for each in containers(pod) if each.ended}
     codes = f", exit {', '.join(str(each) for each in sorted(ends, key=str))}" if ends else ""
+    killed = next((each for pod in broken for each in containers(pod) if is_oom(each)), None)
     why = next((found for log in logs_of(scene, broken) if (found := signature(log.lines))), "")
+    if killed is not None:
+        why = f"container {killed.name} is OOM-killed{at_limit(killed)}"
     title = f"job {objects.name(cron if cron is not None else job)}"
     words = _REASONS.get(reason, reason or "not over yet")
     text = objects.text(failed, "message") if reason not in _REASONS else ""

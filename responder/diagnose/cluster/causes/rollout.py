@@ -36,6 +36,10 @@ def _ready(scene: Scene, workload: Object) -> Clue:
         says = f"a rollout of {name} is under way: {ready} pods ready, {needed} wanted"
         return Clue(code="rollout-under-way", role=Role.FACT, entity=objects.reference(workload), says=says)
     if ready >= needed and ready == len(pods):
+        newest = revisions(scene, workload)[:1]
+        if newest and not pods_of_revision(scene, workload, newest[0][1]):
+            says = _serving(scene, workload)
+            return Clue(code="pods-old", role=Role.SYMPTOM, entity=objects.reference(workload), says=says)
         if not all(is_steady(scene, each) for each in pods):
             says = f"all {says} at this moment"
             return Clue(code="pods-ready", role=Role.FACT, entity=objects.reference(workload), says=says)
