@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 
-from responder.diagnose.explain import Explanation, explain
+from responder.diagnose.explain import Explanation, explain, signature_of
 from responder.model.clue import Certainty
 from responder.model.decision import FindingAdjustment, Subject
 from responder.model.finding import Conclusion, Finding, Verdict, priority, worst_first
@@ -45,6 +45,7 @@ def conclude(findings: Iterable[Finding], subject: Subject) -> Conclusion:
         ),
         unknown=_joined(*(each.says for each in known.unseen), _unknown(others, subject)),
         seen=_joined(*_facts(known), *(_without_subject(finding, subject) for finding in well if not finding.judged)),
+        signature=signature_of(known, subject),
     )
 
 

@@ -1,9 +1,11 @@
 """Explains an alert by the clues of an investigation: one cause with the steps that lead to it. Pure."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from responder.model.clue import Certainty, Clue, Role
+from responder.model.decision import Subject
 
 #: Clues that something else may explain: a program that ends, waits or complains because of what it depends on.
 _WEAK = frozenset(
@@ -23,6 +25,12 @@ _WEAK = frozenset(
 _REPEATED = frozenset({"service-unready"})
 
 _NOTHING = Clue(code="", role=Role.FACT, entity="", says="")
+#: Names of instances: UUIDs and hashes, the two parts that a ReplicaSet appends to the name of a pod, and numbers.
+_INSTANCE = re.compile(
+    r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|-[0-9a-f]{6,10}-[a-z0-9]{5}\b|\b(?=[a-f]*\d)[0-9a-f]{8,}\b|\d+"
+)
+#: Characters of a signature.
+_SIGNATURE_LIMIT = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,3 +122,16 @@ def _further(clue: Clue, told: Sequence[Clue], step: int) -> tuple[Clue, ...]:
 
 def _of(clues: Iterable[Clue], role: Role, step: int) -> tuple[Clue, ...]:
     return tuple(each for each in clues if each.role is role and each.step == step)
+
+
+def signature_of(known: Explanation, subject: Subject) -> str:
+    """Return what is equal for equal causes: the code with the reason given, or else with the object; empty if unknown.
+
+    Numbers and names of instances are left out, so that it is the same for each pod and after each rollout.
+    """
+    symptom = next((each for each in known.symptoms if each.reason), None)
+    clue = known.cause or symptom
+    if clue is None or clue.certainty is Certainty.COINCIDES:
+        return ""
+    what = clue.reason or f"{subject.namespace}/{clue.entity}"
+    return f"{clue.code} {_INSTANCE.sub('#', what)}"[:_SIGNATURE_LIMIT]

@@ -35,7 +35,8 @@ class Clue:
     ``code`` is the name a rule uses (``first_steps: {crash-config: ...}``). ``entity`` is the object it is about, as
     ``Kind/name``. ``leads_to`` are entities that would explain it, if there is a clue about them: where a log names a
     Service that refuses, the Service. ``since`` is when it began, as far as the scene says. ``step`` is 0 for the
-    subject of the alert, 1 for what its log names, and so on. ``detail`` goes to the thread only.
+    subject of the alert, 1 for what its log names, and so on. ``detail`` goes to the thread only. ``reason``
+    is the part of ``says`` that a program or the API wrote: the same in every workload with the same fault.
     """
 
     code: str
@@ -47,3 +48,4 @@ class Clue:
     leads_to: tuple[str, ...] = field(default=())
     step: int = 0
     detail: str = ""
+    reason: str = ""

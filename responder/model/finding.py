@@ -73,8 +73,9 @@ def priority(finding: Finding) -> tuple[int, bool]:
 class Conclusion:
     """Conclusion of the findings, in words. ``likely`` is one sentence, or empty; ``code`` names the cause for rules.
 
-    ``seen`` are the figures that nothing judged: where errors come from, how a container ended. ``checked_at`` is when
-    the findings were saved, None before.
+    ``seen`` are the figures that nothing judged: where errors come from, how a container ended. ``signature`` is
+    equal for equal causes, without names of instances; ``before`` names the other incidents that had it. ``checked_at``
+    is when the findings were saved, None before.
     """
 
     code: str = ""
@@ -83,6 +84,8 @@ class Conclusion:
     ruled_out: str = ""
     unknown: str = ""
     seen: str = ""
+    signature: str = ""
+    before: str = ""
     checked_at: datetime | None = None
 
 

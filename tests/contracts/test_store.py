@@ -559,6 +559,31 @@ def test_findings_come_back_whole(database: Database) -> None:
         assert incidents.contents_of(connection, ["INC-1"])["INC-1"].findings == (finding,)
 
 
+def test_incidents_of_other_groups_with_the_same_cause_are_found(database: Database) -> None:
+    """The newest come first, at most as many as asked for; those of the own group, other causes and old ones do not."""
+    causes = {"INC-1": "crash x", "INC-2": "crash x", "INC-3": "crash y", "INC-4": "crash x", "INC-5": "crash x"}
+    keys = {"INC-5": "INC-1"}
+    known = [replace(an_incident(), id=name, dedup_key=keys.get(name, name), open=name != "INC-5") for name in causes]
+    with database.write() as connection:
+        incidents.save(connection, known, ())
+        for age, (name, cause) in enumerate(causes.items()):
+            content = replace(a_content(), incident=name)
+            incidents.save_contents(connection, [content], (), NOW)
+            incidents.save_findings(
+                connection, name, (), replace(a_conclusion(), signature=cause), NOW - timedelta(hours=age)
+            )
+
+        def found(since: timedelta, limit: int = 9) -> list[str]:
+            """The ids that are found for INC-1."""
+            alike = incidents.with_signature(connection, "crash x", "INC-1", NOW - since, limit)
+            return [each.id for each in alike]
+
+        assert found(timedelta(days=1)) == ["INC-2", "INC-4"]
+        assert found(timedelta(days=1), limit=1) == ["INC-2"]
+        assert found(timedelta(hours=2)) == ["INC-2"]
+        assert incidents.with_signature(connection, "", "INC-1", NOW - timedelta(days=1), 9) == []
+
+
 def test_a_notification_keeps_findings_until_the_incident_is_diagnosed_anew(database: Database) -> None:
     """Triage cannot overwrite what diagnosis found meanwhile; only a new diagnosis starts without findings."""
     found, stale = replace(a_content(), incident="INC-1"), replace(a_content(title="[P1] grown"), incident="INC-1")

@@ -19,6 +19,7 @@ from responder.model.clock import Clock, Deadline
 from responder.model.content import NO_FACTS
 from responder.model.delivery import DiagnosisJob, DiagnosisResult
 from responder.model.report import MessageKind
+from responder.notify.report.content import HISTORY_DAYS, MOST_ALIKE, elsewhere
 from responder.store.database import Database
 from responder.store.incidents import diagnoses, incidents
 from responder.store.outbox import outbox
@@ -154,8 +155,11 @@ class DiagnosisWorker:
         """Save the findings with the incident. Returns False if another worker has taken the diagnosis over."""
         if not diagnoses.finish(connection, ended.job, now):
             return False
-        found = ended.diagnosed
-        incidents.save_findings(connection, ended.job.request.incident, found.findings, found.conclusion, now)
+        work, found = ended.job.request, ended.diagnosed
+        since = now - timedelta(days=HISTORY_DAYS)
+        alike = incidents.with_signature(connection, found.conclusion.signature, work.incident, since, MOST_ALIKE)
+        conclusion = replace(found.conclusion, before=elsewhere(alike, now))
+        incidents.save_findings(connection, work.incident, found.findings, conclusion, now)
         return True
 
     def _revise(self, connection: Connection, ended: FinishedDiagnosis) -> Collection[str]:

@@ -92,7 +92,7 @@ def compose(content: IncidentContent, message: OutboxMessage, now: datetime) -> 
         written_at=now,
         resolution=own.resolution,
         note=record.note,
-        history=record.history,
+        history="; ".join(filter(None, (record.history, conclusion.before))),
         fallback_reason=own.fallback_reason,
     )
     template = template_of(record.templates, message.kind)

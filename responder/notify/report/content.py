@@ -25,6 +25,27 @@ _TOP = 5
 _MOST_LABELS = 200
 
 
+#: Incidents with the same cause that are counted.
+MOST_ALIKE = 20
+
+
+def elsewhere(alike: Sequence[Incident], now: datetime) -> str:
+    """Return how often other groups had the same cause in the last HISTORY_DAYS, and the last one; empty if none."""
+    if not alike:
+        return ""
+    often = (
+        f"{MOST_ALIKE} times or more"
+        if len(alike) >= MOST_ALIKE
+        else "once"
+        if len(alike) == 1
+        else f"{len(alike)} times"
+    )
+    last = max(alike, key=lambda each: each.opened_at)
+    took = f" for {time_between(last.opened_at, last.resolved_at)}" if last.resolved_at else ", still open"
+    when = time_of_day(last.opened_at, seen_from=now)
+    return f"the same cause {often} elsewhere in {HISTORY_DAYS} days, last {last.id} ({last.service}) at {when}{took}"
+
+
 def history(earlier: Incident | None, times: int, now: datetime) -> str:
     """Return the number of similar incidents in the last HISTORY_DAYS, and the last one; empty if there is none."""
     if earlier is None:

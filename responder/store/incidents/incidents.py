@@ -39,6 +39,8 @@ _newest = (
 # Exactly as in the partial indexes: SQLite does not use them for "open = 1" or for a parameter.
 _OPEN = text("incidents.open")
 _UNPAGED = text("incidents.open AND incidents.digest <> '' AND incidents.channels = ''")
+_self = incidents.alias()
+_SIGNED = text("contents.signature <> ''")
 _LATEST = select(_newest).where(_newest.c.age == 1)
 _OFTEN = (
     select(incidents.c.dedup_key, func.count())
@@ -65,6 +67,17 @@ def count_by_key(connection: Connection, dedup_keys: Iterable[str], since: datet
     """Return the number of incidents of each key that opened at ``since`` or later; keys with none are omitted."""
     given = {"keys": list(dedup_keys), "since": since.timestamp()}
     return {row[0]: row[1] for row in connection.execute(_OFTEN, given)}
+
+
+def with_signature(connection: Connection, signature: str, of: str, since: datetime, limit: int) -> list[Incident]:
+    """Return the newest incidents with the cause of incident ``of``, at most ``limit``, except those of its group."""
+    if not signature:
+        return []
+    alike = and_(contents.c.signature == signature, _SIGNED, contents.c.changed_at >= to_seconds(since))
+    newest = select(incidents).join(contents, contents.c.incident == incidents.c.id).where(alike)
+    own = select(_self.c.dedup_key).where(_self.c.id == of).scalar_subquery()
+    newest = newest.where(incidents.c.dedup_key != own).order_by(contents.c.changed_at.desc()).limit(limit)
+    return [from_row(row) for row in connection.execute(newest).mappings()]
 
 
 def find(connection: Connection, incident: str) -> Incident | None:
@@ -220,7 +233,12 @@ def contents_of(connection: Connection, incidents: Iterable[str]) -> dict[str, I
 _DIAGNOSED = (
     update(contents)
     .where(contents.c.incident == bindparam("of"))
-    .values(findings=bindparam("severity_override"), conclusion=bindparam("concluded"), changed_at=bindparam("at"))
+    .values(
+        findings=bindparam("severity_override"),
+        conclusion=bindparam("concluded"),
+        signature=bindparam("cause"),
+        changed_at=bindparam("at"),
+    )
 )
 
 
@@ -232,6 +250,7 @@ def save_findings(
         "of": incident,
         "severity_override": to_bytes(findings),
         "concluded": to_bytes(replace(conclusion, checked_at=now)),
+        "cause": conclusion.signature,
         "at": to_seconds(now),
     }
     connection.execute(_DIAGNOSED, values)

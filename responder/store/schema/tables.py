@@ -15,7 +15,7 @@ from sqlalchemy import (
 )
 
 #: The migration that this version needs; a database at it is not checked further.
-HEAD = "0007"
+HEAD = "0008"
 
 metadata = MetaData()
 
@@ -132,8 +132,16 @@ contents = Table(
     Column("findings", LargeBinary),
     Column("conclusion", LargeBinary),
     Column("changed_at", Float, nullable=False),
+    Column("signature", Text, nullable=False, server_default=""),  # of the cause, equal for equal causes
 )
 Index("contents_changed", contents.c.changed_at)
+Index(
+    "contents_signature",
+    contents.c.signature,
+    contents.c.changed_at,
+    sqlite_where=text("signature <> ''"),
+    postgresql_where=text("signature <> ''"),
+)
 
 messages = Table(
     "messages",

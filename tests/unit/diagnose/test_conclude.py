@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from responder.diagnose.conclude import conclude
+from responder.model.clue import Certainty, Clue, Role
 from responder.model.finding import Conclusion, Verdict, worst_first
 from tests.support.builders import a_finding, a_subject
 
@@ -74,3 +75,39 @@ def test_a_change_that_could_not_be_seen_is_unknown() -> None:
     said = conclude((a_finding(Verdict.UNKNOWN, probe="recent-changes"),), a_subject())
     assert said.changed == ""
     assert said.unknown == "no answer within 3.0 s"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "alike"),
+    [
+        ("no route to plato-7d9fc6b5d4-x2x4z:8080", "no route to plato-5f6b7c8d9e-q8w7v:8080", True),
+        (
+            "request 3f2a9c1e-0000-4000-8000-1234567890ab failed",
+            "request 1a1b1c1d-2222-4333-8444-abcdef012345 failed",
+            True,
+        ),
+        (
+            "HikariPool-1 - Connection is not available, 30001ms",
+            "HikariPool-2 - Connection is not available, 30005ms",
+            True,
+        ),
+        ("Could not resolve placeholder 'DB_URL'", "Could not resolve placeholder 'DB_USER'", False),
+    ],
+)
+def test_equal_causes_have_equal_signatures(first: str, second: str, *, alike: bool) -> None:
+    """A cause is recognized in another workload and after a rollout: names of instances and numbers do not count."""
+
+    def signature(name: str, reason: str) -> str:
+        """The signature of a crash loop for this reason."""
+        clue = Clue(code="crash", role=Role.CAUSE, entity=f"Deployment/{name}", says=f"{name}: {reason}", reason=reason)
+        return conclude((a_finding(Verdict.BAD, clue=clue),), a_subject()).signature
+
+    assert (signature("plato", first) == signature("nexus", second)) is alike
+
+
+def test_without_a_reason_the_object_is_part_of_the_signature() -> None:
+    """Two programs that were killed for their memory have no cause in common; what only coincides is no cause."""
+    clue = Clue(code="crash-memory", role=Role.CAUSE, entity="Deployment/plato", says="plato was OOM-killed")
+    guess = Clue(code="x", role=Role.CAUSE, entity="Node/a", says="a", certainty=Certainty.COINCIDES)
+    found = [conclude((a_finding(Verdict.BAD, clue=each),), a_subject()).signature for each in (clue, guess)]
+    assert found == ["crash-memory butterfly/Deployment/plato", ""]

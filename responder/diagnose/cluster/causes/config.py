@@ -44,6 +44,7 @@ def look(scene: Scene) -> tuple[Clue, ...]:
             role=Role.CAUSE,
             entity=objects.reference(workload if workload is not None else stopped[0]),
             says=f"{many(len(stopped), len(pods))}{of} cannot start: {why}",
+            reason=why,
         )
         for (code, why), stopped in found.items()
     )

@@ -44,6 +44,7 @@ def look(scene: Scene) -> tuple[Clue, ...]:
                 says=f"log of {objects.name(workload)} ({count}): {told[0][1]}",
                 certainty=Certainty.SHOWN,
                 leads_to=tuple(objects.reference(each) for each in scene.dependencies),
+                reason=told[0][1],
             )
         )
     return (*found, *_lookups(scene), *_outside(scene, workload))

@@ -68,6 +68,7 @@ def _failed(scene: Scene, job: Object, cron: Object | None) -> Clue | None:
         says=says,
         since=objects.when(failed, "lastTransitionTime"),
         leads_to=tuple(objects.reference(each) for each in scene.dependencies),
+        reason=why,
     )
 
 

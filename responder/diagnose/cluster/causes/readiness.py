@@ -60,7 +60,9 @@ def _clue(scene: Scene, total: int, key: tuple[str, str], unready: list[Object])
         return Clue(code="unready-gate", role=Role.CAUSE, entity=entity, says=says)
     if not probe:
         says = f"{count}{because}"
-        return Clue(code="unready", role=Role.CAUSE if reason else Role.SYMPTOM, entity=entity, says=says)
+        return Clue(
+            code="unready", role=Role.CAUSE if reason else Role.SYMPTOM, entity=entity, says=says, reason=reason
+        )
     code, answer = probe_answer(said)
     path, port = _asked(unready[0], probe)
     where = f" (path {path})" if path else f" (port {port})" if port else ""
@@ -76,6 +78,7 @@ def _clue(scene: Scene, total: int, key: tuple[str, str], unready: list[Object])
         says=says,
         certainty=Certainty.SHOWN if code in {"probe-path", "probe-port"} else Certainty.LIKELY,
         leads_to=tuple(objects.reference(each) for each in scene.dependencies),
+        reason=reason,
     )
 
 

@@ -17,6 +17,7 @@ from responder.engine.effects.context import DecisionContext
 from responder.engine.workers.diagnosis import LATER, DiagnosisWorker
 from responder.engine.workers.triage import BATCH, TriageWorker
 from responder.model.clock import Deadline
+from responder.model.clue import Clue, Role
 from responder.model.delivery import DiagnosisJob
 from responder.model.finding import Finding, Verdict
 from responder.model.rule import ProbeSpec, SeverityFrom
@@ -47,6 +48,7 @@ class Shop:
         self.begun: list[DiagnosisJob] = []
         self.ended = threading.Semaphore(0)
         self.asked: list[tuple[ProbeQuestion, ...]] = []
+        self.clue: Clue | None = None
         self.diagnosis = DiagnosisWorker(
             database,
             lambda: self.context,
@@ -78,6 +80,7 @@ class Shop:
                 verdict=Verdict.BAD,
                 headline="plato: refused after 1 ms",
                 query=question.query,
+                clue=self.clue,
             )
             for question in questions
         )
@@ -387,3 +390,26 @@ def test_a_delivery_from_before_the_clock_was_put_back_is_due_as_if_it_came_now(
     shop.triage.step()
     latest = max(due for (due,) in shop.rows("SELECT due_at FROM messages"))
     assert latest - shop.clock.now().timestamp() < 60
+
+
+def test_a_page_names_the_last_incident_of_another_group_with_the_same_cause(shop: Shop) -> None:
+    """On-call sees where the cause was before, and for how long."""
+    clue = Clue(code="crash", role=Role.CAUSE, entity="Deployment/plato", says="exit 1: no DB_URL", reason="no DB_URL")
+    shop.clue = clue
+    shop.deliver(a_body(alerts=[FIRING]))
+    shop.diagnosis.begin(shop.begun)
+    shop.ended.acquire(timeout=5)
+    shop.diagnosis.step()
+    first = shop.rows("SELECT id FROM incidents")[0][0]
+    nexus = an_alert(labels={**LABELS, "service": "nexus"}, fingerprint="2" * 16)
+    shop.deliver(a_body(alerts=[nexus], groupKey="{}/{}:{service=nexus}"))
+    shop.diagnosis.begin(shop.begun[1:])
+    shop.ended.acquire(timeout=5)
+    shop.diagnosis.step()
+    with shop.database.read() as connection:
+        second = next(each.id for each in incidents.open_ones(connection) if each.id != first)
+        found = incidents.contents_of(connection, [first, second])
+    assert found[first].conclusion.before == ""
+    before = found[second].conclusion.before
+    assert before.startswith(f"the same cause once elsewhere in 30 days, last {first} (plato) at ")
+    assert before.endswith(", still open")

@@ -46,7 +46,9 @@ LINKS = LinkBuilder(runbook_base_url="https://runbooks.example.com")
 def _content(decision: Decision | None = None, group: AlertGroup | None = None, **changes: Any) -> IncidentContent:
     incident, book = changes.pop("incident", an_incident()), changes.pop("book", a_book())
     now = changes.pop("now", NOW)
-    return content_of(decision or a_decision(), group or a_group(), incident, book, LINKS, now=now, probes=("health",))
+    return content_of(
+        decision or a_decision(), group or a_group(), incident, book, LINKS, now=now, probes=("health",), **changes
+    )
 
 
 def _sent(content: IncidentContent, now: datetime = NOW, kind: MessageKind = MessageKind.START, **facts: Any) -> Report:
@@ -364,3 +366,10 @@ def test_an_alert_that_no_rule_knows_is_described_by_its_own_summary(labels: dic
         subject=a_subject(service=None, name="db-1", namespace=""),
     )
     assert _opening(decision, a_group(alert)).title == title
+
+
+def test_the_history_names_the_same_cause_elsewhere() -> None:
+    """Earlier incidents of the group and of other groups are one line."""
+    conclusion = a_conclusion(before="the same cause once elsewhere in 30 days")
+    report = _sent(with_findings(_content(history="last INC-1"), some_findings(), conclusion))
+    assert report.history == "last INC-1; the same cause once elsewhere in 30 days"
