@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -200,6 +201,9 @@ def prober(settings: Settings, clock: Clock) -> "Prober":
     from responder.diagnose.probes import PROBES
 
     tools: ProbeTools = ProbeTools(
-        outgoing=outgoing(settings, clock), clock=clock, cluster=shared_reads(settings, os.environ, clock)
+        outgoing=outgoing(settings, clock),
+        clock=clock,
+        cluster=shared_reads(settings, os.environ, clock),
+        pod_networks=tuple(ip_network(part.strip()) for part in settings.pod_networks.split(",") if part.strip()),
     )
     return Prober(PROBES, tools)

@@ -67,7 +67,8 @@ def _looked_at(findings: Sequence[Finding], known: Explanation, subject: Subject
 
     A Service asks ready pods only, so its answer says nothing about the others.
     """
-    if known.cause is None and not known.symptoms:
+    blind = any(each.code == "unseen" and each.entity == "pods" for each in known.unseen)
+    if known.cause is None and not known.symptoms and not blind:
         return tuple(findings)
     return tuple(each for each in findings if each.kind not in _THROUGH_SERVICE or not _is_about(each, subject))
 

@@ -7,6 +7,7 @@ Shared parts of probes: ``plan.py`` finds the address of a check and refuses tar
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from ipaddress import IPv4Network, IPv6Network
 from typing import Any, Generic, TypeVar
 
 from responder.diagnose.cluster.reader import SharedReads
@@ -57,12 +58,14 @@ class ProbeQuestion:
 class ProbeTools:
     """Dependencies of a running probe. ``outgoing`` sends requests and opens connections.
 
-    ``cluster`` reads the Kubernetes cluster; None if there is no access to one.
+    ``cluster`` reads the Kubernetes cluster; None if there is no access to one. ``pod_networks`` are those in which
+    single pods may be asked for their health; none of them is asked if it is empty.
     """
 
     outgoing: Outgoing
     clock: Clock
     cluster: SharedReads | None = None
+    pod_networks: tuple[IPv4Network | IPv6Network, ...] = ()
 
 
 Spec = TypeVar("Spec")

@@ -100,6 +100,9 @@ class Settings:
         "", "kubeconfig for reading the cluster; default: KUBECONFIG, or else the service account"
     )
     kubernetes_context: str = _setting("", "context of the kubeconfig; empty: its current one")
+    pod_networks: str = _setting(
+        "", "networks of pods that may be asked for their health: 10.42.0.0/16,fd00:42::/48; empty: none is asked"
+    )
     connect_to: Mapping[str, str] = _setting(
         dict, "host:port=host:port,... connects elsewhere (a port-forward, a demo)"
     )

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from ipaddress import ip_network
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -99,9 +100,20 @@ def _problem(each: Setting, value: str) -> str:
         return "has a line break, a space or another sign that no bearer token has: write the token alone"
     if name == "listen" and not is_port(value.rpartition(":")[2]):
         return f"is '{value}': write address:port, for example 127.0.0.1:8080"
+    if name == "pod_networks":
+        return _networks_problem(value)
     if name in _MOST and not (value.isascii() and value.isdigit() and 0 < int(value) <= _MOST[name]):
         return f"is {value}: write a number from 1 to {_MOST[name]}"
     return each.check(value)
+
+
+def _networks_problem(value: str) -> str:
+    for part in filter(None, map(str.strip, value.split(","))):
+        try:
+            ip_network(part)
+        except ValueError:
+            return f"has '{part}', which is no network: write 10.42.0.0/16, several separated by commas"
+    return ""
 
 
 def read(env: Mapping[str, str]) -> Settings:

@@ -3,9 +3,11 @@
 import queue
 import threading
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime
 
 from responder.diagnose.cluster import objects
+from responder.diagnose.cluster.health import PodHealth
 from responder.diagnose.cluster.objects import Object
 from responder.diagnose.cluster.pods import containers, is_steady
 from responder.diagnose.cluster.reader import Read, Reader, UnseenError, is_name, listing, log_of, single
@@ -39,8 +41,18 @@ SYSTEM = "kube-system"
 _SHARE = 0.6
 
 
-def collect(place: Place, reader: Reader, deadline: Deadline, clock: Clock, began: datetime) -> Scene:
-    """Return what could be read by the deadline; what could not is listed in the scene. Raises nothing."""
+def collect(
+    place: Place,
+    reader: Reader,
+    deadline: Deadline,
+    clock: Clock,
+    began: datetime,
+    pods: PodHealth | None = None,
+) -> Scene:
+    """Return what could be read by the deadline; what could not is listed in the scene. Raises nothing.
+
+    Single pods are asked for their health as soon as they are known, while the next answers are read.
+    """
     scene = Scene(place=place, now=clock.now(), began=began)
     asked: set[Read] = set()
     for wave in (_first, _second, _third, _last):
@@ -48,7 +60,10 @@ def collect(place: Place, reader: Reader, deadline: Deadline, clock: Clock, bega
         until = deadline.earlier(deadline.left(now) * _SHARE, now) if wave is not _last else deadline
         reads = [read for read in dict.fromkeys(wave(scene)) if read not in asked]
         asked.update(reads)
+        health = pods.start(scene, deadline) if pods is not None and wave is _third else None
         scene = _answered(scene, reads, reader, until, clock)
+        if health is not None:
+            scene = replace(scene, health=health())
     return scene
 
 

@@ -44,13 +44,14 @@ class Place:
 
     ``workload`` is a name without a kind, from a label such as ``service`` or ``app``. ``named`` are names by kind,
     from labels such as ``deployment``, ``pod``, ``node`` or ``persistentvolumeclaim``. ``depends_on`` are the names of
-    what the catalog says the service depends on.
+    what the catalog says the service depends on, ``health`` port and path of its health address.
     """
 
     namespace: str = ""
     workload: str = ""
     named: Mapping[str, str] = field(default_factory=dict)
     depends_on: tuple[str, ...] = ()
+    health: tuple[int, str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +67,19 @@ class Log:
     previous: bool
     lines: tuple[str, ...] = ()
     problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """The answer of a pod about its health. ``problem`` says what is wrong, empty if nothing is.
+
+    ``status`` is 0 where the pod gave no answer to judge by.
+    """
+
+    url: str
+    status: int = 0
+    problem: str = ""
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +108,7 @@ class Scene:
     objects: Mapping[str, tuple[Object, ...]] = field(default_factory=dict)
     logs: tuple[Log, ...] = ()
     unseen: tuple[Unseen, ...] = ()
+    health: Mapping[str, Health] = field(default_factory=dict)
 
     def of(self, kind: str, namespace: str | None = None) -> tuple[Object, ...]:
         """Return the objects of a kind, of the alert's namespace unless another is given (empty for all)."""

@@ -2,14 +2,16 @@
 
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlsplit
 
 from responder.diagnose.cluster.causes import investigate, unseen
 from responder.diagnose.cluster.collect import collect
+from responder.diagnose.cluster.health import PodHealth
 from responder.diagnose.cluster.reader import Reader, is_name
 from responder.diagnose.cluster.scene import Place
 from responder.diagnose.contract import ProbeContext, ProbeKind, ProbeQuestion, ProbeTools
 from responder.diagnose.make_finding import answer
-from responder.diagnose.plan import service_of, subject_name
+from responder.diagnose.plan import endpoint, service_of, subject_name
 from responder.model.clock import Deadline
 from responder.model.clue import Clue, Role
 from responder.model.finding import Finding, Verdict
@@ -96,7 +98,17 @@ def place_of(probe_context: ProbeContext) -> Place:
         workload=name if is_name(name) and not is_space else "",
         named=named,
         depends_on=service.depends_on if service is not None else (),
+        health=_health(service.health) if service is not None else None,
     )
+
+
+def _health(url: str) -> tuple[int, str] | None:
+    """Return port and path of a health address of the catalog; None for one with TLS, or none that can be used."""
+    try:
+        found = endpoint(url)
+    except ValueError:
+        return None
+    return None if found.secure else (found.port, urlsplit(url).path or "/")
 
 
 def run(question: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> tuple[Finding, ...]:
@@ -106,7 +118,8 @@ def run(question: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> tuple
     place, began = question.wire
     started = tools.clock.monotonic()
     now = tools.clock.now()
-    scene = collect(place, Reader(tools.cluster.get, tools.clock), deadline, tools.clock, began or now)
+    pods = PodHealth(tools.pod_networks, tools.outgoing.send, tools.clock) if tools.pod_networks else None
+    scene = collect(place, Reader(tools.cluster.get, tools.clock), deadline, tools.clock, began or now, pods)
     clues = (*investigate(scene), *unseen(scene))
     took = tools.clock.monotonic() - started
     if not clues:
