@@ -112,6 +112,8 @@ def _further(clue: Clue, told: Sequence[Clue], step: int) -> tuple[Clue, ...]:
     causes = [
         each for each in _of(told, Role.CAUSE, step) if each.certainty is not Certainty.COINCIDES or not each.leads_to
     ]
+    if not clue.leads_to and clue is not _NOTHING:
+        return ()
     linked = [each for each in causes if each.entity in clue.leads_to] or causes
     if not linked:
         return ()

@@ -13,6 +13,12 @@ _FAILURE = re.compile(
     r"error|fatal|fail|exception|refused|time[sd]? ?out|timeout|deadline|unreachable|reset|unavailable|\b5\d\d\b",
     re.IGNORECASE,
 )
+#: Errors of which the other end may be the cause. A missing variable or a wrong password is none.
+_REMOTE = re.compile(
+    r"refused|time[sd]? ?out|timeout|deadline|unreachable|reset|unavailable|no such host|unknown ?host|lookup|"
+    r"name resolution|resolve host|getaddrinfo|connect|\b5(?:\d\d|xx)\b|broken pipe|\bEOF\b|closed|pool|down\b",
+    re.IGNORECASE,
+)
 _IP = re.compile(r"(?<![\d.])(\d{1,3}(?:\.\d{1,3}){3})(?![\d.])")
 #: Failed lookups in logs of Go, Java, Python, Node.js and libc.
 _LOOKUP = re.compile(
@@ -241,13 +247,26 @@ class Scene:
     @cached_property
     def dependencies(self) -> tuple[Object, ...]:
         """The workloads that log lines about a failure name, by Service or address; then those of the catalog."""
+        return self._behind((*self.named_in_logs, *self.place.depends_on))
+
+    def explaining(self, reason: str) -> tuple[str, ...]:
+        """Return the dependencies that may explain an error: those it names, all if it names none.
+
+        None if it is about something else than a connection.
+        """
+        if reason and not _REMOTE.search(reason):
+            return ()
+        return tuple(objects.reference(each) for each in self._behind(_hosts(reason)) or self.dependencies)
+
+    def _behind(self, names: Iterable[str]) -> tuple[Object, ...]:
+        """Return the workloads behind names and addresses of Services and pods, without the subject."""
         services = {_full_name(each): each for each in self.of("Service", "")}
         addresses = {
             address: each for each in self.of("Service") if (address := objects.text(each, "spec", "clusterIP"))
         }
         pods = {address: each for each in self.of("Pod") if (address := objects.text(each, "status", "podIP"))}
         found: dict[str, Object] = {}
-        for name in (*self.named_in_logs, *self.place.depends_on):
+        for name in names:
             full = name if name in services else f"{name}.{self.place.namespace}"
             service = services.get(full) or addresses.get(name)
             behind = self.behind(service) if service is not None else None
@@ -259,16 +278,8 @@ class Scene:
 
     @cached_property
     def named_in_logs(self) -> tuple[str, ...]:
-        """Words that may be hosts in log lines about a failure, of the latest lines first.
-
-        Those with a namespace come as ``settle.ledgers``.
-        """
-        names: list[str] = []
-        for line in self.failures:
-            names += [f"{host}.{namespace}" for host, namespace in _with_namespace(line)]
-            rest = _IN_NAMESPACE.sub(" ", line)
-            names += [*_HOST.findall(rest), *_IP.findall(rest)]
-        return tuple(dict.fromkeys(names))
+        """Words that may be hosts in log lines about a failure, of the latest lines first."""
+        return tuple(dict.fromkeys(name for line in self.failures for name in _hosts(line)))
 
     @cached_property
     def failures(self) -> tuple[str, ...]:
@@ -325,6 +336,13 @@ class Scene:
             known = {objects.uid(each) for each in merged.get(key, ())} - {""}
             merged[key] = (*merged.get(key, ()), *(each for each in more if objects.uid(each) not in known))
         return replace(self, objects=merged, logs=(*self.logs, *logs), unseen=(*self.unseen, *unseen))
+
+
+def _hosts(line: str) -> list[str]:
+    """Return the words of a line that may be hosts, and its addresses. Hosts with a namespace come as ``db.pay``."""
+    rest = _IN_NAMESPACE.sub(" ", line)
+    full = [f"{host}.{namespace}" for host, namespace in _with_namespace(line)]
+    return [*full, *_HOST.findall(rest), *_IP.findall(rest)]
 
 
 def _full_name(value: Object) -> str:

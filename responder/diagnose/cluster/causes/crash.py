@@ -69,7 +69,7 @@ def _clue(scene: Scene, pods: tuple[Object, ...], crashing: list[Container], *, 
         entity=entity,
         says=says + because + (_architecture(scene, first) if "exec format error" in reason else ""),
         certainty=Certainty.SHOWN,
-        leads_to=tuple(objects.reference(each) for each in scene.dependencies),
+        leads_to=scene.explaining(reason) if reason else (),
         reason=reason,
     )
 

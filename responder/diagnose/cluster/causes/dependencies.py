@@ -43,7 +43,7 @@ def look(scene: Scene) -> tuple[Clue, ...]:
                 entity=objects.reference(workload),
                 says=f"log of {objects.name(workload)} ({count}): {told[0][1]}",
                 certainty=Certainty.SHOWN,
-                leads_to=tuple(objects.reference(each) for each in scene.dependencies),
+                leads_to=scene.explaining(told[0][1]),
                 reason=told[0][1],
             )
         )

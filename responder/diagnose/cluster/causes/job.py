@@ -67,7 +67,7 @@ def _failed(scene: Scene, job: Object, cron: Object | None) -> Clue | None:
         entity=objects.reference(job),
         says=says,
         since=objects.when(failed, "lastTransitionTime"),
-        leads_to=tuple(objects.reference(each) for each in scene.dependencies),
+        leads_to=scene.explaining(why) if why else (),
         reason=why,
     )
 

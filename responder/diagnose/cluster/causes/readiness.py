@@ -77,7 +77,7 @@ def _clue(scene: Scene, total: int, key: tuple[str, str], unready: list[Object])
         entity=entity,
         says=says,
         certainty=Certainty.SHOWN if code in {"probe-path", "probe-port"} else Certainty.LIKELY,
-        leads_to=tuple(objects.reference(each) for each in scene.dependencies),
+        leads_to=scene.explaining(reason),
         reason=reason,
     )
 
