@@ -87,6 +87,7 @@ def rule_references(runbooks: str | Mapping[str, tuple[str, ...]], *, confined: 
 
 def context(settings: Settings, book: RuleBook, channels: "dict[str, Channel]") -> "DecisionContext":
     """Build everything that decisions depend on; ``channels`` are the channels by name."""
+    from responder.diagnose.contract import Sources
     from responder.diagnose.probes import PROBES
     from responder.engine.effects.context import DecisionContext
     from responder.notify.report.links import LinkBuilder
@@ -107,6 +108,9 @@ def context(settings: Settings, book: RuleBook, channels: "dict[str, Channel]") 
         prometheus_url=settings.prometheus_url,
         timing=Timing(timedelta(seconds=settings.group_interval)),
         cluster=cluster_access(settings, os.environ) is not None,
+        sources=Sources(
+            alertmanager=settings.alertmanager_url,
+        ),
     )
 
 

@@ -5,7 +5,7 @@ Shared parts of probes: ``plan.py`` finds the address of a check and refuses tar
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any, Generic, TypeVar
@@ -16,6 +16,16 @@ from responder.model.decision import Subject
 from responder.model.finding import Finding
 from responder.model.rule import ProbeSpec, Service
 from responder.outgoing import Outgoing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """Addresses of servers beside Prometheus, from the settings; empty if not set. Of Alertmanager those by cluster."""
+
+    alertmanager: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    loki: str = ""
+    loki_tenant: str = ""
+    grafana: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +42,7 @@ class ProbeContext:
     prometheus_url: str
     began: datetime | None = None
     cluster: bool = False
+    sources: Sources = field(default_factory=Sources)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

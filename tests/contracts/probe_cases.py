@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from responder.diagnose.contract import ProbeContext
+from responder.diagnose.contract import ProbeContext, Sources
+from responder.diagnose.probes.alertmanager import AlertmanagerSpec
 from responder.diagnose.probes.dns import DnsSpec
 from responder.diagnose.probes.http import HttpSpec
 from responder.diagnose.probes.kubernetes import KubernetesSpec
@@ -119,6 +120,14 @@ CASES: dict[str, Case] = {
         asks_with_labels=True,
         any_subject=True,
     ),
+    "alertmanager": Case(
+        at=lambda _address: AlertmanagerSpec(),
+        hostile=AlertmanagerSpec(by=("pod", "namespace")),
+        wrong=((AlertmanagerSpec(by=()), "empty"), (AlertmanagerSpec(by=('a="x"',)), "label name")),
+        answered={},
+        asks_with_labels=True,
+        any_subject=True,
+    ),
 }
 
 
@@ -129,4 +138,5 @@ def a_scene(address: str, pod: str = "plato-0", name: str = "plato") -> ProbeCon
         services={"plato": a_service("plato", health=f"http://{address}/actuator/health")},
         prometheus_url=f"http://{address}",
         cluster=True,
+        sources=Sources(alertmanager={"": (f"http://{address}",)}),
     )

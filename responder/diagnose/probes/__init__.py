@@ -3,6 +3,7 @@
 from typing import Any
 
 from responder.diagnose.contract import ProbeKind
+from responder.diagnose.probes.alertmanager import KIND as ALERTMANAGER
 from responder.diagnose.probes.dns import KIND as DNS
 from responder.diagnose.probes.http import KIND as HTTP
 from responder.diagnose.probes.kubernetes import KIND as KUBERNETES
@@ -17,4 +18,5 @@ PROBES: dict[str, ProbeKind[Any]] = {
     "dns": DNS,
     "tls": TLS,
     "kubernetes": KUBERNETES,
+    "alertmanager": ALERTMANAGER,
 }

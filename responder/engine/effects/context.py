@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection
 
-from responder.diagnose.contract import ProbeContext, ProbeKind, ProbeQuestion
+from responder.diagnose.contract import ProbeContext, ProbeKind, ProbeQuestion, Sources
 from responder.diagnose.plan import plan
 from responder.model.alert import AlertGroup
 from responder.model.content import IncidentContent
@@ -61,6 +61,7 @@ class DecisionContext:
     timing: Timing = USUAL
     #: True if access to a Kubernetes cluster is configured.
     cluster: bool = False
+    sources: Sources = field(default_factory=Sources)
     _plans: dict[str, tuple[ProbeQuestion, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
@@ -118,6 +119,7 @@ class DecisionContext:
                 prometheus_url=self.prometheus_url,
                 began=began,
                 cluster=self.cluster,
+                sources=self.sources,
             )
             planned = plan(names, self.book, self.probe_kinds, probe_context)
             if len(self._plans) >= PLANS:

@@ -9,9 +9,9 @@ from urllib.parse import quote
 import msgspec
 
 from responder.model.clock import Clock, Deadline
-from responder.model.message import Request
 from responder.model.text import sanitize_line
 from responder.outgoing import Outgoing, UnreachableError
+from responder.outgoing.json_api import NoAnswerError, fetch
 from responder.triage.reconcile import AlertmanagerUnavailable, AlertmanagerView, ListedAlert, Silence
 
 #: Deadline, in seconds, for all responses of one Alertmanager.
@@ -59,10 +59,6 @@ _ALERTS = msgspec.json.Decoder(list[_Alert])
 _SILENCE = msgspec.json.Decoder(_Silence)
 
 
-class NoAnswerError(Exception):
-    """The response is not a valid answer of API v2."""
-
-
 @dataclass(frozen=True, slots=True)
 class AlertmanagerClient:
     """Client of every configured Alertmanager."""
@@ -99,16 +95,7 @@ class AlertmanagerClient:
         return found
 
     def _get(self, url: str, path: str, shape: msgspec.json.Decoder[_Shape], deadline: Deadline) -> _Shape:
-        request = Request(url=url.rstrip("/") + path, body=b"", headers={"Accept": "application/json"}, method="GET")
-        response = self.outgoing.query(request, deadline, CAP)
-        if response.status != 200:
-            raise NoAnswerError(f"HTTP {response.status} for {path}")
-        if len(response.body) >= CAP:
-            raise NoAnswerError(f"more than {CAP // 1024 // 1024} MB for {path}")
-        try:
-            return shape.decode(response.body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise NoAnswerError(f"not an API v2 response for {path}: {sanitize_line(str(error), 200)}") from error
+        return fetch(self.outgoing, url.rstrip("/") + path, shape, deadline, CAP)
 
 
 def _listed(alert: _Alert, names: dict[str, str]) -> ListedAlert:

@@ -26,11 +26,15 @@ Look = Callable[[str, object, ProbeContext], tuple[Finding, ...]]
 
 @dataclass
 class Canned:
-    """A server on loopback that answers everything with ``status`` and ``body``, and records requests."""
+    """A server on loopback that answers with ``status`` and ``body``, and records requests.
+
+    ``bodies`` are answers of their own for paths that contain the key.
+    """
 
     address: str = ""
     status: int = 200
     body: bytes = b""
+    bodies: dict[str, bytes] = field(default_factory=dict)
     asked: list[tuple[str, str, str]] = field(default_factory=list)
 
 
@@ -47,9 +51,10 @@ def canned() -> Iterator[Canned]:
             sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             said.asked.append((self.command, self.path, sent.decode()))
             self.send_response(said.status)
-            self.send_header("Content-Length", str(len(said.body)))
+            body = next((each for part, each in said.bodies.items() if part in self.path), said.body)
+            self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(said.body)
+            self.wfile.write(body)
 
         def do_GET(self) -> None:
             """Answer."""
