@@ -73,12 +73,10 @@ def reads_of(server: "ApiServer", clock: Clock) -> "SharedReads":
     from responder.outgoing import UnreachableError
 
     def fetch(target: str, deadline: Deadline, cap: int) -> Response:
-        began = clock.monotonic()
         try:
             return server.get(target, deadline, cap)
         except UnreachableError as error:
-            why = f"{error} after {clock.monotonic() - began:.1f} s"
-            raise UnseenError(Unseen(what="the API server", why=why)) from error
+            raise UnseenError(Unseen(what="", why=f"the API server: {error}")) from error
 
     return SharedReads(fetch, clock, server.close)
 

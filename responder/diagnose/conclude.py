@@ -16,6 +16,9 @@ RECENT_CHANGES = "recent-changes"
 #: Kinds of probes that reach the pods of a subject through its Service.
 _THROUGH_SERVICE = frozenset({"http", "tcp"})
 
+#: Kinds of probes with a finding for each thing that they see: without them a page says least.
+_INVESTIGATIONS = frozenset({"kubernetes"})
+
 _LIMIT = 500
 _NAMED = 2
 _MOST_RULED_OUT = 6
@@ -120,7 +123,9 @@ def _ruled_out(findings: Sequence[Finding], subject: Subject) -> str:
 
 
 def _unknown(findings: tuple[Finding, ...], subject: Subject) -> str:
-    facts = [_without_subject(finding, subject) for finding in findings if finding.verdict is Verdict.UNKNOWN]
+    missing = [finding for finding in findings if finding.verdict is Verdict.UNKNOWN]
+    missing.sort(key=lambda finding: finding.kind not in _INVESTIGATIONS)  # the first ones are shown
+    facts = [_without_subject(finding, subject) for finding in missing]
     skipped = sum(finding.verdict is Verdict.SKIPPED for finding in findings)
     parts = [*_some(facts, _MOST_UNKNOWN), *([f"{number_of(skipped, 'check')} skipped"] if skipped else [])]
     return cut("; ".join(parts), _LIMIT)

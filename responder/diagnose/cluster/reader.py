@@ -224,7 +224,7 @@ class SharedReads:
         try:
             flight.answer = self._fetch(read.target, deadline, cap)
         except UnseenError as error:
-            flight.error = error
+            flight.error = UnseenError(replace(error.unseen, what=error.unseen.what or read.what))
         finally:
             if flight.answer is None or flight.answer.status >= 400:
                 with self._lock:  # a failure is not shared with later incidents

@@ -11,7 +11,7 @@ from responder.diagnose.cluster.reader import Reader, is_name
 from responder.diagnose.cluster.scene import Place
 from responder.diagnose.contract import ProbeContext, ProbeKind, ProbeQuestion, ProbeTools
 from responder.diagnose.make_finding import answer
-from responder.diagnose.plan import endpoint, service_of, subject_name
+from responder.diagnose.plan import endpoint, service_of
 from responder.model.clock import Deadline
 from responder.model.clue import Clue, Role
 from responder.model.finding import Finding, Verdict
@@ -38,6 +38,9 @@ KINDS: Final = {
     # Of the metrics of cert-manager; the name of something else is no Certificate.
     "name": "Certificate",
 }
+
+#: What is checked, in a finding without a clue: ``cluster: no answer within 3.0 s``.
+_TARGET: Final = "cluster"
 
 _VERDICTS: Final = {
     Role.CAUSE: Verdict.BAD,
@@ -67,14 +70,13 @@ def questions(probe: ProbeSpec[KubernetesSpec], probe_context: ProbeContext) -> 
     if not probe_context.cluster:
         return ()
     place = place_of(probe_context)
-    name = subject_name(probe_context)
     where = f" in namespace {place.namespace}" if place.namespace else ""
     named = ", ".join(f"{kind}/{each}" for kind, each in place.named.items()) or place.workload or "all workloads"
     return (
         ProbeQuestion(
             probe=probe.name,
             kind="kubernetes",
-            target=name,
+            target=_TARGET,
             query=f"kubectl get pods,events,deployments,replicasets,services{where}, for {named}",
             timeout=probe.timeout,
             wire=(place, probe_context.began),
@@ -123,7 +125,7 @@ def run(question: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> tuple
     clues = (*investigate(scene), *unseen(scene))
     took = tools.clock.monotonic() - started
     if not clues:
-        what = "not found in the cluster" if scene.was_read("Pod") else "could not be read"
+        what = f"{place.workload or 'the subject'} is not found" if scene.was_read("Pod") else "could not be read"
         return (answer(question, Verdict.UNKNOWN, what, duration=took),)
     return tuple(_finding(question, clue, took) for clue in clues)
 

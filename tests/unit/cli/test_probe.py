@@ -77,7 +77,7 @@ def test_doctor_names_the_rights_that_are_missing_and_those_that_are_too_many(tm
         assert "get pods/log" in missing.what
         assert 'resources: ["pods/log"]' in missing.change
         assert "get secrets" in excess.what
-        assert server.writes == []
+        assert server.refused == []
 
 
 def test_doctor_skips_a_cluster_that_is_not_configured() -> None:

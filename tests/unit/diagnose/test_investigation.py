@@ -14,6 +14,7 @@ from responder.model.finding import Verdict
 from tests.support.builders import a_finding, a_subject
 from tests.support.kubernetes.investigation import clues_of
 from tests.support.kubernetes.scenarios import load, problems_of
+from tests.support.kubernetes.variants import with_noise, without_logs
 
 SCENARIOS = sorted(Path("tests/scenarios").glob("*.yaml"))
 
@@ -43,3 +44,30 @@ def test_the_conclusion_says_the_facts(path: Path) -> None:
     said = conclude(findings, a_subject())
     parts = (said.likely, said.changed, f"ruled out: {said.ruled_out}", f"unknown: {said.unknown}", said.seen)
     assert problems_of(scenario, "\n".join(parts)) == []
+
+
+@pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
+def test_noise_is_not_blamed(path: Path) -> None:
+    """Ten other workloads with old warnings and restarts in the namespace change nothing of what a page says."""
+    now = datetime.now(UTC)
+    scenario = load(path, now)
+    quiet, noisy = (explain(clues_of(each)) for each in (scenario, with_noise(scenario, now)))
+    assert noisy.cause == quiet.cause
+    assert noisy.chain == quiet.chain
+    assert noisy.changes == quiet.changes
+    assert "bystander" not in str((noisy.cause, noisy.chain, noisy.symptoms, noisy.changes))
+
+
+@pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
+def test_forbidden_logs_are_named_and_nothing_is_invented_in_their_place(path: Path) -> None:
+    """Without the right to read logs a page says so, and states no fact that is wrong for the scenario."""
+    scenario = without_logs(load(path, datetime.now(UTC)))
+    clues = clues_of(scenario)
+    known = explain(clues)
+    if any("/log?" in target for target in scenario.cluster.asked):
+        assert any("pods/log" in each.says for each in known.unseen)
+    findings = [a_finding(Verdict.BAD, kind="kubernetes", headline=clue.says, clue=clue) for clue in clues]
+    said = conclude(findings, a_subject())
+    assert [each for each in problems_of(scenario, said.likely) if each.startswith("states")] == []
+    if scenario.given["class"] == "control":
+        assert known.cause is None

@@ -1,6 +1,7 @@
 """The looks of an investigation. To add one: a file here with ``look``, a line in LOOKS, a scenario in the tests."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from responder.diagnose.cluster import objects
@@ -25,7 +26,7 @@ from responder.diagnose.cluster.causes import (
     scheduling,
     volume,
 )
-from responder.diagnose.cluster.scene import Scene
+from responder.diagnose.cluster.scene import Scene, Unseen
 from responder.model.clue import Clue, Role
 from responder.model.text import sanitize_line
 
@@ -53,6 +54,9 @@ LOOKS: tuple[Callable[[Scene], tuple[Clue, ...]], ...] = (
 )
 #: Characters of a clue's sentence.
 SENTENCE = 240
+#: Resources that share a reason and are named, and the part of a reason that differs between them.
+_MOST_UNSEEN = 3
+_SECONDS = re.compile(r"\d+(\.\d+)? (ms|s)\b")
 #: Steps from the subject to what its logs name, and on to what theirs name.
 MOST_STEPS = 2
 #: Kinds that an alert is about rather than the workload behind them: their clues come first.
@@ -79,8 +83,21 @@ def investigate(scene: Scene, steps: int = MOST_STEPS) -> tuple[Clue, ...]:
 
 
 def unseen(scene: Scene) -> tuple[Clue, ...]:
-    """Return what could not be read, each reason once."""
-    return tuple(
-        Clue(code="unseen", role=Role.UNSEEN, entity=each.what, says=f"{each.what}: {each.why}", detail=each.change)
-        for each in scene.unseen
+    """Return what could not be read: each reason once, with the resources it concerns, whatever its seconds."""
+    groups: dict[str, list[Unseen]] = {}
+    for each in scene.unseen:
+        groups.setdefault(_SECONDS.sub("", each.why), []).append(each)
+    return tuple(_unseen(group) for group in groups.values())
+
+
+def _unseen(group: Sequence[Unseen]) -> Clue:
+    what = list(dict.fromkeys(each.what for each in group))
+    more = f" and {len(what) - _MOST_UNSEEN} more" if len(what) > _MOST_UNSEEN else ""
+    changes = dict.fromkeys(each.change for each in group if each.change)
+    return Clue(
+        code="unseen",
+        role=Role.UNSEEN,
+        entity=what[0],
+        says=f"{', '.join(what[:_MOST_UNSEEN])}{more}: {group[0].why}",
+        detail="\n".join(changes),
     )
