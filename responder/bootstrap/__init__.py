@@ -17,6 +17,7 @@ from responder.bootstrap.channels import (
 )
 from responder.bootstrap.environment import (
     SystemClock,
+    config_file,
     environment,
     folders_from_environment,
     print_page,
@@ -37,6 +38,7 @@ from responder.bootstrap.rulebook import (
 )
 from responder.bootstrap.store import (
     back_up,
+    check_store,
     database,
     inbox,
     join_store,
@@ -50,6 +52,8 @@ __all__ = [
     "SystemClock",
     "back_up",
     "channels",
+    "check_store",
+    "config_file",
     "context",
     "database",
     "deliverer",

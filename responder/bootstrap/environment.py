@@ -2,7 +2,8 @@
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from responder.settings import Settings, env_name, read
@@ -20,14 +21,27 @@ class SystemClock:
         return time.monotonic()
 
 
-def settings_from_environment() -> Settings:
-    """The settings of this process. Raises InvalidSettings."""
-    return read(os.environ)
+def settings_from_environment(options: Mapping[str, str] | None = None) -> Settings:
+    """The settings of this process; ``options`` are values by name that win. Raises InvalidSettings."""
+    return read(os.environ, options)
+
+
+@contextmanager
+def config_file(path: str) -> Iterator[None]:
+    """Let a file give the settings of this process, and of those it starts, that the environment leaves out."""
+    before = os.environ.get(env_name("config"))
+    os.environ[env_name("config")] = path
+    try:
+        yield
+    finally:
+        del os.environ[env_name("config")]
+        if before is not None:
+            os.environ[env_name("config")] = before
 
 
 def folders_from_environment() -> Settings:
     """The same, but only the folders of rules and runbooks are read: what else is wrong does not matter to them."""
-    wanted = (env_name("rules"), env_name("runbooks"))
+    wanted = tuple(map(env_name, ("rules", "runbooks", "config")))
     return read({name: os.environ[name] for name in wanted if name in os.environ})
 
 

@@ -35,6 +35,22 @@ def prepare_store(settings: Settings) -> None:
         database.close()
 
 
+def check_store(settings: Settings) -> None:
+    """Raise StoreError if the service could not use the database. Creates and migrates nothing."""
+    from responder.store.database import Database, StoreError
+    from responder.store.schema.migrate import known_revision, refuse_unusable
+
+    database = Database(settings.database_url.reveal(), create=False)
+    try:
+        if database.exists():
+            refuse_unusable(database)
+            known_revision(database)
+        elif not os.access(Path(database.name).parent, os.W_OK | os.X_OK):
+            raise StoreError(f"database {database.name}: no folder in which this user can create it")
+    finally:
+        database.close()
+
+
 def join_store(settings: Settings) -> None:
     """Prepare the store before the fork. Claims of dead processes are released if no other process runs."""
     from responder.store.database import Database

@@ -7,6 +7,7 @@ import click
 
 from responder import __version__
 from responder.cli.lazy import LazyGroup
+from responder.cli.options import CONFIG
 
 _COMMANDS: Mapping[str, tuple[str, str]] = {
     "serve": ("responder.cli.serve:serve", "Receive webhooks, triage, diagnose and page."),
@@ -32,10 +33,11 @@ _COLLECT_AFTER = 50_000
 @click.group(
     cls=LazyGroup, known=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
 )
+@CONFIG
 @click.version_option(__version__, prog_name="responder")
 def main() -> None:
     """Triage engine between Prometheus Alertmanager and on-call.
 
-    Settings are environment variables; `responder serve --settings` lists them.
+    Settings are environment variables, or stand in a file; `responder serve --settings` lists them.
     """
     gc.set_threshold(_COLLECT_AFTER)

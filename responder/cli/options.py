@@ -2,6 +2,24 @@
 
 import click
 
+
+def _config(context: click.Context, _parameter: click.Parameter, path: str | None) -> None:
+    from responder import bootstrap
+
+    if path:
+        context.with_resource(bootstrap.config_file(path))
+
+
+#: Also of single commands, since both places are usual.
+CONFIG = click.option(
+    "--config",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False),
+    is_eager=True,
+    expose_value=False,
+    callback=_config,
+    help="YAML file of settings; the environment wins. [default: RESPONDER_CONFIG]",
+)
 OUTPUT = click.option(
     "--output",
     type=click.Choice(["text", "json"]),

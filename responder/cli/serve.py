@@ -13,6 +13,7 @@ import click
 
 from responder import bootstrap
 from responder.cli.errors import FatalError, named_failures
+from responder.cli.options import CONFIG, RULES
 from responder.cli.table import terminal, wrapped
 from responder.settings import Settings, unknown_variables
 
@@ -35,16 +36,20 @@ _LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
 
 
 @click.command()
+@CONFIG
+@click.option("--listen", metavar="ADDRESS:PORT", help="Address to listen on. [default: RESPONDER_LISTEN]")
+@RULES
 @click.option("--insecure", is_flag=True, help="Accept webhooks without authentication, on loopback only.")
-@click.option("--settings", "show", is_flag=True, help="List every setting with its value, secrets masked, and exit.")
+@click.option("--settings", "show", is_flag=True, help="List every setting with its origin and value, and exit.")
 @click.option("--check", is_flag=True, help="Check settings, rules and database, and exit.")
-def serve(*, insecure: bool, show: bool, check: bool) -> None:
+def serve(*, listen: str | None, rules: str | None, insecure: bool, show: bool, check: bool) -> None:
     """Receive Alertmanager's webhooks, triage, diagnose and page.
 
     Exit status: 0 after a clean stop, 1 for invalid rules or settings, 2 for a wrong command line.
     """
     with named_failures():
-        settings = bootstrap.settings_from_environment()
+        options = {"listen": listen, "rules": rules}
+        settings = bootstrap.settings_from_environment({name: value for name, value in options.items() if value})
         if show:
             _list(settings)
             return
@@ -57,8 +62,9 @@ def serve(*, insecure: bool, show: bool, check: bool) -> None:
 def _list(settings: Settings) -> None:
     rows = list(settings.rows())
     width = max(len(name) for name, _, _ in rows)
+    origins = max(len(settings.origin(name)) for name, _, _ in rows)
     for name, value, text in rows:
-        click.echo(f"{name:<{width}}  {value or '-'}")
+        click.echo(f"{name:<{width}}  {settings.origin(name):<{origins}}  {value or '-'}")
         if sys.stdout.isatty():
             click.secho(f"{'':<{width}}  {wrapped(text, width + 2, terminal())}", dim=True)
 
@@ -144,17 +150,16 @@ def _serve(settings: Settings, *, check: bool) -> None:
             "serve.no_reconciliation",
             reason="RESPONDER_ALERTMANAGER_URL is not set: an incident stays open if its resolve notification is lost",
         )
+    if check:
+        bootstrap.check_store(settings)
+        click.echo(f"ready to serve: {len(book.rules)} rules, channels {', '.join(notified)}")
+        return
     away = ""
     try:
         bootstrap.prepare_store_aside(settings)
     except DatabaseUnavailable as error:
-        if check:
-            raise
         away = str(error)
         log.warning("serve.waiting", reason=away, advice=_ADVICE)
-    if check:
-        click.echo(f"ready to serve: {len(book.rules)} rules, channels {', '.join(notified)}")
-        return
     from responder.cli.gunicorn_app import GunicornApp
 
     bootstrap.join_store(settings)

@@ -29,6 +29,7 @@ def _setting(default: Any, text: str) -> Any:
 class Settings:
     """The settings. Each field is the environment variable RESPONDER_<FIELD>; secrets also <...>_FILE."""
 
+    config: str = _setting("", "YAML file of settings by name, in lower case without RESPONDER_; the environment wins")
     listen: str = _setting("127.0.0.1:8080", "address and port to listen on")
     database_url: Secret = _setting(
         Secret("sqlite:///responder.db"), "database: sqlite:///FILE, or postgresql://... for several replicas"
@@ -107,6 +108,8 @@ class Settings:
         dict, "host:port=host:port,... connects elsewhere (a port-forward, a demo)"
     )
     log_format: str = _setting("auto", "text, json, or auto: text on a terminal")
+    #: Where each variable that is set is from: an option, "environment", or a line of the file.
+    origins: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
         """Complete the settings of channels. Raises ValueError for one that no channel declares."""
@@ -152,6 +155,19 @@ class Settings:
         servers[self.prometheus_url] = self.prometheus_token
         return {url: token for url, token in servers.items() if url and token.reveal()}
 
+    def origin(self, variable: str) -> str:
+        """Return where the value of a setting is from."""
+        return self.origins.get(variable) or self.origins.get(f"{variable}_FILE") or "default"
+
+    def secrets_in_file(self) -> tuple[str, ...]:
+        """Return the names of the secrets that stand in the file of settings itself."""
+        return tuple(
+            each.name
+            for each in declared()
+            if each.kind is Secret and self.origin(env_name(each.name)).startswith(f"{self.config}:")
+            if env_name(each.name) in self.origins
+        )
+
     def rows(self) -> Iterator[tuple[str, str, str]]:
         """Yield the variable, the value shown and the help of each setting, secrets masked."""
         for each in declared():
@@ -173,7 +189,7 @@ def declared() -> Iterator[Setting]:
     for item in fields(Settings):
         if item.name == "of_channels":
             yield from (each for kind in CHANNELS.values() for each in kind.settings)
-        else:
+        elif "help" in item.metadata:
             default = item.default_factory() if callable(item.default_factory) else item.default
             yield Setting(name=item.name, kind=kinds[item.name], default=default, doc=item.metadata["help"])
 

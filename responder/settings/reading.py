@@ -1,4 +1,4 @@
-"""Settings, read from an environment. Nothing else in the project reads it."""
+"""Settings, read from an environment and a file. Nothing else in the project reads them."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -10,8 +10,9 @@ from typing import Any
 from responder.model.secret import Secret, without_passwords
 from responder.model.setting import Setting, is_port
 from responder.notify.channels import CHANNELS
-from responder.settings.egress import ca_problem, proxy_problem, with_proxies
+from responder.settings.egress import ca_problem, proxy_problem
 from responder.settings.every import Settings, declared, env_name
+from responder.settings.sources import sources
 
 
 class InvalidSettings(Exception):
@@ -116,35 +117,38 @@ def _networks_problem(value: str) -> str:
     return ""
 
 
-def read(env: Mapping[str, str]) -> Settings:
-    """Return the settings in ``env``. Raises InvalidSettings with every problem at once, without secret values."""
-    env, written_in = with_proxies(env)
-    problems: list[str] = []
+def read(env: Mapping[str, str], options: Mapping[str, str] | None = None) -> Settings:
+    """Return the settings of ``env`` and of the file it names; ``options`` are values by name that win over both.
+
+    Raises InvalidSettings with every problem at once, without secret values.
+    """
+    given = sources(env, options or {})
+    problems = list(given.problems)
     found: dict[str, Any] = {}
-    settings = tuple(declared())
-    for item in settings:
+    for item in declared():
         name = env_name(item.name)
         try:
-            text = _text(env, name, secret=item.kind is Secret)
+            text = _text(given.env, name, secret=item.kind is Secret)
             if not text:
                 continue
             found[item.name] = _READERS[item.kind](text)
         except ValueError as error:
-            problems.append(f"{written_in.get(name, name)} {error}")
+            problems.append(given.labelled(name, str(error)))
             continue
         plain = found[item.name].reveal() if isinstance(found[item.name], Secret) else text
         if problem := _problem(item, plain):
-            problems.append(f"{written_in.get(name, name)} {problem}")
+            problems.append(given.labelled(name, problem))
     if problems:
         raise InvalidSettings(tuple(dict.fromkeys(problems)))
-    own = {each.name for each in settings} & set(Settings.__dataclass_fields__)
-    given = Settings(
+    own = set(Settings.__dataclass_fields__)
+    settings = Settings(
         **{name: value for name, value in found.items() if name in own},
         of_channels={name: value for name, value in found.items() if name not in own},
+        origins=given.origins,
     )
-    if problems := list(_joint_problems(given)):
-        raise InvalidSettings(tuple(problems))
-    return given
+    if problems := list(_joint_problems(settings)):
+        raise InvalidSettings(tuple(map(given.located, problems)))
+    return settings
 
 
 def _joint_problems(settings: Settings) -> Iterator[str]:

@@ -96,6 +96,17 @@ def test_a_port_in_use_is_one_sentence_at_once(stage: Stage) -> None:
     assert checked.returncode == 0
 
 
+def test_a_check_leaves_no_file_behind(stage: Stage) -> None:
+    """`serve --check` creates no database, and says so where the service could not create one."""
+    before = set(stage.folder.rglob("*"))
+    url = f"sqlite:///{stage.folder}/new.db"
+    assert serve(stage, "--check", database_url=url).returncode == 0
+    assert set(stage.folder.rglob("*")) == before
+    missing = serve(stage, "--check", database_url=f"sqlite:///{stage.folder}/missing/new.db")
+    assert missing.returncode == 1
+    assert "no folder in which this user can create it" in missing.stderr
+
+
 def test_short_tokens_are_reported(stage: Stage) -> None:
     """A token that can be guessed is used, and the log says so without showing it."""
     with stage.serve(webhook_token="short-one", webhook_basic_auth="user:passw0rd") as program:

@@ -70,8 +70,12 @@ def test_the_settings_page_lists_every_setting() -> None:
         for name, value, text in Settings().rows()
     ]
     head = (
-        "# Settings\n\nSettings come from the environment. A secret can also be read from a file: set the variable"
-        " of the same name with `_FILE` at its end to its path. `responder serve --settings` shows the values.\n\n"
+        "# Settings\n\nSettings come from the environment, or from a YAML file that `--config FILE` or"
+        ' `RESPONDER_CONFIG` names: `slack_channel: "#incidents"` is `RESPONDER_SLACK_CHANNEL`. The environment'
+        " wins, and `serve --listen` and `--rules` win over both. Clusters are a mapping,"
+        " `alertmanager_url: {prod-eu: [URL, URL], prod-us: URL}`. A secret can also be read from a file:"
+        " set the variable of the same name with `_FILE` at its end to its path."
+        " `responder serve --settings` shows the values and where each is from.\n\n"
         "| variable | default | description |\n|---|---|---|\n"
     )
     compare("settings.md", head + "\n".join(rows) + "\n")

@@ -304,3 +304,80 @@ def test_a_token_that_would_not_work_is_said_and_not_shown(given: dict[str, str]
         read(TOKENS | given)
     assert f"RESPONDER_{said}" in str(caught.value)
     assert "hush" not in str(caught.value)
+
+
+CONFIG = """\
+prometheus_url: http://prometheus:9090
+alertmanager_url: {prod-eu: [http://am-1, http://am-2], prod-us: http://am-3}
+workers: 3
+pagerduty_routing_key_file: %s
+slack_channel: "#shop"
+"""
+
+
+def test_settings_may_stand_in_a_file(tmp_path: Path) -> None:
+    """The file gives what the environment leaves out, options win over both, and the origin of each is shown."""
+    (tmp_path / "key").write_text("a" * 32)
+    file = tmp_path / "responder.yaml"
+    file.write_text(CONFIG % (tmp_path / "key"))
+    env = {"RESPONDER_CONFIG": str(file), "RESPONDER_SLACK_CHANNEL": "#mine", "HTTPS_PROXY": "http://proxy:1"}
+    given = read(env, {"listen": "127.0.0.1:9"})
+    assert given.prometheus_url == "http://prometheus:9090"
+    assert given.alertmanager_url == {"prod-eu": ("http://am-1", "http://am-2"), "prod-us": ("http://am-3",)}
+    assert (given.workers, given.listen, given.of_channels["slack_channel"]) == (3, "127.0.0.1:9", "#mine")
+    assert given.of_channels["pagerduty_routing_key"].reveal() == "a" * 32
+    assert {name: given.origin(f"RESPONDER_{name}") for name in ("WORKERS", "PAGERDUTY_ROUTING_KEY")} == {
+        "WORKERS": f"{file}:3",
+        "PAGERDUTY_ROUTING_KEY": f"{file}:4",
+    }
+    names = ("SLACK_CHANNEL", "LISTEN", "THREADS", "PROXY_URL")
+    assert [given.origin(f"RESPONDER_{name}") for name in names] == [
+        "environment",
+        "--listen",
+        "default",
+        "HTTPS_PROXY",
+    ]
+
+
+def test_the_environment_replaces_both_forms_of_a_secret_in_the_file(tmp_path: Path) -> None:
+    """A secret of the file and the file of a secret in the environment are no contradiction."""
+    (tmp_path / "token").write_text("b" * 32)
+    file = tmp_path / "responder.yaml"
+    file.write_text(f"webhook_token: {'a' * 32}\nslack_bot_token: xoxb-1\n")
+    given = read({"RESPONDER_CONFIG": str(file), "RESPONDER_WEBHOOK_TOKEN_FILE": str(tmp_path / "token")})
+    assert given.webhook_token.reveal() == "b" * 32
+    assert given.secrets_in_file() == ("slack_bot_token",)
+
+
+def test_every_problem_of_the_file_has_its_place(tmp_path: Path) -> None:
+    """All problems are reported at once, with line and column, and no secret is quoted."""
+    file = tmp_path / "responder.yaml"
+    file.write_text(
+        "workers: many\nrole: cook\nslack_chanel: x\nslack_channel: #x\nthreads: 2.5\nwebhook_token: 0123456\n"
+        "config: other.yaml\nprometheus_token_file: /nowhere\npublic_url: responder\nconnect_to: {a: [1]}\n"
+    )
+    with pytest.raises(InvalidSettings) as caught:
+        read({"RESPONDER_CONFIG": str(file), "RESPONDER_LOG_FORMAT": "xml"})
+    assert "0123456" not in str(caught.value)
+    places = {problem.removeprefix(f"{file}:").partition(" ")[0] for problem in caught.value.problems}
+    lines = {"1:10:", "2:7:", "3:1:", "4:15:", "5:10:", "6:16:", "7:1:", "8:24:", "9:13:", "10:13:"}
+    assert places == {*lines, "RESPONDER_LOG_FORMAT"}
+    assert "did you mean slack_channel?" in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["a: [", "- listen", "workers: 2\nworkers: 3"])
+def test_a_file_that_is_no_mapping_is_refused(text: str, tmp_path: Path) -> None:
+    """A file that is not YAML, or no mapping, is a problem with its place."""
+    (tmp_path / "responder.yaml").write_text(text)
+    with pytest.raises(InvalidSettings, match=r"responder.yaml:\d:\d"):
+        read({"RESPONDER_CONFIG": str(tmp_path / "responder.yaml")})
+    with pytest.raises(InvalidSettings, match="cannot be read"):
+        read({"RESPONDER_CONFIG": str(tmp_path)})
+
+
+def test_a_problem_between_settings_has_the_place_of_the_file(tmp_path: Path) -> None:
+    """Settings that contradict each other are shown where one of them is in the file."""
+    file = tmp_path / "responder.yaml"
+    file.write_text("alertmanager_url: http://am\nreconcile_grace: 10\n")
+    with pytest.raises(InvalidSettings, match=r"responder.yaml:2:18: RESPONDER_RECONCILE_GRACE is 10"):
+        read({"RESPONDER_CONFIG": str(file)})

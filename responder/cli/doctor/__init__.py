@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from responder.cli.errors import FAILED
-from responder.cli.options import OUTPUT, TIMEOUT
+from responder.cli.options import CONFIG, OUTPUT, TIMEOUT
 from responder.cli.table import terminal, wrapped
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ _COLOURS = {"ok": "green", "warn": "yellow", "bad": "red", "skipped": "white"}
     "--timeout", metavar="SECONDS", type=TIMEOUT, default=10.0, show_default=True, help="Total for all checks."
 )
 @click.option("--send", is_flag=True, help="Send a test page to each channel, and resolve it.")
+@CONFIG
 @OUTPUT
 def doctor(*, timeout: float, send: bool, output: str) -> None:
     """Check settings, rules, database, clock, channels, Prometheus, Alertmanager and probe targets.

@@ -35,18 +35,24 @@ def settings(context: DoctorContext) -> tuple[Result, ...]:
         text = "no heartbeat: an outage of responder itself goes unnoticed"
         found.append(warn("settings", text, "set RESPONDER_HEARTBEAT_URL to a dead man's switch URL"))
     found += [result for name in sorted(context.environment) if (result := _readable(name, context.environment[name]))]
+    if in_file := given.secrets_in_file():
+        found += filter(None, [_world_readable(f"{given.config}, which has {', '.join(in_file)},", given.config)])
     return tuple(found) or (ok("settings", "valid"),)
 
 
-def _readable(name: str, value: str) -> Result | None:
+def _readable(name: str, path: str) -> Result | None:
     if not name.startswith("RESPONDER_") or not name.endswith("_FILE"):
         return None
     try:
-        mode = Path(value).stat().st_mode
+        return _world_readable(f"the file of {name}", path)
     except OSError as error:
         return bad("settings", f"{name} cannot be read: {error.strerror}", "name a file that this user can read")
-    if mode & stat.S_IROTH:
-        return warn("settings", f"the file of {name} is world-readable", f"chmod o-r {value}")
+
+
+def _world_readable(file: str, path: str) -> Result | None:
+    """Return a warning if every user can read a file. Raises OSError."""
+    if Path(path).stat().st_mode & stat.S_IROTH:
+        return warn("settings", f"{file} is world-readable", f"chmod o-r {path}")
     return None
 
 

@@ -51,19 +51,25 @@ def require(database: Database) -> None:
     """Raise StoreError unless the database exists and has the schema of this version."""
     if not database.exists():
         raise StoreError(f"there is no database {database.name}: {_ELSEWHERE}")
-    with database.read() as connection:
-        found = revision(connection)
-        if found is None:
-            refuse_foreign_tables(connection, database.name)
+    found = known_revision(database)
     if found is None:
         raise StoreError(f"the database {database.name} has no tables of responder: {_ELSEWHERE}")
-    if found > HEAD:  # numbered: a later schema, or that of another program, cannot be migrated
-        raise _unknown(database.name, found)
     if found != HEAD:
         raise StoreError(
             f"the database {database.name} has schema {found} and this version needs {HEAD}: "
             "use the version that serves, or start `responder serve` of this version, which migrates it"
         )
+
+
+def known_revision(database: Database) -> str | None:
+    """Return the migration of a database; None if it has no tables. Raises StoreError for what cannot be migrated."""
+    with database.read() as connection:
+        found = revision(connection)
+        if found is None:
+            refuse_foreign_tables(connection, database.name)
+    if found is not None and found > HEAD:  # numbered: a later schema, or that of another program
+        raise _unknown(database.name, found)
+    return found
 
 
 def revision(connection: Connection) -> str | None:

@@ -30,6 +30,7 @@ from responder.model.secret import Secret
 from responder.notify.channels import CHANNELS
 from responder.rulebook.yaml.reader import read
 from responder.settings import Settings
+from responder.settings import read as read_settings
 from responder.triage.matchers import parse, predicate
 from tests.conftest import HandClock
 from tests.support.builders import NOW, a_rule
@@ -293,6 +294,16 @@ def test_a_secret_that_others_can_read_is_told(tmp_path: Path) -> None:
     ]
     path.chmod(0o600)
     assert not [each for each in settings(doctor_context) if "SLACK_BOT_TOKEN_FILE" in each.what]
+
+
+def test_secrets_in_a_file_of_settings_that_others_can_read_are_named(tmp_path: Path) -> None:
+    """The file of settings is like that of a secret as soon as one stands in it."""
+    path = tmp_path / "responder.yaml"
+    path.write_text("slack_bot_token: xoxb-1\n")
+    for mode, expected in ((0o644, [f"{path}, which has slack_bot_token, is world-readable"]), (0o600, [])):
+        path.chmod(mode)
+        doctor_context = replace(a_patient(Wire("")), settings=read_settings({"RESPONDER_CONFIG": str(path)}))
+        assert [each.what for each in settings(doctor_context) if str(path) in each.what] == expected
 
 
 @pytest.mark.parametrize(
