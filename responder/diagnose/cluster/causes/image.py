@@ -65,7 +65,7 @@ _REASONS: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
     )
 )
 #: The part of an error that names the registry and what it answered: the end of the chain of a runtime's messages.
-_DETAIL = re.compile(r"((?:dial tcp|x509|tls|http): .{1,90}?)(?:$|\"$)")
+_DETAIL = re.compile(r"((?:dial tcp|x509|tls|http)[ :].{1,90}?)\"?$")
 _SECRETS = re.compile(r"image pull secrets \(([^)]+)\)")
 
 
@@ -89,7 +89,8 @@ def _clue(scene: Scene, total: int, image: str, waiting: list[Container]) -> Clu
     if code == "image-platform" and (kind := architecture(scene, waiting[0].pod)):
         reason = f"{reason} ({kind})"
     why = f": {reason}" if reason else ", for a reason that the cluster no longer shows (events are kept about 1 h)"
-    detail = _DETAIL.search(said) if code == "image-registry" else None
+    told = (match[1] for each in (waiting[0].waits_because, *events) if (match := _DETAIL.search(each)))
+    detail = next(told, "") if code == "image-registry" else ""
     lacking = next((match[1] for each in events if (match := _SECRETS.search(each))), "")
     name = objects.name(workload) if workload is not None else ""
     return Clue(
@@ -97,7 +98,7 @@ def _clue(scene: Scene, total: int, image: str, waiting: list[Container]) -> Clu
         role=Role.CAUSE,
         entity=objects.reference(workload if workload is not None and len(waiting) > 1 else waiting[0].pod),
         says=f"{many(len(waiting), total)}{f' of {name}' if name else ''} cannot pull image {image}{why}"
-        + (f" ({detail[1]})" if detail else "")
+        + (f" ({detail})" if detail else "")
         + (f"; pull secret {lacking} cannot be read (missing or unreadable)" if lacking else ""),
         detail=said,
     )

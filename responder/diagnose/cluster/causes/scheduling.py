@@ -14,7 +14,8 @@ _HEAD = re.compile(r"(\d+)/(\d+) nodes are available: (.*)", re.DOTALL)
 #: One counted reason of the scheduler's sentence (kube-scheduler, framework/types.go FitError).
 _REASON = re.compile(r"(\d+) (.+?)(?=, \d+ |\.$|$)")
 _INSUFFICIENT = re.compile(r"Insufficient (\S+)")
-_TAINT = re.compile(r"untolerated taint(?:\(s\)| )? ?(?:\{(?P<key>[^:}]+): ?(?P<value>[^}]*)\})?")
+#: ``untolerated taint {team: ml}``; before 1.26 ``had taint {team: ml}, that the pod didn't tolerate``.
+_TAINT = re.compile(r"\btaint(?:\(s\))? ?(?:\{(?P<key>[^:}]+): ?(?P<value>[^}]*)\})?")
 
 
 def look(scene: Scene) -> tuple[Clue, ...]:
