@@ -3,6 +3,7 @@
 import re
 
 from responder.diagnose.cluster import objects
+from responder.diagnose.cluster.causes.changes import is_recent
 from responder.diagnose.cluster.objects import Object
 from responder.diagnose.cluster.pods import wanted
 from responder.diagnose.cluster.scene import Scene, last_seen, times
@@ -11,6 +12,8 @@ from responder.model.text import cut, sanitize_line
 
 _QUOTA = re.compile(r"exceeded quota: (\S+?), requested: (.+?), used: (.+?), limited: (.+)")
 _MUST = re.compile(r"failed quota: (\S+?): must specify (.+)")
+#: The containers, which newer versions name: ``limits.cpu for: app; limits.memory for: app``.
+_FOR = re.compile(r" for: [^;]+")
 _WEBHOOK = re.compile(r'admission webhook "([^"]+)" denied the request: ?(.*)', re.DOTALL)
 _WEBHOOK_DOWN = re.compile(r'failed calling webhook "([^"]+)": ?(.*)', re.DOTALL)
 _SECURITY = re.compile(r'violates PodSecurity "([^"]+)": ?(.*)', re.DOTALL)
@@ -78,11 +81,13 @@ def _new_pods_missing(scene: Scene, workload: Object) -> bool:
 def _why(scene: Scene, said: str) -> tuple[str, str]:
     """Return the code and the reason, with the numbers of the API server's message."""
     if match := _QUOTA.search(said):
-        return "admission-quota", f"quota {match[1]} is exceeded ({_numbers(match[2], match[3], match[4])})"
+        numbers = _numbers(match[2], match[3], match[4])
+        return "admission-quota", f"quota {match[1]}{_age(scene, match[1])} is exceeded ({numbers})"
     if match := _MUST.search(said):
+        what = _FOR.sub("", match[2]).strip(" .").replace("; ", " and ").replace(",", " and ")
         return (
             "admission-quota",
-            f"quota {match[1]} makes {match[2].strip(' .')} compulsory, and the pods do not set it",
+            f"quota {match[1]}{_age(scene, match[1])} makes {what} compulsory, and the pods do not set it",
         )
     if match := _WEBHOOK.search(said):
         return (
@@ -102,6 +107,13 @@ def _why(scene: Scene, said: str) -> tuple[str, str]:
     if match := _INVALID.search(said):
         return "admission-invalid", f"their template is invalid: {cut(match[1], 160)}"
     return "admission", f"the API server refuses them: {said[:180]}"
+
+
+def _age(scene: Scene, quota: str) -> str:
+    """Return when a quota was created, if that was lately."""
+    found = scene.find("ResourceQuota", quota)
+    moment = objects.created(found) if found is not None else None
+    return f" (created {scene.minutes(moment)})" if is_recent(scene, moment) else ""
 
 
 def _numbers(requested: str, used: str, limited: str) -> str:

@@ -58,6 +58,8 @@ def _failed(scene: Scene, job: Object, cron: Object | None) -> Clue | None:
         says = f"{title} failed {count} of {max(attempts, count)} times ({words}{codes}){because}"
     else:
         says = f"{title} failed{when} ({words}{codes}){because}"
+    if (completions := objects.number(job, "spec", "completions")) > 1:
+        says += f"; {objects.number(job, 'status', 'succeeded')} of {completions} completions are done"
     says += _last_success(scene, cron)
     if not pods and over:
         says += "; its pods are deleted, so there is no log"

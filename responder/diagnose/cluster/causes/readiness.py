@@ -76,7 +76,7 @@ def _clue(scene: Scene, total: int, key: tuple[str, str], unready: list[Object])
         role=Role.CAUSE if code in {"probe-path", "probe-port"} or reason else Role.SYMPTOM,
         entity=entity,
         says=says,
-        certainty=Certainty.SHOWN if code in {"probe-path", "probe-port"} else Certainty.LIKELY,
+        certainty=Certainty.SHOWN,
         leads_to=scene.explaining(reason),
         reason=reason,
     )
