@@ -70,7 +70,8 @@ def _looked_at(findings: Sequence[Finding], known: Explanation, subject: Subject
 
     A Service asks ready pods only, so its answer says nothing about the others.
     """
-    blind = any(each.code == "unseen" and each.entity == "pods" for each in known.unseen)
+    unread = [each.says.replace("pods/log", "") for each in known.unseen if each.code == "unseen"]
+    blind = any("pods" in says or " more" in says for says in unread)  # pods may be among those not named
     if known.cause is None and not known.symptoms and not blind:
         return tuple(findings)
     return tuple(each for each in findings if each.kind not in _THROUGH_SERVICE or not _is_about(each, subject))

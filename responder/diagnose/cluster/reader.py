@@ -302,7 +302,7 @@ def refuse(answer: Response, read: Read) -> None:
         verb = "get" if read.what == "pods/log" else "list"
         why = f"no right to {verb} {read.what}{where} (403)"
         change = f'resources: ["{read.what}"], verbs: ["get", "list"]'
-        raise UnseenError(Unseen(what=read.what, why=why, change=change))
+        raise UnseenError(Unseen(what=read.what, why=why, change=change, where=where))
     if status == 401:
         raise UnseenError(Unseen(what=read.what, why="the API server refuses the token (401)"))
     if status == 429:

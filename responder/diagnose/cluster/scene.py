@@ -93,11 +93,13 @@ class Unseen:
     """Something that could not be read, why, and the line to add to the role where a right is missing.
 
     ``what`` is a resource such as ``pods/log``. ``why`` is a phrase: ``no right to get pods/log in namespace pay``.
+    ``where`` is the end of such a phrase, `` in namespace pay``; empty for the whole cluster.
     """
 
     what: str
     why: str
     change: str = ""
+    where: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -93,11 +93,14 @@ def place_of(probe_context: ProbeContext) -> Place:
     namespace = subject.namespace if is_name(subject.namespace) else ""
     name = subject.service or subject.name
     service = service_of(probe_context)
-    # Where no label names the subject, the namespace does; and a workload may have the name of its namespace.
-    is_space = name == namespace and name not in (each for label, each in values.items() if label != "namespace")
+    # Where no label names the subject, the namespace or the cluster does; a workload may have the same name.
+    wide = {values.get("namespace"), values.get("cluster"), namespace}
+    is_wide = name in wide and name not in (
+        each for label, each in values.items() if label not in {"namespace", "cluster"}
+    )
     return Place(
         namespace=namespace,
-        workload=name if is_name(name) and not is_space else "",
+        workload=name if is_name(name) and not is_wide else "",
         named=named,
         depends_on=service.depends_on if service is not None else (),
         health=_health(service.health) if service is not None else None,

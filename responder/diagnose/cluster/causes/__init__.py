@@ -83,21 +83,31 @@ def investigate(scene: Scene, steps: int = MOST_STEPS) -> tuple[Clue, ...]:
 
 
 def unseen(scene: Scene) -> tuple[Clue, ...]:
-    """Return what could not be read: each reason once, with the resources it concerns, whatever its seconds."""
+    """Return what could not be read: each reason once, whatever its seconds; missing rights with the rule to add."""
+    missing: dict[str, list[Unseen]] = {}
     groups: dict[str, list[Unseen]] = {}
     for each in scene.unseen:
-        groups.setdefault(_SECONDS.sub("", each.why), []).append(each)
-    return tuple(_unseen(group) for group in groups.values())
+        if each.change:
+            missing.setdefault(each.where, []).append(each)
+        else:
+            groups.setdefault(_SECONDS.sub("", each.why), []).append(each)
+    rights = (_rights(where, found) for where, found in missing.items())
+    return (*rights, *(_unseen(group) for group in groups.values()))
 
 
 def _unseen(group: Sequence[Unseen]) -> Clue:
     what = list(dict.fromkeys(each.what for each in group))
     more = f" and {len(what) - _MOST_UNSEEN} more" if len(what) > _MOST_UNSEEN else ""
-    changes = dict.fromkeys(each.change for each in group if each.change)
-    return Clue(
-        code="unseen",
-        role=Role.UNSEEN,
-        entity=what[0],
-        says=f"{', '.join(what[:_MOST_UNSEEN])}{more}: {group[0].why}",
-        detail="\n".join(changes),
-    )
+    says = f"{', '.join(what[:_MOST_UNSEEN])}{more}: {group[0].why}"
+    return Clue(code="unseen", role=Role.UNSEEN, entity=what[0], says=says)
+
+
+def _rights(where: str, missing: Sequence[Unseen]) -> Clue:
+    names = list(dict.fromkeys(each.what for each in missing))
+    more = f" and {len(names) - _MOST_UNSEEN} more" if len(names) > _MOST_UNSEEN else ""
+    quoted = ", ".join(f'"{name}"' for name in names)
+    rule = f'resources: [{quoted}], verbs: ["get", "list"]'
+    add = rule if not more else "see the output of responder doctor"
+    verb = "get" if names == ["pods/log"] else "list"
+    says = f"no right to {verb} {', '.join(names[:_MOST_UNSEEN])}{more}{where} (403); add to the role: {add}"
+    return Clue(code="unseen", role=Role.UNSEEN, entity=names[0], says=says, detail=rule)

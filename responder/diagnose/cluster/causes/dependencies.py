@@ -54,15 +54,17 @@ def _outside(scene: Scene, workload: Object) -> tuple[Clue, ...]:
     """Return the host on the internet that refuses or does not answer, if no workload of the cluster is named too."""
     if scene.dependencies or scene.fails_lookups:
         return ()
+    entity, name = objects.reference(workload), objects.name(workload)
+    for service in scene.of("Service"):
+        host = objects.text(service, "spec", "externalName")
+        if host and objects.name(service) in scene.named_in_logs:
+            says = f"{name} uses Service {objects.name(service)}, which is outside the cluster (ExternalName {host})"
+            return (Clue(code="external", role=Role.CAUSE, entity=entity, says=says, certainty=Certainty.LIKELY),)
     for line in scene.failures:
         match = _HOST.search(line)
         if match is None or not _UNREACHED.search(line):
             continue
-        says = (
-            f"{objects.name(workload)} cannot reach {match[1]}, which is outside the cluster: "
-            f"{signature([line], warnings=True) or 'it does not answer'}"
-        )
-        entity = objects.reference(workload)
+        says = f"{name} cannot reach {match[1]}, which is outside the cluster"
         return (Clue(code="external", role=Role.CAUSE, entity=entity, says=says, certainty=Certainty.LIKELY),)
     return ()
 

@@ -3,9 +3,10 @@
 from collections import defaultdict
 
 from responder.diagnose.cluster import objects
+from responder.diagnose.cluster.causes.changes import is_recent
 from responder.diagnose.cluster.objects import Object
 from responder.diagnose.cluster.pods import is_ready, many, serves
-from responder.diagnose.cluster.scene import Scene, ago
+from responder.diagnose.cluster.scene import Scene, ago, last_seen
 from responder.model.clue import Clue, Role
 
 _PRESSURES = ("MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable")
@@ -30,7 +31,31 @@ def look(scene: Scene) -> tuple[Clue, ...]:
         elif named and scene.was_read("Node"):
             says = f"node {name} is no longer part of the cluster"
             found.append(Clue(code="node-gone", role=Role.CAUSE, entity=f"Node/{name}", says=says))
-    return tuple(found)
+    return (*found, *_evictions(scene))
+
+
+def _evictions(scene: Scene) -> tuple[Clue, ...]:
+    """Return the pods of the subject that were evicted lately, and why; others have taken their place, or wait."""
+    if scene.workload is None:
+        return ()
+    name = objects.name(scene.workload)
+    gone = [
+        (moment, each)
+        for each in scene.of("Event")
+        if objects.text(each, "reason") == "Evicted"
+        and (moment := last_seen(each)) is not None
+        and is_recent(scene, moment)
+        and (pod := scene.find("Pod", objects.text(each, "involvedObject", "name"))) is not None
+        and workload_name(pod) == name
+    ]
+    if not gone:
+        return ()
+    moment, newest = max(gone, key=lambda each: each[0])
+    why = objects.text(newest, "message").strip().partition(". Threshold")[0]
+    count = f"{len(gone)} pods of {name} were" if len(gone) > 1 else f"1 pod of {name} was"
+    says = f"{count} evicted {ago(scene.now, moment)} ago: {why[:100]}"
+    entity = objects.reference(scene.workload)
+    return (Clue(code="evicted", role=Role.FACT, entity=entity, says=says, since=moment),)
 
 
 def _of_subject(scene: Scene) -> list[str]:

@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from responder.diagnose.cluster import objects
-from responder.diagnose.cluster.causes.changes import is_recent, last_edit
+from responder.diagnose.cluster.causes.changes import is_recent, last_edit, rolled_out_at
+from responder.diagnose.cluster.causes.rollout import template_ports
 from responder.diagnose.cluster.objects import Object
 from responder.diagnose.cluster.scene import Scene, ago
 from responder.model.clue import Certainty, Clue, Role
@@ -50,35 +51,76 @@ def _types(policy: Object) -> tuple[str, ...]:
 
 
 def _between(scene: Scene, caller: Object, callee: Object) -> list[Clue]:
+    """Return the policy that keeps a caller from a callee. Policies are additive: what one of them admits gets through.
+
+    One that is older than the alert by far, as are both workloads, let the traffic through until now.
+    """
     found: list[Clue] = []
+    ports = _needed(scene, callee)
+    rolled = any(is_recent(scene, rolled_out_at(scene, each)) for each in (caller, callee))
     for direction, one, other in (("Ingress", callee, caller), ("Egress", caller, callee)):
         policies = _selecting(scene, one, direction)
-        if policies and not any(_admits(each, direction, _labels(other)) for each in policies):
-            newest = max(policies, key=_changed)
-            found.append(_blocked(scene, newest, direction, caller, callee))
+        if not policies or any(_admits(scene, each, direction, _labels(other), ports) for each in policies):
+            continue
+        newest = max(policies, key=_changed)
+        if rolled or is_recent(scene, _age(scene, newest)[0]):
+            found.append(_blocked(scene, newest, direction, caller, callee, ports))
     return found
 
 
-def _admits(policy: Object, direction: str, peer: dict[str, str]) -> bool:
-    """Return True if a rule of the policy lets pods with these labels of the same namespace through, on some port."""
+def _needed(scene: Scene, callee: Object) -> dict[str, int]:
+    """Return the container ports of a callee that the log calls, by name; all of them if it names none."""
+    declared = template_ports(callee)
+    called: dict[str, int] = {}
+    for service in scene.of("Service", objects.text(callee, "metadata", "namespace")):
+        if scene.behind(service) is not callee:
+            continue
+        for each in objects.items(service, "spec", "ports"):
+            if any(f":{objects.at(each, 'port')}" in line for line in scene.failures):
+                target = objects.at(each, "targetPort") or objects.at(each, "port")
+                called |= {name: port for name, port in declared.items() if target in {name, port}}
+    return called or declared
+
+
+def _admits(scene: Scene, policy: Object, direction: str, peer: dict[str, str], ports: dict[str, int]) -> bool:
+    """Return True if a rule of the policy lets pods with these labels of the same namespace through, on these ports."""
     key, side = ("ingress", "from") if direction == "Ingress" else ("egress", "to")
     for rule in objects.items(policy, "spec", key):
         peers = objects.items(rule, side)
-        if not peers or any(_is_peer(each, peer) for each in peers):
+        if (not peers or any(_is_peer(scene, each, peer) for each in peers)) and _has_port(rule, ports):
             return True
     return False
 
 
-def _is_peer(given: Any, labels: dict[str, str]) -> bool:
+def _has_port(rule: Any, ports: dict[str, int]) -> bool:
+    given = objects.items(rule, "ports")
+    if not given or not ports:
+        return True
+    for each in given:
+        if objects.text(each, "protocol") not in {"", "TCP"}:
+            continue
+        first = objects.at(each, "port")
+        last = objects.at(each, "endPort") or first
+        if first is None or first in ports:
+            return True
+        if isinstance(first, int) and any(first <= port <= last for port in ports.values()):
+            return True
+    return False
+
+
+def _is_peer(scene: Scene, given: Any, labels: dict[str, str]) -> bool:
     if objects.at(given, "ipBlock"):
         return False
     selector, namespaces = objects.at(given, "podSelector"), objects.at(given, "namespaceSelector")
-    if namespaces is not None and objects.pairs(namespaces, "matchLabels"):
-        return False  # labels of namespaces are not read: another namespace is taken to be meant
+    own = {"kubernetes.io/metadata.name": scene.place.namespace}
+    if namespaces is not None and dict(objects.pairs(namespaces, "matchLabels")) not in ({}, own):
+        return False  # other labels of namespaces are not read: another namespace is taken to be meant
     return selector is None or objects.selects(selector, labels)
 
 
-def _blocked(scene: Scene, policy: Object, direction: str, caller: Object, callee: Object) -> Clue:
+def _blocked(
+    scene: Scene, policy: Object, direction: str, caller: Object, callee: Object, ports: dict[str, int]
+) -> Clue:
     changed, age = _age(scene, policy)
     one, other = (callee, caller) if direction == "Ingress" else (caller, callee)
     way = "reach" if direction == "Ingress" else "be reached by"
@@ -87,11 +129,14 @@ def _blocked(scene: Scene, policy: Object, direction: str, caller: Object, calle
     differs = ", ".join(f"{key}={carried[key]}" for key in _keys(policy, direction) if key in carried)
     among = "" if wanted == "nothing" else f" ({objects.name(other)} is not among them)"
     has = f" ({objects.name(other)} has {differs})" if differs else among
+    on = f" on port {', '.join(map(str, ports.values()))}" if "port" in wanted and ports else ""
+    if _admits(scene, policy, direction, carried, {}):
+        has = ""  # it is the port that is not among them
     return Clue(
         code="policy-blocks",
         role=Role.CAUSE,
         entity=objects.reference(policy),
-        says=f"{objects.name(caller)} cannot connect to {objects.name(callee)}: "
+        says=f"{objects.name(caller)} cannot connect to {objects.name(callee)}{on}: "
         f"NetworkPolicy {objects.name(policy)}{age} lets {wanted} {way} {objects.name(one)}{has}",
         certainty=Certainty.SHOWN if is_recent(scene, changed) else Certainty.LIKELY,
         since=changed,
@@ -121,20 +166,27 @@ def admitted(policy: Object, direction: str) -> str:
 def _peers(rules: Sequence[Any], side: str) -> str:
     words: list[str] = []
     for rule in rules:
-        for peer in objects.items(rule, side):
-            labels = objects.pairs(peer, "podSelector", "matchLabels")
-            spaces = objects.pairs(peer, "namespaceSelector", "matchLabels")
-            block = objects.text(peer, "ipBlock", "cidr")
-            if labels:
-                words.append("pods with " + ", ".join(f"{name}={value}" for name, value in labels.items()))
-            if spaces:
-                words.append("namespaces with " + ", ".join(f"{name}={value}" for name, value in spaces.items()))
-            if block:
-                words.append(block)
-        ports = [str(objects.at(each, "port")) for each in objects.items(rule, "ports")]
-        if ports and not objects.items(rule, side):
-            words.append(f"port {', '.join(ports)}")
+        ports = ", ".join(str(objects.at(each, "port")) for each in objects.items(rule, "ports"))
+        on = f" on port {ports}" if ports else ""
+        peers = objects.items(rule, side)
+        words += [f"{_peer(each)}{on}" for each in peers]
+        if ports and not peers:
+            words.append(f"port {ports}")
     return " and ".join(dict.fromkeys(words)) or "pods of the namespace"
+
+
+def _peer(peer: Any) -> str:
+    """Return a peer of a rule in words."""
+    if block := objects.text(peer, "ipBlock", "cidr"):
+        return block
+    labels = ", ".join(f"{name}={value}" for name, value in objects.pairs(peer, "podSelector", "matchLabels").items())
+    spaces = objects.pairs(peer, "namespaceSelector", "matchLabels")
+    pods = f"pods with {labels}" if labels else ""
+    if objects.at(peer, "namespaceSelector") is None:
+        return pods or "pods of the namespace"
+    where = ", ".join(f"{name}={value}" for name, value in spaces.items())
+    of = f"namespaces with {where}" if where else "all namespaces"
+    return f"{pods} in {of}" if pods else of
 
 
 def _keys(policy: Object, direction: str) -> list[str]:
