@@ -153,7 +153,9 @@ def outgoing(settings: Settings, clock: Clock) -> "Outgoing":
     """Client for probes and for queries to Prometheus and Alertmanager: it uses no proxy."""
     from responder.outgoing import Outgoing
 
-    return Outgoing(clock, connect_to=settings.connect_to, ca_file=settings.ca_file, tokens=settings.tokens())
+    return Outgoing(
+        clock, connect_to=settings.connect_to, ca_file=settings.ca_file, credentials=settings.credentials_by_url()
+    )
 
 
 def vendors(settings: Settings, clock: Clock) -> "Outgoing":
@@ -164,7 +166,7 @@ def vendors(settings: Settings, clock: Clock) -> "Outgoing":
         clock,
         connect_to=settings.connect_to,
         ca_file=settings.ca_file,
-        tokens=settings.tokens(),
+        credentials=settings.credentials_by_url(),
         proxies=proxies(settings),
     )
 

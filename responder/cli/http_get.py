@@ -14,8 +14,9 @@ from responder.settings import Settings
 CAP = 64 * 1024 * 1024
 SECONDS = 30.0
 _ACCESS = (
-    "authentication required: write http://USER:PASSWORD@HOST, or set RESPONDER_PROMETHEUS_TOKEN or"
-    " RESPONDER_ALERTMANAGER_TOKEN, which are sent only to RESPONDER_PROMETHEUS_URL and RESPONDER_ALERTMANAGER_URL"
+    "authentication required: write http://USER:PASSWORD@HOST, or set RESPONDER_PROMETHEUS_TOKEN,"
+    " RESPONDER_ALERTMANAGER_TOKEN or the settings ..._BASIC_AUTH and ..._CLIENT_CERT, which are sent only to"
+    " RESPONDER_PROMETHEUS_URL and RESPONDER_ALERTMANAGER_URL"
 )
 
 
@@ -31,7 +32,7 @@ def without_credentials(url: str) -> str:
 def get_json(url: str, settings: Settings) -> Any:
     """GET ``url`` and decode the JSON response. Raises FatalError without a response with status 200 and JSON.
 
-    ``user:password@`` in ``url`` is sent as basic authentication; a server from the settings gets its bearer token.
+    ``user:password@`` in ``url`` is sent as basic authentication; a server from the settings gets its credentials.
     """
     from responder.model.clock import Deadline
     from responder.model.message import Request

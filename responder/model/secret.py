@@ -1,6 +1,7 @@
 """A secret that ``repr`` never shows: a token, a key, an address that holds one."""
 
 import re
+from base64 import b64encode
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import unquote
@@ -25,6 +26,30 @@ class Secret:
 
     def __str__(self) -> str:
         return MASK
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """Proof of identity for a server: a bearer token, or user:password, and paths of a client certificate."""
+
+    token: Secret = Secret("")
+    basic_auth: Secret = Secret("")
+    certificate: str = ""
+    key: str = ""
+
+    @property
+    def header(self) -> str:
+        """The value of the header ``Authorization`` (RFC 6750, RFC 7617); empty for none."""
+        if self.token.reveal():
+            return f"Bearer {self.token.reveal()}"
+        login = self.basic_auth.reveal().encode()
+        return f"Basic {b64encode(login).decode()}" if login else ""
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """The secrets that an answer could repeat, the header's among them."""
+        password = self.basic_auth.reveal().partition(":")[2]
+        return tuple(Secret(text) for text in (self.header.partition(" ")[2], password) if text)
 
 
 def scrub(text: str, secrets: tuple[Secret, ...]) -> str:

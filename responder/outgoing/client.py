@@ -5,13 +5,14 @@ import ssl
 import threading
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from responder.model.clock import Clock, Deadline
 from responder.model.message import Request, Response
-from responder.model.secret import MASK, Secret
-from responder.outgoing.network import Dialer, Proxies
+from responder.model.secret import MASK, Credentials
+from responder.outgoing.network import Dialer, Proxies, UnreachableError
 
 if TYPE_CHECKING:
     from responder.outgoing.session import Session
@@ -29,7 +30,7 @@ class Outgoing:
         clock: Clock,
         connect_to: Mapping[str, str] | None = None,
         ca_file: str = "",
-        tokens: Mapping[str, Secret] | None = None,
+        credentials: Mapping[str, Credentials] | None = None,
         proxies: Proxies | None = None,
     ) -> None:
         """Connect nothing yet.
@@ -38,17 +39,17 @@ class Outgoing:
             clock: Measures deadlines.
             connect_to: Maps ``host:port`` to the ``host:port`` to call instead; Host header and SNI stay.
             ca_file: PEM file with certificates to trust in addition to the system's authorities.
-            tokens: Bearer tokens by the base URL of the server that may receive each.
+            credentials: By the base URL of the server that may receive them.
             proxies: Egress proxies for ``send``; none for probes.
         """
         self._clock = clock
         self._dialer = Dialer(clock, dict(connect_to or {}))
         self._ca_file = ca_file
         self._tls: ssl.SSLContext | None = None
-        self._tokens = tokens or {}
+        self._credentials = credentials or {}
         self._lock = threading.Lock()
         self._proxies = proxies or Proxies()
-        self._opened: dict[Proxies, Session] = {}
+        self._opened: dict[_Way, Session] = {}
 
     @property
     def tls(self) -> ssl.SSLContext:
@@ -63,18 +64,18 @@ class Outgoing:
         Raises UnreachableError, by the deadline, if there is none. A read-only request that failed on a dead kept-alive
         connection is repeated once; any other retry is the caller's.
         """
-        return self._session(self._proxies).send(request, deadline, cap)
+        return self._session(_Way(self._proxies)).send(request, deadline, cap)
 
     def query(self, request: Request, deadline: Deadline, cap: int = 65536) -> Response:
-        """The same for a query to Prometheus or Alertmanager: without a proxy, and with the token of that server.
+        """The same for a query to Prometheus or Alertmanager: without a proxy, and with the credentials for it.
 
-        Nothing but such queries carries a token, and no redirect is followed with one.
+        Nothing but such queries carries credentials, and no redirect is followed with them.
         """
-        token = token_for(request.url, self._tokens)
-        session = self._session(Proxies())
-        if token is None:
-            return session.send(request, deadline, cap)
-        return masked(session.send(with_token(request, token), deadline, cap), token)
+        given = credentials_for(request.url, self._credentials)
+        if given is None:
+            return self._session(_Way(Proxies())).send(request, deadline, cap)
+        session = self._session(_way_with(given))
+        return masked(session.send(authorized(request, given), deadline, cap), given)
 
     def connect(self, host: str, port: int, deadline: Deadline) -> socket.socket:
         """Return a connected TCP socket. Raises UnreachableError.
@@ -100,23 +101,58 @@ class Outgoing:
         for session in sessions:
             session.close()
 
-    def _session(self, proxies: Proxies) -> "Session":
+    def _session(self, way: "_Way") -> "Session":
         with self._lock:
-            session = self._opened.get(proxies)
+            session = self._opened.get(way)
             if session is None:
                 # Commands that send nothing do not load httpx.
                 from responder.outgoing.session import Session
 
-                session = Session(self._dialer, lambda: verifying(self._ca_file), proxies)
-                self._opened[proxies] = session
+                context = verifying(self._ca_file, way.certificate, way.key) if way.certificate else None
+                session = Session(self._dialer, lambda: context or verifying(self._ca_file), way.proxies)
+                for former in [each for each in self._opened if each.certificate and each.same_files(way)]:
+                    self._opened.pop(former).close()
+                self._opened[way] = session
             return session
 
 
-def verifying(ca_file: str) -> ssl.SSLContext:
-    """Return a client context that trusts the system's authorities and those of ``ca_file``. Raises OSError."""
+class _Way(NamedTuple):
+    """A way out with connections of its own. ``changed`` are the times of the certificate's files, in ns."""
+
+    proxies: Proxies
+    certificate: str = ""
+    key: str = ""
+    changed: tuple[int, ...] = ()
+
+    def same_files(self, other: "_Way") -> bool:
+        """Return True if both use the same client certificate, whenever it was written."""
+        return (self.certificate, self.key) == (other.certificate, other.key)
+
+
+def _way_with(given: Credentials) -> _Way:
+    """Return the way out with a client certificate; another one after its files were renewed."""
+    if not given.certificate:
+        return _Way(Proxies())
+    try:
+        changed = tuple(Path(path).stat().st_mtime_ns for path in (given.certificate, given.key))
+    except OSError as error:
+        raise UnreachableError(f"the client certificate cannot be read: {error.strerror}") from error
+    return _Way(Proxies(), given.certificate, given.key, changed)
+
+
+def verifying(ca_file: str, certificate: str = "", key: str = "") -> ssl.SSLContext:
+    """Return a client context that trusts the system's authorities and those of ``ca_file``. Raises OSError.
+
+    Raises UnreachableError if the client certificate cannot be used.
+    """
     context = ssl.create_default_context()
     if ca_file:
         context.load_verify_locations(ca_file)
+    if certificate:
+        try:
+            context.load_cert_chain(certificate, key)
+        except OSError as error:
+            raise UnreachableError(f"the client certificate cannot be used: {error.strerror or error}") from error
     return context
 
 
@@ -127,33 +163,34 @@ SHORTEST: Final = 8
 PORTS: Final = {"http": 80, "https": 443}
 
 
-def token_for(url: str, tokens: Mapping[str, Secret]) -> Secret | None:
-    """The token of the server that ``url`` belongs to, None where it belongs to none of them.
+def credentials_for(url: str, credentials: Mapping[str, Credentials]) -> Credentials | None:
+    """The credentials for the server that ``url`` belongs to, None where it belongs to none of them.
 
-    ``tokens`` are by base address. Scheme, host and port must be those of the base, and the path its own or below it;
-    of several bases the longest counts. An address with a name and password of its own gets no token beside them.
+    ``credentials`` are by base address. Scheme, host and port must be those of the base, and the path its own or below
+    it; of several bases the longest counts. An address with a name and password of its own gets none beside them.
     """
     asked = _place(url)
-    bases = {base: place for base in tokens if (place := _place(base))}
+    bases = {base: place for base in credentials if (place := _place(base))}
     known = [
         base for base, (origin, path) in bases.items() if asked and origin == asked[0] and asked[1].startswith(path)
     ]
     if not known or "@" in urlsplit(url).netloc:
         return None
-    return tokens[max(known, key=lambda base: len(bases[base][1]))]
+    return credentials[max(known, key=lambda base: len(bases[base][1]))]
 
 
-def with_token(request: Request, token: Secret) -> Request:
-    """The request as the server's own clients send it (RFC 6750, section 2.1)."""
-    return replace(request, headers={**request.headers, "Authorization": f"Bearer {token.reveal()}"})
+def authorized(request: Request, given: Credentials) -> Request:
+    """Return the request with the header of the credentials, if they have one."""
+    return replace(request, headers={**request.headers, "Authorization": given.header}) if given.header else request
 
 
-def masked(response: Response, token: Secret) -> Response:
-    """The answer without the token: a proxy's error page may show the request it refused."""
-    value = token.reveal().encode()
-    if len(value) < SHORTEST or value not in response.body:
-        return response
-    return replace(response, body=response.body.replace(value, MASK.encode()))
+def masked(response: Response, given: Credentials) -> Response:
+    """The answer without the credentials: a proxy's error page may show the request it refused."""
+    for secret in given.secrets:
+        value = secret.reveal().encode()
+        if len(value) >= SHORTEST and value in response.body:
+            response = replace(response, body=response.body.replace(value, MASK.encode()))
+    return response
 
 
 def _place(url: str) -> tuple[tuple[str, str, int], str] | None:

@@ -57,3 +57,17 @@ def ca_problem(path: str) -> str:
     except OSError as error:
         return f"is {path}: the file cannot be read: {error.strerror}"
     return ""
+
+
+def client_certificate_problem(certificate: str, key: str) -> str:
+    """Return what is wrong with the files of a client certificate, empty if they can be used."""
+    try:
+        # The key is not asked for a passphrase: that would wait for a terminal.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(certificate, key, password=lambda: "")
+    except ssl.SSLError as error:
+        return (
+            f"is {certificate}, with the key {key}: they are no pair in PEM format without passphrase ({error.reason})"
+        )
+    except OSError as error:
+        return f"is {certificate}, with the key {key}: a file cannot be read: {error.strerror}"
+    return ""

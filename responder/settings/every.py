@@ -5,11 +5,14 @@ from dataclasses import dataclass, field, fields
 from itertools import chain
 from typing import Any, Final, get_type_hints
 
-from responder.model.secret import Secret, passwords_in, without_passwords
+from responder.model.secret import Credentials, Secret, passwords_in, without_passwords
 from responder.model.setting import Setting
 from responder.notify.channels import CHANNELS
 
 PREFIX = "RESPONDER_"
+
+#: The servers that are queried, each with credentials of its own.
+MONITORING: Final = ("prometheus", "alertmanager")
 
 #: Shorter tokens and passwords of the webhook are reported. A random token of 16 hexadecimal digits has 64 bits.
 LEAST_TOKEN_CHARACTERS: Final = 16
@@ -59,6 +62,9 @@ class Settings:
     prometheus_url: str = _setting("", "Prometheus that promql probes query")
     prometheus_public_url: str = _setting("", "address of Prometheus for graph links; empty: as in the alert")
     prometheus_token: Secret = _setting(Secret(""), "bearer token for Prometheus; no other address gets it")
+    prometheus_basic_auth: Secret = _setting(Secret(""), "user:password for Prometheus, instead of the token")
+    prometheus_client_cert: str = _setting("", "PEM file of the client certificate for Prometheus")
+    prometheus_client_key: str = _setting("", "PEM file of its private key")
     alertmanager_url: Mapping[str, tuple[str, ...]] = _setting(
         dict, "Alertmanager, queried about open incidents; a pair: URL URL; by cluster: prod-eu=URL URL, prod-us=URL"
     )
@@ -67,6 +73,9 @@ class Settings:
     )
     link_hosts: str = _setting("", "hosts that links of alerts may lead to, separated by commas; empty: every host")
     alertmanager_token: Secret = _setting(Secret(""), "bearer token for all of these; no other address gets it")
+    alertmanager_basic_auth: Secret = _setting(Secret(""), "user:password for all of these, instead of the token")
+    alertmanager_client_cert: str = _setting("", "PEM file of the client certificate for all of these")
+    alertmanager_client_key: str = _setting("", "PEM file of its private key")
     group_interval: int = _setting(
         300,
         "longest group_interval of the Alertmanager routes to responder, in seconds",
@@ -133,7 +142,8 @@ class Settings:
         )
         shown = (getattr(self, name).reveal() for name in sorted(_URLS_WITH_PASSWORDS))
         urls = (*shown, *single, *chain(*self.alertmanager_url.values()))
-        return plain + tuple(chain.from_iterable(map(passwords_in, urls)))
+        logins = [each for server in MONITORING for each in self.credentials(server).secrets]
+        return plain + tuple(logins) + tuple(chain.from_iterable(map(passwords_in, urls)))
 
     def short_credentials(self) -> tuple[str, ...]:
         """Return a sentence for each kind of credentials of the webhook that is short enough to be guessed."""
@@ -149,11 +159,20 @@ class Settings:
             if any(len(value) < LEAST_TOKEN_CHARACTERS for value in values)
         )
 
-    def tokens(self) -> Mapping[str, Secret]:
-        """The bearer tokens of Prometheus and Alertmanager, by the address each is for."""
-        servers = {url: self.alertmanager_token for urls in self.alertmanager_url.values() for url in urls}
-        servers[self.prometheus_url] = self.prometheus_token
-        return {url: token for url, token in servers.items() if url and token.reveal()}
+    def credentials(self, server: str) -> Credentials:
+        """Return the credentials for ``prometheus`` or ``alertmanager``."""
+        return Credentials(
+            token=self.value(f"{server}_token"),
+            basic_auth=self.value(f"{server}_basic_auth"),
+            certificate=self.value(f"{server}_client_cert"),
+            key=self.value(f"{server}_client_key"),
+        )
+
+    def credentials_by_url(self) -> Mapping[str, Credentials]:
+        """Return the credentials for Prometheus and Alertmanager, by the address that may receive each."""
+        servers = {url: self.credentials("alertmanager") for urls in self.alertmanager_url.values() for url in urls}
+        servers[self.prometheus_url] = self.credentials("prometheus")
+        return {url: given for url, given in servers.items() if url and given != Credentials()}
 
     def origin(self, variable: str) -> str:
         """Return where the value of a setting is from."""

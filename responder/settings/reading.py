@@ -10,7 +10,7 @@ from typing import Any
 from responder.model.secret import Secret, without_passwords
 from responder.model.setting import Setting, is_port
 from responder.notify.channels import CHANNELS
-from responder.settings.egress import ca_problem, proxy_problem
+from responder.settings.egress import ca_problem, client_certificate_problem, proxy_problem
 from responder.settings.every import Settings, declared, env_name
 from responder.settings.sources import sources
 
@@ -97,6 +97,8 @@ def _problem(each: Setting, value: str) -> str:
         return "does not begin with http:// or https://"
     if name == "webhook_basic_auth" and not all(":" in login for login in value.split()):
         return "is not user:password: write both, and no space in either; two logins are separated by a space"
+    if name in {"prometheus_basic_auth", "alertmanager_basic_auth"} and not re.fullmatch(r"[^:\s]+:\S+", value):
+        return "is not user:password: write both, and no space in either"
     if name in {"prometheus_token", "alertmanager_token"} and not _TOKEN.fullmatch(value):
         return "has a line break, a space or another sign that no bearer token has: write the token alone"
     if name == "listen" and not is_port(value.rpartition(":")[2]):
@@ -155,8 +157,8 @@ def _joint_problems(settings: Settings) -> Iterator[str]:
     """Return the problems of settings that are valid one by one."""
     for kind in CHANNELS.values():
         yield from kind.problems(settings.of_channels)
-    yield from _token_problems("PROMETHEUS", settings.prometheus_token, (settings.prometheus_url,))
-    yield from _token_problems("ALERTMANAGER", settings.alertmanager_token, chain(*settings.alertmanager_url.values()))
+    yield from _credential_problems(settings, "prometheus", (settings.prometheus_url,))
+    yield from _credential_problems(settings, "alertmanager", chain(*settings.alertmanager_url.values()))
     if settings.alertmanager_url and settings.reconcile_grace <= settings.group_interval:
         yield (
             f"RESPONDER_RECONCILE_GRACE is {settings.reconcile_grace}: write more than"
@@ -164,12 +166,28 @@ def _joint_problems(settings: Settings) -> Iterator[str]:
         )
 
 
-def _token_problems(server: str, token: Secret, urls: Iterable[str]) -> Iterator[str]:
-    known = [url for url in urls if url]
-    if token.reveal() and not known:
-        yield f"RESPONDER_{server}_TOKEN needs RESPONDER_{server}_URL: the token goes to no other address"
-    if token.reveal() and any("@" in url.partition("://")[2].partition("/")[0] for url in known):
-        yield f"RESPONDER_{server}_URL holds a password and RESPONDER_{server}_TOKEN is set: keep one of them"
+def _credential_problems(settings: Settings, server: str, urls: Iterable[str]) -> Iterator[str]:
+    """Return the problems of the credentials for a server."""
+    given, name, known = settings.credentials(server), env_name(server), [url for url in urls if url]
+    secrets = [
+        f"{name}_{kind}" for kind in ("TOKEN", "BASIC_AUTH") if settings.value(f"{server}_{kind.lower()}").reveal()
+    ]
+    files = [f"{name}_CLIENT_{kind}" for kind in ("CERT", "KEY") if settings.value(f"{server}_client_{kind.lower()}")]
+    if not known:
+        for variable in (*secrets, *files):
+            what = variable.removeprefix(f"{name}_").replace("_", " ").lower()
+            yield f"{variable} needs {name}_URL: the {what} goes to no other address"
+        return
+    if len(secrets) > 1:
+        yield f"{' and '.join(secrets)} are both set: keep one of them"
+    if (secrets or files) and any("@" in url.partition("://")[2].partition("/")[0] for url in known):
+        yield f"{name}_URL holds a password and {[*secrets, *files][0]} is set: keep one of them"
+    if len(files) == 1:
+        yield f"{files[0]} is set alone: a client certificate needs {name}_CLIENT_CERT and {name}_CLIENT_KEY"
+    elif files and any(url.startswith("http:") for url in known):
+        yield f"{name}_CLIENT_CERT needs an https:// address in {name}_URL"
+    elif files and (problem := client_certificate_problem(given.certificate, given.key)):
+        yield f"{name}_CLIENT_CERT {problem}"
 
 
 def _text(env: Mapping[str, str], name: str, *, secret: bool) -> str:

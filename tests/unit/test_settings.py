@@ -262,13 +262,13 @@ TOKENS = {
 def test_each_server_has_its_token() -> None:
     """The token of Prometheus is Prometheus' alone; that of Alertmanager is for each of them; neither is ever shown."""
     settings = read(TOKENS)
-    assert {url: token.reveal() for url, token in settings.tokens().items()} == {
+    assert {url: each.token.reveal() for url, each in settings.credentials_by_url().items()} == {
         "https://prometheus/base": "for-prometheus",
         "http://a:9093": "for-alertmanager",
         "http://b:9093": "for-alertmanager",
         "https://eu": "for-alertmanager",
     }
-    assert read({}).tokens() == {}
+    assert read({}).credentials_by_url() == {}
     assert "for-" not in f"{settings!r} {list(settings.rows())}"
     assert {"for-prometheus", "for-alertmanager"} <= {secret.reveal() for secret in settings.secrets()}
 
@@ -295,6 +295,20 @@ def test_a_token_may_stand_in_a_file(tmp_path: Path) -> None:
         ({"RESPONDER_PROMETHEUS_URL": ""}, "PROMETHEUS_TOKEN needs RESPONDER_PROMETHEUS_URL"),
         ({"RESPONDER_ALERTMANAGER_URL": ""}, "ALERTMANAGER_TOKEN needs RESPONDER_ALERTMANAGER_URL"),
         ({"RESPONDER_PROMETHEUS_URL": "https://u:hush-1@p"}, "PROMETHEUS_URL holds a password and"),
+        (
+            {"RESPONDER_PROMETHEUS_BASIC_AUTH": "me:hush-1"},
+            "PROMETHEUS_TOKEN and RESPONDER_PROMETHEUS_BASIC_AUTH are both",
+        ),
+        ({"RESPONDER_PROMETHEUS_BASIC_AUTH": "hush-1"}, "PROMETHEUS_BASIC_AUTH is not user:password"),
+        ({"RESPONDER_PROMETHEUS_CLIENT_KEY": "/hush"}, "PROMETHEUS_CLIENT_KEY is set alone"),
+        (
+            {"RESPONDER_PROMETHEUS_CLIENT_CERT": "/cert", "RESPONDER_PROMETHEUS_CLIENT_KEY": "/key"},
+            "PROMETHEUS_CLIENT_CERT is /cert, with the key /key: a file cannot be read",
+        ),
+        (
+            {"RESPONDER_ALERTMANAGER_CLIENT_CERT": "/cert", "RESPONDER_ALERTMANAGER_CLIENT_KEY": "/key"},
+            "ALERTMANAGER_CLIENT_CERT needs an https:// address",
+        ),
         ({"RESPONDER_ALERTMANAGER_URL": "http://a, eu=http://u:hush-1@b"}, "ALERTMANAGER_URL holds a password and"),
     ],
 )

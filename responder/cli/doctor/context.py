@@ -38,7 +38,7 @@ class DoctorContext:
         return self.outgoing.send(Request(url, b"", headers or {}, method), self.deadline, ANSWER_LIMIT)
 
     def query(self, url: str) -> Response:
-        """GET from Prometheus or Alertmanager, with their token. Raises UnreachableError by the deadline."""
+        """GET from Prometheus or Alertmanager, with their credentials. Raises UnreachableError by the deadline."""
         return self.outgoing.query(Request(url, b"", {}, "GET"), self.deadline, ANSWER_LIMIT)
 
 

@@ -24,7 +24,7 @@ def prometheus(context: DoctorContext) -> tuple[Result, ...]:
     except UnreachableError as error:
         return (bad("prometheus", str(error), "check RESPONDER_PROMETHEUS_URL and the network"),)
     if decoded(response).get("status") != "success":
-        change = _change(response.status, "RESPONDER_PROMETHEUS_TOKEN")
+        change = _change(response.status, "RESPONDER_PROMETHEUS")
         return (bad("prometheus", f"query failed: HTTP {response.status}", change),)
     data = build.get("data")
     version = text_of(data.get("version")) if isinstance(data, dict) else ""
@@ -53,7 +53,7 @@ def _alertmanager(context: DoctorContext, url: str) -> tuple[Result, ...]:
     text = config.get("original") if isinstance(config, dict) else None
     data = read("alertmanager", text.encode()).data if isinstance(text, str) else None
     if not isinstance(data, dict):
-        change = _change(response.status, "RESPONDER_ALERTMANAGER_TOKEN")
+        change = _change(response.status, "RESPONDER_ALERTMANAGER")
         return (bad("alertmanager", f"HTTP {response.status} without a configuration", change),)
     info = answer.get("versionInfo")
     version = text_of(info.get("version")) if isinstance(info, dict) else ""
@@ -67,10 +67,10 @@ def _alertmanager(context: DoctorContext, url: str) -> tuple[Result, ...]:
     return (ok("alertmanager", f"answers, version {version}"), *found)
 
 
-def _change(status: int, token: str) -> str:
-    return (
-        f"set {token}, or write USER:PASSWORD@ before the host" if status in {401, 403} else "use the server's base URL"
-    )
+def _change(status: int, server: str) -> str:
+    if status in {401, 403}:
+        return f"set {server}_TOKEN, {server}_BASIC_AUTH, or {server}_CLIENT_CERT and {server}_CLIENT_KEY"
+    return "use the server's base URL"
 
 
 def _whole(body: bytes) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from responder import bootstrap
 from responder.cli.doctor.context import DoctorContext
 from responder.model.check import Result, bad, ok, skipped, warn
 from responder.model.problem import Level as ProblemLevel
-from responder.settings import unknown_variables
+from responder.settings import MONITORING, env_name, unknown_variables
 
 if TYPE_CHECKING:
     from responder.store.database import Database
@@ -35,6 +35,8 @@ def settings(context: DoctorContext) -> tuple[Result, ...]:
         text = "no heartbeat: an outage of responder itself goes unnoticed"
         found.append(warn("settings", text, "set RESPONDER_HEARTBEAT_URL to a dead man's switch URL"))
     found += [result for name in sorted(context.environment) if (result := _readable(name, context.environment[name]))]
+    keys = {env_name(name): given.value(name) for name in (f"{server}_client_key" for server in MONITORING)}
+    found += filter(None, [_world_readable(f"the file of {name}", path) for name, path in keys.items() if path])
     if in_file := given.secrets_in_file():
         found += filter(None, [_world_readable(f"{given.config}, which has {', '.join(in_file)},", given.config)])
     return tuple(found) or (ok("settings", "valid"),)

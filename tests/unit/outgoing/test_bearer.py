@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,12 +19,13 @@ from responder.engine.jobs.alertmanager_client import AlertmanagerClient
 from responder.model.clock import Deadline
 from responder.model.finding import Verdict
 from responder.model.message import Request
-from responder.model.secret import Secret
-from responder.outgoing import Outgoing
-from responder.outgoing.client import token_for
+from responder.model.secret import Credentials, Secret
+from responder.outgoing import Outgoing, UnreachableError
+from responder.outgoing.client import credentials_for
 from responder.standins.server import Call, Fault, Reply, StandIn, as_json, status
 from responder.triage.reconcile import AlertmanagerView
 from tests.unit.diagnose.conftest import a_probe, a_scene
+from tests.unit.diagnose.test_tls import Authority
 
 ROOT = Path(__file__).parents[3]
 TOKEN = "t0k3n-of-the-monitoring"
@@ -66,6 +68,15 @@ class Monitoring(StandIn):
         return as_json(200, said[path]) if path in said else Reply(404)
 
 
+class SecureMonitoring(Monitoring):
+    """The same over TLS."""
+
+    def secured(self, context: ssl.SSLContext) -> str:
+        """Return the address, after which only TLS is spoken there."""
+        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        return self.url.replace("http:", "https:")
+
+
 @pytest.fixture
 def server() -> Iterator[Monitoring]:
     """A server that requires the token."""
@@ -77,7 +88,7 @@ def server() -> Iterator[Monitoring]:
 @pytest.fixture
 def outgoing(server: Monitoring) -> Iterator[Outgoing]:
     """A way out that knows the token of the server."""
-    found = Outgoing(SystemClock(), tokens={server.url: Secret(TOKEN)})
+    found = Outgoing(SystemClock(), credentials={server.url: Credentials(token=Secret(TOKEN))})
     yield found
     found.close()
 
@@ -87,7 +98,10 @@ def soon() -> Deadline:
     return Deadline(SystemClock().monotonic() + 5)
 
 
-BASES = {"https://gate/prometheus/": Secret("p"), "https://gate/alerts": Secret("a"), "http://p:9090": Secret("x")}
+BASES = {
+    url: Credentials(token=Secret(token))
+    for url, token in {"https://gate/prometheus/": "p", "https://gate/alerts": "a", "http://p:9090": "x"}.items()
+}
 
 
 @pytest.mark.parametrize(
@@ -113,8 +127,8 @@ BASES = {"https://gate/prometheus/": Secret("p"), "https://gate/alerts": Secret(
 )
 def test_a_token_is_for_one_address(url: str, token: str | None) -> None:
     """Another scheme, host, port or path gets nothing, however alike it looks."""
-    found = token_for(url, BASES)
-    assert (found.reveal() if found else None) == token
+    found = credentials_for(url, BASES)
+    assert (found.token.reveal() if found else None) == token
 
 
 def test_only_questions_to_the_monitoring_carry_it(server: Monitoring, outgoing: Outgoing) -> None:
@@ -145,6 +159,44 @@ def test_an_answer_does_not_repeat_it(server: Monitoring, outgoing: Outgoing) ->
     assert answer.body == b"you sent: Authorization: Bearer ***"
 
 
+def test_a_login_reaches_the_server_it_is_for(server: Monitoring) -> None:
+    """Basic authentication goes the way of a token, and no answer repeats the password."""
+    ours = Outgoing(SystemClock(), credentials={server.url: Credentials(basic_auth=Secret("me:my-password"))})
+    request = Request(f"{server.url}/api/v1/query", b"", method="GET")
+    server.manner = lambda _call: status(403, b"Basic bWU6bXktcGFzc3dvcmQ= is me:my-password")
+    assert ours.query(request, soon()).body == b"Basic *** is me:***"
+    ours.send(request, soon())
+    ours.close()
+    assert [call.headers.get("authorization") for call in server.calls] == ["Basic bWU6bXktcGFzc3dvcmQ=", None]
+
+
+def test_a_client_certificate_is_shown_to_its_server_only(tmp_path: Path) -> None:
+    """Only queries of that server show the certificate, and a renewed one is used without a restart."""
+    authority = Authority(tmp_path)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(authority.root))
+    context.load_cert_chain(authority.certificate((-1, 80), "127.0.0.1"))
+    context.verify_mode = ssl.CERT_REQUIRED
+    mine = tmp_path / "client.pem"
+    mine.write_bytes(authority.certificate((-1, 80), "127.0.0.2").read_bytes())
+    with SecureMonitoring() as server:
+        url = server.secured(context)
+        given = {url: Credentials(certificate=str(mine), key=str(mine))}
+        ours = Outgoing(SystemClock(), ca_file=str(authority.root), credentials=given)
+        request = Request(f"{url}/api/v2/alerts", b"", method="GET")
+        assert ours.query(request, soon()).status == 200
+        with pytest.raises(UnreachableError):
+            ours.send(request, soon())
+        mine.write_text("half written")
+        with pytest.raises(UnreachableError, match="client certificate cannot be used"):
+            ours.query(request, soon())
+        mine.unlink()
+        with pytest.raises(UnreachableError, match="client certificate cannot be read"):
+            ours.query(request, soon())
+        mine.write_bytes(authority.certificate((-1, 80), "127.0.0.3").read_bytes())
+        assert ours.query(request, soon()).status == 200
+        ours.close()
+
+
 def test_probes_bring_it(server: Monitoring, outgoing: Outgoing) -> None:
     """A PromQL probe of a Prometheus behind a token looks, and one with another token says that it could not."""
     spec = PromqlSpec(expr="up", headline="up")
@@ -152,7 +204,7 @@ def test_probes_bring_it(server: Monitoring, outgoing: Outgoing) -> None:
     clock = SystemClock()
     (finding,) = PROBES["promql"].findings(ask, soon(), ProbeTools(outgoing=outgoing, clock=clock))
     assert finding.verdict is Verdict.OK
-    wrong = Outgoing(clock, tokens={server.url: Secret("an-older-token")})
+    wrong = Outgoing(clock, credentials={server.url: Credentials(token=Secret("an-older-token"))})
     (finding,) = PROBES["promql"].findings(ask, soon(), ProbeTools(outgoing=wrong, clock=clock))
     wrong.close()
     assert finding.verdict is Verdict.UNKNOWN
