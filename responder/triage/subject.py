@@ -253,8 +253,10 @@ def _shown(label: str, value: str) -> str:
 
 
 def _part(label: str, series: _Series) -> str:
-    """Return the part of the host or the database server that the alert names."""
+    """Return the part of the host or the database server that the alert names, or the objective of a service."""
     labels = series.labels
+    if label == "sloth_service" and labels.get("sloth_slo"):
+        return f"SLO {labels['sloth_slo']}"
     parts = list(PARTS_OF_DATABASES) if label in (*ADDRESSES, *_PODS) else []
     if label in (*HOSTS, *ADDRESSES):
         parts += [each for each in PARTS_OF_HOSTS if series.of_host or each not in {"name", "volume"}]

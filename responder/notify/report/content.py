@@ -23,6 +23,8 @@ HISTORY_DAYS = 30
 _NO_DATE = datetime(2000, 1, 1, tzinfo=UTC)
 _TOP = 5
 _MOST_LABELS = 200
+#: Characters of one alert among the related ones.
+_RELATED_LIMIT = 120
 
 
 #: Incidents with the same cause that are counted.
@@ -90,22 +92,23 @@ def impact(rule: Rule, service: Service | None) -> str:
     return f"{service.impact} Depended on by: {needing}." if needing else service.impact
 
 
-def related(decision: Decision) -> str:
+def related(decision: Decision, group: AlertGroup) -> str:
     """The other firing alerts of the incident, five of them by name."""
     main = decision.match.alert
     others = [each.alert for each in decision.matches if each.alert.firing and each.alert is not main]
-    names_ = list(dict.fromkeys(_differs(each, main) for each in others))
+    names_ = list(dict.fromkeys(_differs(each, main, group) for each in others))
     if not names_:
         return ""
     more = f" and {len(names_) - _TOP} more" if len(names_) > _TOP else ""
-    names = ", ".join(sanitize_line(name, 80) or "alert without a name" for name in names_[:_TOP])
+    names = ", ".join(sanitize_line(name, _RELATED_LIMIT) or "alert without a name" for name in names_[:_TOP])
     return f"{number_of(len(others), 'more alert')}: {names}{more}"
 
 
-def _differs(alert: Alert, main: Alert) -> str:
-    """Return the difference from the main alert: the name, or else the first label that differs."""
+def _differs(alert: Alert, main: Alert, group: AlertGroup) -> str:
+    """Return the difference from the main alert: the name with the summary, or else the first label that differs."""
     if alert.name != main.name:
-        return alert.name
+        said = own_words(alert, group)
+        return f"{alert.name} ({said})" if said else alert.name
     ours, theirs = alert.labels, main.labels
     key = next((key for key in DISTINCTIVE if ours.get(key, "") != theirs.get(key, "")), None)
     if key is None:
@@ -263,7 +266,7 @@ def extract(decision: Decision, group: AlertGroup, incident: Incident) -> AlertE
         started_at=started(decision, group, incident),
         dated=dated(group),
         flaps=incident.flaps,
-        related=related(decision),
+        related=related(decision, group),
         said=own_words(decision.match.alert, group),
         labels=labels(group.common_labels),
         annotations=_annotations(group.common_annotations),

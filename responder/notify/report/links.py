@@ -91,9 +91,10 @@ class LinkBuilder:
     ) -> tuple[Link, ...]:
         """At most five links in a fixed order: the alert's own, dashboards, graph, silence form, status page.
 
-        ``alert`` is the one that decided. Its runbook is among them where ``runbook``, that of the page, is another.
+        ``alert`` is the one that decided. Its runbook is among them where ``runbook``, that of the page, is another;
+        so are the runbooks of the alerts of other names in the group.
         """
-        own = self._own_links(alert, runbook) if alert is not None else ()
+        own = self._own_links(alert, group, runbook) if alert is not None else ()
         found = [link for link in (*own, *self._dashboards(service, since, now)) if link.href]
         dashboards = list({link.href: link for link in reversed(found)}.values())[::-1]
         others = [
@@ -104,13 +105,18 @@ class LinkBuilder:
         rest = [link for link in others if link.href]
         return tuple(dashboards[: MOST - len(rest)] + rest)
 
-    def _own_links(self, alert: Alert, runbook: Link | None) -> Iterator[Link]:
+    def _own_links(self, alert: Alert, group: AlertGroup, runbook: Link | None) -> Iterator[Link]:
         own = self._own_runbook(alert, RUNBOOK_NAMES)
         if own is not None and runbook is not None and own.href != runbook.href:
             yield Link("Runbook of the alert", own.href)
         values = {**alert.links, **alert.labels, **alert.annotations}
         for name, text in DASHBOARD_NAMES.items():
             yield Link(text, self._foreign(values.get(name, "")))
+        shown = runbook.href if runbook is not None else ""
+        for other in group.firing:
+            theirs = self._own_runbook(other, RUNBOOK_NAMES) if other.name != alert.name else None
+            if theirs is not None and theirs.href != shown:
+                yield Link(f"Runbook of {sanitize_line(other.name, 60)}", theirs.href)
 
     def _dashboards(self, service: Service | None, since: datetime, now: datetime) -> Iterator[Link]:
         if service is None:

@@ -97,7 +97,7 @@ def metadata(report: Report) -> tuple[Section, ...]:
         ("Escalation", report.escalation if open_ else ""),
         ("Started", _started(report)),
         ("Duration", "" if open_ else _duration(report)),
-        ("Alerts", ", ".join(filter(None, counts))),
+        ("Alerts", " · ".join(filter(None, (report.alertname, ", ".join(filter(None, counts)))))),
         ("Incident", report.incident),
         ("Rule", report.made_by),
     )

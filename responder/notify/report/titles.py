@@ -23,7 +23,15 @@ _SPELLINGS: Final = (
     *("QPS", "RPS", "TSDB", "WAL", "ID", "URL", "IP", "UPS"),
 )
 _CANONICAL: Final = {each.lower(): each for each in _SPELLINGS}
-_LONG_FIRST: Final = sorted({form for each in _SPELLINGS for form in (each, each.capitalize(), each.upper())}, key=len)
+#: ``ArgoCD`` is also written ``ArgoCd``, ``Argocd`` and ``ARGOCD``.
+_LONG_FIRST: Final = sorted(
+    {
+        form
+        for each in _SPELLINGS
+        for form in (each, each.capitalize(), each.upper(), re.sub("[A-Z]{2,}$", lambda end: end[0].capitalize(), each))
+    },
+    key=len,
+)
 _WORD = re.compile(
     rf"(?:{'|'.join(map(re.escape, reversed(_LONG_FIRST)))})(?![a-z])|[Pp]\d\d+|[1-5]xx"
     r"|[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+|[^\sA-Za-z0-9_\-]+"
@@ -115,9 +123,9 @@ def _of_one(decision: Decision, group: AlertGroup) -> str:
 
 
 def _mostly_in(words: str, text: str) -> bool:
-    """True if a text already says most of the words."""
-    each, found = words.lower().split(), set(re.findall(r"\w+", text.lower()))
-    return sum(word in found for word in each) >= 0.6 * len(each)
+    """True if a text already says half of the words."""
+    each, found = words.lower().split(), set(re.findall(r"\w+", f"{text} {in_words(text)}".lower()))
+    return sum(word in found for word in each) >= 0.5 * len(each)
 
 
 def _of_several(decision: Decision, group: AlertGroup, subjects: Sequence[str], count: int) -> str:

@@ -17,6 +17,7 @@ from responder.diagnose.probes.promql import PromqlSpec
 from responder.diagnose.promql_text import fill, scan
 from responder.model.finding import Verdict
 from responder.model.text import seconds_of
+from tests.support.builders import a_subject
 from tests.unit.diagnose.conftest import Canned, Look, a_probe, a_scene
 
 ERRORS = PromqlSpec(
@@ -302,6 +303,23 @@ def test_without_prometheus_or_catalog_nothing_is_asked() -> None:
     assert "no Prometheus" in question.skip
     (question,) = PROBES["promql"].questions(a_probe("promql", ERRORS), dataclasses.replace(probe_context, services={}))
     assert "not in catalog" in question.skip
+
+
+@pytest.mark.parametrize(
+    ("namespace", "values", "matcher"),
+    [
+        ("shop", {"node": "worker-3"}, 'namespace="shop"'),
+        ("", {"node": "worker-3", "instance": "10.0.3.14:9100"}, 'node="worker-3"'),
+        ("", {"instance": "db-1:9104"}, 'instance="db-1:9104"'),
+        ("", {"cluster": "prod-eu-1"}, 'namespace=""'),
+    ],
+)
+def test_related_alerts_are_those_around_the_subject(namespace: str, values: dict[str, str], matcher: str) -> None:
+    """An alert about a node or the whole cluster asks for alerts there, never for those of some namespace."""
+    subject = a_subject(service=None, namespace=namespace, name="x", values=values)
+    probe_context = dataclasses.replace(a_scene(), subject=subject)
+    (question,) = PROBES["promql"].questions(a_probe("promql", PromqlSpec(expr="ALERTS{${neighbors}}")), probe_context)
+    assert (question.query, question.skip) == (f"ALERTS{{{matcher}}}", "")
 
 
 def test_the_link_holds_no_credentials() -> None:

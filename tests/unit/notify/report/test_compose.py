@@ -19,6 +19,7 @@ from responder.model.rule import Template
 from responder.notify.report.compose import compose
 from responder.notify.report.content import content_of, ended, with_findings
 from responder.notify.report.links import LinkBuilder
+from responder.notify.report.sections import metadata
 from responder.notify.report.titles import in_words
 from tests.support.builders import (
     NOW,
@@ -150,6 +151,17 @@ def test_related_alerts_are_folded_in() -> None:
     matches = tuple(a_ruling(alert=alert) for alert in (*alerts, other))
     report = _opening(replace(a_decision(), match=matches[0], matches=matches), a_group(*alerts, other))
     assert report.related == "8 more alerts: pod plato-1, pod plato-2, pod plato-3, pod plato-4, pod plato-5 and 3 more"
+
+
+def test_an_alert_of_another_name_says_what_it_is_about() -> None:
+    """The summary of each alert of a group is on the page, and the exact name of the worst."""
+    main = an_alert(labels={"alertname": "CheckoutErrors"})
+    other = an_alert(labels={"alertname": "KubePodCrashLooping"}, annotations={"summary": "Pod is crash looping."})
+    matches = tuple(a_ruling(alert=alert) for alert in (main, other))
+    report = _opening(replace(a_decision(), match=matches[0], matches=matches), a_group(main, other))
+    assert report.related == "1 more alert: KubePodCrashLooping (Pod is crash looping)"
+    shown = {each.name: each.text for each in metadata(report)}
+    assert shown["Alerts"].startswith("CheckoutErrors · ")
 
 
 def test_the_worst_number_goes_to_the_title() -> None:

@@ -98,6 +98,21 @@ def test_the_runbook_of_the_rule_is_first_and_that_of_the_alert_beside_it() -> N
     assert MAKER.runbook(ref, an_alert(), first=("runbook_url",)) == of_rule
 
 
+def test_each_name_of_a_group_has_its_own_runbook() -> None:
+    """The runbook of an alert of another name is linked with that name, and a shared one only once."""
+    first, second, third = (
+        an_alert(
+            fingerprint=str(n), labels={"alertname": name}, annotations={"runbook_url": f"https://x.example/{page}"}
+        )
+        for n, (name, page) in enumerate([("CheckoutErrors", "b"), ("KubePodCrashLooping", "a"), ("Same", "b")])
+    )
+    page = MAKER.runbook(None, first)
+    links = MAKER.around(a_group(first, second, third), None, first, page, since=STARTED, now=NOW)
+    assert [link for link in links if "unbook" in link.text] == [
+        Link("Runbook of KubePodCrashLooping", "https://x.example/a")
+    ]
+
+
 @pytest.mark.parametrize("name", ["runbook_url", "runbook", "documentation"])
 def test_a_runbook_is_read_under_every_usual_name(name: str) -> None:
     """Other teams write `runbook` or `documentation`, as an annotation or as a label."""

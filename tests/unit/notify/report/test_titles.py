@@ -89,7 +89,22 @@ OWN_WORDS = [
     (
         {"alertname": "MySQLDown", "instance": "orders-mysql-0:9104"},
         "MySQL not up.",
-        "orders-mysql-0: MySQL down: MySQL not up",
+        "orders-mysql-0: MySQL not up",
+    ),
+    (
+        {"alertname": "ArgoCdAppOutOfSync", "deployment": "payments-api"},
+        "An ArgoCD Application is Out Of Sync.",
+        "payments-api: An ArgoCD Application is Out Of Sync",
+    ),
+    (
+        {"alertname": "KubePersistentVolumeFillingUp", "persistentvolumeclaim": "data-orders-postgres-0"},
+        "PersistentVolume is filling up.",
+        "data-orders-postgres-0: PersistentVolume is filling up",
+    ),
+    (
+        {"alertname": "KubeAPIDown", "job": "kube-apiserver"},
+        "Target disappeared from Prometheus target discovery.",
+        "kube-apiserver: kube API down: Target disappeared from Prometheus target discovery",
     ),
     (
         {"alertname": "HostOutOfMemory", "nodename": "web-1"},
