@@ -10,6 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ import yaml
 
 from responder.model.clock import Clock, Deadline
 from responder.model.message import Response
-from responder.model.secret import Secret
+from responder.model.secret import MASK, Secret
 from responder.settings import Settings
 
 if TYPE_CHECKING:
@@ -31,6 +32,10 @@ ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 REREAD_SECONDS = 60.0
 #: Seconds that an exec plugin of a kubeconfig may take.
 PLUGIN_SECONDS = 10.0
+#: Characters of an own secret that is masked by value: a shorter one may be part of an ordinary word.
+LEAST_MASKED = 8
+#: Seconds after a run of the plugin in which it is not run again, whatever came of it.
+PLUGIN_PAUSE_SECONDS = 10.0
 #: Seconds before the end of a plugin's token at which it is asked for another.
 _EARLY = timedelta(seconds=60)
 _PLUGIN_VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
@@ -63,22 +68,41 @@ def shared_reads(settings: Settings, env: Mapping[str, str], clock: Clock) -> "S
     access = cluster_access(settings, env)
     if access is None:
         return None
-    return reads_of(ApiServer(access, clock), clock)
+    return reads_of(ApiServer(access, clock), clock, settings.secrets())
 
 
-def reads_of(server: "ApiServer", clock: Clock) -> "SharedReads":
-    """Return the reads of an API server that all probes share."""
+def reads_of(server: "ApiServer", clock: Clock, secrets: tuple[Secret, ...] = ()) -> "SharedReads":
+    """Return the reads of an API server that all probes share. Own ``secrets`` are masked in what it answers."""
     from responder.diagnose.cluster.reader import SharedReads, UnseenError
     from responder.diagnose.cluster.scene import Unseen
     from responder.outgoing import UnreachableError
 
+    hidden = _written(secrets)
+
     def fetch(target: str, deadline: Deadline, cap: int) -> Response:
         try:
-            return server.get(target, deadline, cap)
+            return _masked(server.get(target, deadline, cap), hidden)
         except UnreachableError as error:
             raise UnseenError(Unseen(what="", why=f"the API server: {error}")) from error
 
     return SharedReads(fetch, clock, server.close)
+
+
+def _written(secrets: tuple[Secret, ...]) -> tuple[bytes, ...]:
+    """Return secrets as a log and JSON write them: plain, and with the escapes of Python and of Go."""
+    values = {each.reveal() for each in secrets if len(each.reveal()) >= LEAST_MASKED}
+    forms = values | {json.dumps(each)[1:-1] for each in values}
+    forms |= {json.dumps(each, ensure_ascii=False)[1:-1] for each in values}
+    for sign in "&<>":
+        forms |= {each.replace(sign, f"\\u{ord(sign):04x}") for each in forms}
+    return tuple(each.encode() for each in sorted(forms, key=len, reverse=True))
+
+
+def _masked(response: Response, hidden: tuple[bytes, ...]) -> Response:
+    body = response.body
+    for each in hidden:
+        body = body.replace(each, MASK.encode())
+    return replace(response, body=body.ljust(len(response.body)))  # the length says whether it was cut
 
 
 def _from_account(host: str, port: str, account: Path) -> "ClusterAccess":
@@ -123,11 +147,13 @@ def from_kubeconfig(path: Path, context: str = "") -> "ClusterAccess":
 
 
 def _entry(path: Path, given: Mapping[str, Any], key: str, name: str, inner: str) -> dict[str, Any]:
-    for each in given.get(key) or ():
-        if isinstance(each, dict) and each.get("name") == name:
+    listed = given.get(key)
+    entries = [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
+    for each in entries:
+        if each.get("name") == name:
             found = each.get(inner)
             return found if isinstance(found, dict) else {}
-    names = ", ".join(str(each.get("name")) for each in given.get(key) or () if isinstance(each, dict)) or "none"
+    names = ", ".join(str(each.get("name")) for each in entries) or "none"
     raise AccessError(f"{path}: there is no {inner} {name or '(current-context is empty)'} in {key}: there is {names}")
 
 
@@ -201,18 +227,36 @@ class PluginToken:
         command = plugin.get("command") if isinstance(plugin, dict) else None
         if not command or plugin.get("apiVersion") not in _PLUGIN_VERSIONS:
             raise AccessError(f"{path}: the exec plugin has no command, or an apiVersion other than v1 and v1beta1")
-        self._argv = [str(command), *(str(each) for each in plugin.get("args") or ())]
-        self._env = {str(each["name"]): str(each["value"]) for each in plugin.get("env") or ()}
+        try:
+            self._argv = [str(command), *(str(each) for each in plugin.get("args") or ())]
+            self._env = {str(each["name"]): str(each["value"]) for each in plugin.get("env") or ()}
+        except (TypeError, KeyError):
+            raise AccessError(
+                f"{path}: args of the exec plugin is no list, or env no list of names and values"
+            ) from None
         self._version = str(plugin["apiVersion"])
         self._lock = threading.Lock()
         self._token = Secret("")
         self._until = datetime.min.replace(tzinfo=UTC)
+        self._ran_at = float("-inf")
+        self._problem = ""
 
     def read(self, anew: bool) -> Secret:
-        """Return the token, of the plugin or of its last run while that is valid. Raises OSError and ValueError."""
+        """Return the token, of the plugin or of its last run while that is valid. Raises ValueError.
+
+        The requests of a page that all need another token share one run, and its failure.
+        """
         with self._lock:
-            if anew or datetime.now(UTC) >= self._until:
-                self._run()
+            if (anew or datetime.now(UTC) >= self._until) and time.monotonic() - self._ran_at > PLUGIN_PAUSE_SECONDS:
+                try:
+                    self._problem = ""
+                    self._run()
+                except ValueError as error:
+                    self._problem = str(error)
+                finally:
+                    self._ran_at = time.monotonic()
+            if self._problem:
+                raise ValueError(self._problem)
             return self._token
 
     def _run(self) -> None:
@@ -222,13 +266,17 @@ class PluginToken:
             done = subprocess.run(self._argv, env=env, capture_output=True, timeout=PLUGIN_SECONDS, check=True)  # noqa: S603 - the operator's own file names the program
             status = json.loads(done.stdout)["status"]
             token = Secret(str(status["token"]))
-        except subprocess.SubprocessError as error:
-            raise ValueError(f"the exec plugin {self._argv[0]} failed: {type(error).__name__}") from None
+            written = status.get("expirationTimestamp")
+            until = datetime.fromisoformat(written) - _EARLY if written else datetime.now(UTC) + timedelta(minutes=10)
+        except subprocess.TimeoutExpired:
+            raise ValueError(f"the exec plugin {self._argv[0]} did not end within {PLUGIN_SECONDS:g} s") from None
+        except subprocess.CalledProcessError as error:
+            raise ValueError(f"the exec plugin {self._argv[0]} failed with exit code {error.returncode}") from None
+        except OSError as error:
+            raise ValueError(f"the exec plugin {self._argv[0]} cannot be run: {error.strerror}") from None
         except (ValueError, KeyError, TypeError):
             raise ValueError(f"the exec plugin {self._argv[0]} printed no token") from None
-        until = str(status.get("expirationTimestamp") or "")
-        self._token = token
-        self._until = datetime.fromisoformat(until) - _EARLY if until else datetime.now(UTC) + timedelta(minutes=10)
+        self._token, self._until = token, until if until.tzinfo else until.replace(tzinfo=UTC)
 
 
 def _text(path: Path) -> str:

@@ -22,8 +22,8 @@ class ClusterAccess:
     """An API server, and how to log in to it.
 
     ``token`` returns the bearer token of now, empty for none; with ``anew`` it is read again, because the server
-    refused it. It raises OSError or ValueError with a sentence if there is none to be had. ``tls`` verifies the server,
-    and holds the client certificate if there is one. ``source`` says where all this comes from.
+    refused it. ``tls`` verifies the server, and holds the client certificate if there is one. Both raise OSError or
+    ValueError with a sentence if there is none to be had. ``source`` says where all this comes from.
     """
 
     server: str
@@ -42,7 +42,7 @@ class ApiServer:
         self._pause = threading.Event()
         from responder.outgoing.session import Session
 
-        self._session = Session(Dialer(clock, {}), access.tls, Proxies())
+        self._session = Session(Dialer(clock, {}), self._tls, Proxies())
 
     @property
     def access(self) -> ClusterAccess:
@@ -71,6 +71,12 @@ class ApiServer:
     def close(self) -> None:
         """Close idle connections."""
         self._session.close()
+
+    def _tls(self) -> ssl.SSLContext:
+        try:
+            return self._access.tls()
+        except (OSError, ValueError) as error:
+            raise UnreachableError(f"no TLS to the API server: {error}") from error
 
     def _once(self, target: str, deadline: Deadline, cap: int, *, anew: bool) -> Response:
         return self._send("GET", target, b"", deadline, cap, anew=anew)

@@ -10,7 +10,7 @@ from responder.diagnose.cluster import objects
 from responder.diagnose.cluster.health import PodHealth
 from responder.diagnose.cluster.objects import Object
 from responder.diagnose.cluster.pods import containers, is_steady
-from responder.diagnose.cluster.reader import Read, Reader, UnseenError, is_name, listing, log_of, single
+from responder.diagnose.cluster.reader import MOST_THREADS, Read, Reader, UnseenError, is_name, listing, log_of, single
 from responder.diagnose.cluster.scene import Log, Place, Scene, Unseen
 from responder.model.clock import Clock, Deadline
 
@@ -191,10 +191,9 @@ def _logs(scene: Scene, pods: Iterable[Object]) -> list[Read]:
     reads: list[Read] = []
     for pod in ranked[:MOST_LOGS]:
         for container, previous in _runs(pod, scene.now):
-            if is_name(objects.name(pod)) and is_name(container):
-                reads.append(
-                    log_of(objects.text(pod, "metadata", "namespace"), objects.name(pod), container, previous=previous)
-                )
+            names = objects.text(pod, "metadata", "namespace"), objects.name(pod), container
+            if all(map(is_name, names)):
+                reads.append(log_of(*names, previous=previous))
     return reads[: MOST_LOGS + 1]
 
 
@@ -234,7 +233,11 @@ def _answered(scene: Scene, reads: Iterable[Read], reader: Reader, until: Deadli
     wanted, started = tuple(dict.fromkeys(reads)), clock.monotonic()
     news: queue.SimpleQueue[tuple[Read, tuple[Object, ...] | Log | Unseen]] = queue.SimpleQueue()
     for read in wanted:
-        threading.Thread(target=_ask, args=(read, reader, until, news.put), name="kubernetes", daemon=True).start()
+        if reader.slots.acquire(timeout=max(0.0, until.left(clock.monotonic()))):
+            threading.Thread(target=_ask, args=(read, reader, until, news.put), name="kubernetes", daemon=True).start()
+        else:
+            why = f"not read: all {MOST_THREADS} threads that read the cluster are busy"
+            news.put((read, Unseen(what=read.what, why=why)))
     found: dict[str, list[Object]] = {}
     logs: list[Log] = []
     unseen: list[Unseen] = []
@@ -264,3 +267,5 @@ def _ask(
         put((read, reader.log(read, until) if read.pod else reader.objects(read, until)))
     except UnseenError as error:
         put((read, error.unseen))
+    finally:
+        reader.slots.release()

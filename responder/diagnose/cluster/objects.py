@@ -3,7 +3,10 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
+
+from responder.model.redaction import redact
 
 #: An object, without what `pruned` removes.
 Object = Mapping[str, Any]
@@ -26,22 +29,38 @@ _QUANTITY = re.compile(r"([+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?)(m|k|M|G|T|P|Ki|Mi|Gi
 
 
 def pruned(value: Any) -> Any:
-    """Return parsed JSON without values that may be secrets: those of variables, and whole manifests in annotations.
+    """Return parsed JSON without values that may be secrets: those of variables and headers, and whole manifests.
 
-    Called while a response is parsed, before anything is compared, stored or logged. Of a variable's value a number
-    remains by which two templates can be compared: its hash under a key that Python chooses for each process.
+    Called while a response is parsed, before anything is compared, cut, stored or logged. Every text is redacted, but
+    for names and times. Of a variable's value a number remains by which two templates can be compared: its hash under
+    a key that Python chooses for each process.
     """
+    if isinstance(value, str):
+        return _remembered(value) if len(value) <= _SHORT else redact(value)
     if isinstance(value, list):
         return [pruned(each) for each in value]
     if not isinstance(value, dict):
         return value
-    kept = {key: pruned(each) for key, each in value.items() if key not in _DROPPED and not _is_content(key, each)}
-    for key in ("env", "envFrom"):
+    kept = {
+        key: each if key in _AS_IS and isinstance(each, str) else pruned(each)
+        for key, each in value.items()
+        if key not in _DROPPED and not _is_content(key, each)
+    }
+    for key in ("env", "envFrom", "httpHeaders"):
         if isinstance(kept.get(key), list):
-            kept[key] = [_variable(each) for each in kept[key] if isinstance(each, dict)]
+            kept[key] = [_variable(each) for each in value[key] if isinstance(each, dict)]
     return kept
 
 
+#: The texts of one object and of the next one are mostly the same.
+_SHORT = 512
+_remembered = lru_cache(maxsize=8192)(redact)
+#: Names, times and addresses, which Kubernetes itself checks.
+_AS_IS = frozenset(
+    {"name", "namespace", "generateName", "uid", "kind", "apiVersion", "resourceVersion", "nodeName", "hostIP", "podIP"}
+    | {"ip", "creationTimestamp", "lastTransitionTime", "lastProbeTime", "lastHeartbeatTime", "startedAt"}
+    | {"finishedAt", "startTime", "firstTimestamp", "lastTimestamp", "eventTime", "lastUpdateTime", "time", "renewTime"}
+)
 #: The last manifest holds the values of variables; managed fields hold names only, but many.
 _DROPPED = frozenset({"kubectl.kubernetes.io/last-applied-configuration", "fieldsV1", "binaryData", "stringData"})
 
@@ -55,7 +74,7 @@ def _is_content(key: str, value: Any) -> bool:
 
 
 def _variable(variable: dict[str, Any]) -> dict[str, Any]:
-    kept = {key: each for key, each in variable.items() if key != "value"}
+    kept = {key: pruned(each) for key, each in variable.items() if key != "value"}
     if isinstance(value := variable.get("value"), str):
         kept["hash"] = hash(value)
     return kept
@@ -91,7 +110,11 @@ def items(value: Any, *path: str) -> Sequence[Any]:
 def pairs(value: Any, *path: str) -> Mapping[str, str]:
     """Return the map of texts at ``path``, labels for example; empty where there is none."""
     found = at(value, *path)
-    return found if isinstance(found, Mapping) else _EMPTY
+    if not isinstance(found, Mapping):
+        return _EMPTY
+    if all(isinstance(each, str) for each in found.values()):
+        return found
+    return {key: str(each) for key, each in found.items() if isinstance(each, str | int | float)}
 
 
 def name(value: Object) -> str:

@@ -28,8 +28,11 @@ SHARED_SECONDS = 10.0
 #: Seconds for a log: the API server waits for the kubelet, and a dead node never answers.
 LOG_SECONDS = 2.0
 
+#: Threads of one process that read at the same time, and so its connections to the API server.
+MOST_THREADS = 128
+
 #: RFC 1123: a name is a label or several, joined by dots. Nodes and some others have dots.
-_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+_NAME = re.compile(r"(?!.{254})[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +118,7 @@ class UnseenError(Exception):
 class Read:
     """A GET of a fixed path. ``what`` is the resource as a role names it.
 
-    ``kind`` is empty for a log; ``pod``, ``container`` and ``previous`` are those of a log.
+    ``kind`` is empty for a log; ``pod``, ``container`` and ``previous`` are of a log; ``name`` of an object.
     """
 
     path: str
@@ -123,6 +126,7 @@ class Read:
     what: str = ""
     kind: str = ""
     namespace: str = ""
+    name: str = ""
     pod: str = ""
     container: str = ""
     previous: bool = False
@@ -131,6 +135,11 @@ class Read:
     def target(self) -> str:
         """The path with its query."""
         return f"{self.path}?{urlencode(self.query, quote_via=quote)}" if self.query else self.path
+
+    @property
+    def group(self) -> str:
+        """The API group: ``apps`` of ``/apis/apps/v1/...``, empty for ``/api/v1/...``."""
+        return self.path.split("/")[2] if self.path.startswith("/apis/") else ""
 
 
 def segment(name: str) -> str:
@@ -158,7 +167,7 @@ def listing(kind: str, namespace: str = "", **fields: str) -> Read:
 def single(kind: str, name: str, namespace: str = "") -> Read:
     """Return the read of one object. Raises ValueError for what is no Kubernetes name."""
     resource = RESOURCES[kind]
-    return Read(resource.path(namespace, name), (), resource.plural, kind, namespace=namespace)
+    return Read(resource.path(namespace, name), (), resource.plural, kind, namespace=namespace, name=name)
 
 
 def log_of(namespace: str, pod: str, container: str, *, previous: bool) -> Read:
@@ -193,10 +202,14 @@ class _Flight:
 
 
 class SharedReads:
-    """Answers of one process, shared by all incidents for `SHARED_SECONDS`. Safe to share between threads."""
+    """Answers of one process, shared by all incidents for `SHARED_SECONDS`. Safe to share between threads.
+
+    ``slots`` is acquired for each thread that reads: an API server that hangs costs a bounded number of them.
+    """
 
     def __init__(self, fetch: Fetch, clock: Clock, close: Callable[[], None] = lambda: None) -> None:
         self.close = close
+        self.slots = threading.BoundedSemaphore(MOST_THREADS)
         self._fetch = fetch
         self._clock = clock
         self._lock = threading.Lock()
@@ -222,7 +235,11 @@ class SharedReads:
 
     def _fly(self, read: Read, flight: _Flight, deadline: Deadline, cap: int) -> None:
         try:
-            flight.answer = self._fetch(read.target, deadline, cap)
+            answer = self._fetch(read.target, deadline, LOG_BYTES if read.pod else cap)
+            if len(answer.body) < cap or read.pod:
+                flight.answer = answer
+            else:  # it was cut, so it is of no use to others either
+                flight.error = UnseenError(Unseen(what=read.what, why=f"the answer is larger than {cap >> 10} KiB"))
         except UnseenError as error:
             flight.error = UnseenError(replace(error.unseen, what=error.unseen.what or read.what))
         finally:
@@ -258,8 +275,9 @@ class Allowance:
 class Reader:
     """Reads for one page."""
 
-    def __init__(self, get: Callable[[Read, Deadline, int], Response], clock: Clock) -> None:
-        self._get = get
+    def __init__(self, shared: SharedReads, clock: Clock) -> None:
+        self.slots = shared.slots
+        self._get = shared.get
         self._clock = clock
         self._allowance = Allowance()
 
@@ -282,7 +300,9 @@ class Reader:
         if answer.status in {400, 404}:  # an answer: no earlier run, or the container is still waiting
             return replace(log, problem=message(answer.body) or "there is no log")
         refuse(answer, read)
-        text = redact(answer.body.decode("utf-8", "replace"))
+        # The API cuts anywhere: the last line may end in half a secret, which has no form to be found by.
+        body = answer.body if len(answer.body) < LOG_BYTES else answer.body.rpartition(b"\n")[0]
+        text = redact(body.decode("utf-8", "replace"))
         lines = (sanitize_line(line, 500) for line in text.splitlines()[-LOG_LINES:])
         return replace(log, lines=tuple(line for line in lines if line))
 
@@ -299,9 +319,10 @@ def refuse(answer: Response, read: Read) -> None:
     if status == 200:
         return
     if status == 403:
-        verb = "get" if read.what == "pods/log" else "list"
+        verb = "get" if read.pod or read.name else "list"
         why = f"no right to {verb} {read.what}{where} (403)"
-        change = f'resources: ["{read.what}"], verbs: ["get", "list"]'
+        verbs = '["get"]' if read.pod else '["get", "list"]'
+        change = f'apiGroups: ["{read.group}"], resources: ["{read.what}"], verbs: {verbs}'
         raise UnseenError(Unseen(what=read.what, why=why, change=change, where=where))
     if status == 401:
         raise UnseenError(Unseen(what=read.what, why="the API server refuses the token (401)"))

@@ -6,6 +6,8 @@ from typing import Any
 
 from responder.diagnose.cluster import objects
 from responder.diagnose.cluster.objects import Object
+from responder.model.redaction import redact
+from responder.model.text import cut
 
 #: Fields of a container that are compared as they are.
 _PLAIN = ("command", "args", "workingDir", "imagePullPolicy", "securityContext", "lifecycle", "volumeMounts")
@@ -41,7 +43,9 @@ def differences(before: Object, after: Object) -> tuple[str, ...]:
             found.append(f"container +{name}")
         else:
             found += [prefix + phrase for phrase in _container(old[name], new[name])]
-    old_spec, new_spec = objects.at(before, "spec") or {}, objects.at(after, "spec") or {}
+    old_spec, new_spec = objects.at(before, "spec"), objects.at(after, "spec")
+    if not isinstance(old_spec, Mapping) or not isinstance(new_spec, Mapping):
+        return tuple(found)
     found += [
         _phrase(key, old_spec.get(key), new_spec.get(key)) for key in _POD if old_spec.get(key) != new_spec.get(key)
     ]
@@ -91,7 +95,7 @@ def tag(image: str) -> str:
 def _containers(template: Object) -> dict[str, Object]:
     spec = objects.at(template, "spec")
     listed = (*objects.items(spec, "initContainers"), *objects.items(spec, "containers"))
-    return {objects.text(each, "name"): each for each in listed}
+    return {objects.text(each, "name"): each for each in listed if isinstance(each, Mapping)}
 
 
 def _variables(container: Object) -> dict[str, Any]:
@@ -99,6 +103,7 @@ def _variables(container: Object) -> dict[str, Any]:
     found: dict[str, Any] = {
         objects.text(each, "name"): (each.get("valueFrom"), each.get("hash"))
         for each in objects.items(container, "env")
+        if isinstance(each, Mapping)
     }
     for each in objects.items(container, "envFrom"):
         for source in ("configMapRef", "secretRef"):
@@ -115,13 +120,15 @@ def _probe(name: str, before: Any, after: Any) -> str:
     short = name.removesuffix("Probe") + " probe"
     if not before or not after:
         return f"{short} {'added' if after else 'removed'}"
+    if not isinstance(before, Mapping) or not isinstance(after, Mapping):
+        return f"{short} changed"
     for way in ("httpGet", "tcpSocket", "grpc"):
         for field in ("path", "port"):
             old, new = objects.at(before, way, field), objects.at(after, way, field)
             if old != new:
                 return f"{short} {field} {old} -> {new}"
     changed = [key for key in sorted({*before, *after}) if before.get(key) != after.get(key)]
-    return f"{short} " + ", ".join(f"{key} {_brief(before.get(key))} -> {_brief(after.get(key))}" for key in changed)
+    return f"{short} " + ", ".join(_phrase(key, before.get(key), after.get(key)) for key in changed)
 
 
 def _labels(template: Object) -> Mapping[str, str]:
@@ -129,8 +136,8 @@ def _labels(template: Object) -> Mapping[str, str]:
 
 
 def _volumes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterable[str]:
-    old = {objects.text(each, "name"): each for each in before.get("volumes") or ()}
-    new = {objects.text(each, "name"): each for each in after.get("volumes") or ()}
+    old = {objects.text(each, "name"): each for each in objects.items(before, "volumes")}
+    new = {objects.text(each, "name"): each for each in objects.items(after, "volumes")}
     return _keys("volume", old, new, set())
 
 
@@ -167,4 +174,4 @@ def _brief(value: Any) -> str:
         written = ",".join(f"{key}={each}" for key, each in sorted(value.items()))
     else:
         written = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
-    return written if len(written) <= 40 else written[:37] + "..."
+    return cut(redact(written), 40)  # a flag and its value may be two elements of the list

@@ -124,7 +124,7 @@ def run(question: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> tuple
     started = tools.clock.monotonic()
     now = tools.clock.now()
     pods = PodHealth(tools.pod_networks, tools.outgoing.send, tools.clock) if tools.pod_networks else None
-    scene = collect(place, Reader(tools.cluster.get, tools.clock), deadline, tools.clock, began or now, pods)
+    scene = collect(place, Reader(tools.cluster, tools.clock), deadline, tools.clock, began or now, pods)
     clues = (*investigate(scene), *unseen(scene))
     took = tools.clock.monotonic() - started
     if not clues:

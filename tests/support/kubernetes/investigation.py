@@ -38,7 +38,7 @@ def scene_of(scenario: Scenario, seconds: float = 5.0) -> Scene:
     clock = _Clock()
     shared = SharedReads(lambda target, _deadline, _cap: Response(*scenario.cluster.answer(target)), clock)
     began = datetime.fromisoformat(scenario.alerts[0]["startsAt"])
-    return collect(place, Reader(shared.get, clock), Deadline(clock.monotonic() + seconds), clock, began)
+    return collect(place, Reader(shared, clock), Deadline(clock.monotonic() + seconds), clock, began)
 
 
 def clues_of(scenario: Scenario) -> tuple[Clue, ...]:

@@ -23,12 +23,13 @@ TOKEN = "scenario-token-0123456789"
 class KubernetesStandIn(StandIn):
     """Serves a cluster. ``refused`` are the requests that no reader may send: anything but GET, Secrets, exec."""
 
-    def __init__(self, cluster: Cluster, folder: Path) -> None:
+    def __init__(self, cluster: Cluster, folder: Path, *, days: int = 1) -> None:
+        """``days`` is how long the certificate is valid; it expired where they are below 0."""
         super().__init__()
         self.cluster = cluster
         self.refused: list[str] = []
         self._folder = folder
-        self._certificate = _certificate(folder)
+        self._certificate = _certificate(folder, days)
 
     def start(self) -> Self:
         """Serve over TLS."""
@@ -80,7 +81,7 @@ def _json(answer: tuple[int, bytes]) -> Reply:
     return Reply(answer[0], answer[1], {"Content-Type": "application/json"})
 
 
-def _certificate(folder: Path) -> Path:
+def _certificate(folder: Path, days: int) -> Path:
     """Write a self-signed certificate for 127.0.0.1 with its key, in one PEM file."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "kube-apiserver")])
@@ -91,8 +92,8 @@ def _certificate(folder: Path) -> Path:
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(days=1))
+        .not_valid_before(now - timedelta(days=30))
+        .not_valid_after(now + timedelta(days=days))
         .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(key, hashes.SHA256())

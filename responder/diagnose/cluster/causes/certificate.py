@@ -28,7 +28,7 @@ def _of_subject(scene: Scene) -> Iterator[Object]:
 
 def _clue(scene: Scene, certificate: Object) -> Iterator[Clue]:
     name, entity = objects.name(certificate), objects.reference(certificate)
-    hosts = ", ".join(objects.items(certificate, "spec", "dnsNames")[:2])
+    hosts = ", ".join(map(str, objects.items(certificate, "spec", "dnsNames")[:2]))
     ready = objects.condition(certificate, "Ready")
     until = objects.when(certificate, "status", "notAfter")
     expired = until is not None and until <= scene.now

@@ -219,4 +219,4 @@ def _tag(template: Object) -> str:
 
 
 def _integer(written: str) -> int:
-    return int(written) if written.isdigit() else 0
+    return int(written) if written.isdecimal() and len(written) < 19 else 0

@@ -37,12 +37,12 @@ def look(scene: Scene) -> tuple[Clue, ...]:
     if workload is not None and objects.kind(workload) in {"Job", "CronJob"}:
         return ()
     pods = scene.pods_of(workload)
-    alike: dict[tuple[str, int | None, bool], list[Container]] = defaultdict(list)
+    alike: dict[tuple[str, int, bool], list[Container]] = defaultdict(list)
     for pod in pods:
         for container in containers(pod):
             loops = container.loops(scene.now)
             if loops or container.failed_lately(scene.now):
-                alike[container.name, objects.at(container.ended, "exitCode"), loops].append(container)
+                alike[container.name, objects.number(container.ended, "exitCode"), loops].append(container)
     return tuple(_clue(scene, pods, found, loops=loops) for (_, _, loops), found in alike.items())
 
 
