@@ -41,8 +41,7 @@ def conclude(findings: Iterable[Finding], subject: Subject) -> Conclusion:
     return Conclusion(
         code=known.cause.code if known.cause else "",
         likely=_joined(_cause(known), _likely([each for each in others if each.verdict is Verdict.BAD], subject)),
-        changed=_joined(*(each.says for each in known.changes))
-        or (_changed(certain[0], subject) if certain else _quiet(known)),
+        changed=_joined(*(each.says for each in known.changes)) or _unchanged(known, certain, subject),
         ruled_out=_joined(
             *(each.says for each in known.fine), _ruled_out(_looked_at(others, known, subject), subject), by=" · "
         ),
@@ -77,8 +76,12 @@ def _looked_at(findings: Sequence[Finding], known: Explanation, subject: Subject
     return tuple(each for each in findings if each.kind not in _THROUGH_SERVICE or not _is_about(each, subject))
 
 
-def _quiet(known: Explanation) -> str:
-    return next((each.says for each in known.facts if each.code == "change-none"), "")
+def _unchanged(known: Explanation, certain: Sequence[Finding], subject: Subject) -> str:
+    """Return what the probe of changes found, unless the cluster itself says that there was no rollout."""
+    quiet = next((each.says for each in known.facts if each.code == "change-none"), "")
+    if certain and (certain[0].verdict is Verdict.BAD or not quiet):
+        return _changed(certain[0], subject)
+    return quiet
 
 
 def _facts(known: Explanation) -> list[str]:

@@ -111,3 +111,18 @@ def test_without_a_reason_the_object_is_part_of_the_signature() -> None:
     guess = Clue(code="x", role=Role.CAUSE, entity="Node/a", says="a", certainty=Certainty.COINCIDES)
     found = [conclude((a_finding(Verdict.BAD, clue=each),), a_subject()).signature for each in (clue, guess)]
     assert found == ["crash-memory butterfly/Deployment/plato", ""]
+
+
+def test_the_cluster_says_best_that_nothing_changed() -> None:
+    """The sentence of the cluster comes before the figure of a probe, but never before a rollout that one found."""
+    says = "no change of plato in the 2 h before the alert, last rollout 12 days ago"
+    quiet = a_finding(
+        Verdict.OK,
+        kind="kubernetes",
+        judged=False,
+        clue=Clue(code="change-none", role=Role.FACT, entity="Deployment/plato", says=says),
+    )
+    figure = a_finding(Verdict.OK, probe="recent-changes", kind="promql", headline="plato: last rollout 12.0 days ago")
+    assert conclude((figure, quiet), a_subject()).changed == says
+    assert conclude((CHANGE, quiet), a_subject()).changed == "last rollout 22 min ago"
+    assert conclude((figure,), a_subject()).changed == "no recent changes (last rollout 12.0 days ago)"
