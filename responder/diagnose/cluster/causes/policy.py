@@ -27,7 +27,7 @@ def look(scene: Scene) -> tuple[Clue, ...]:
     if not found and scene.fails_lookups:
         found += _lookups(scene, own)
     if not found:
-        found += _in_front(scene, own)
+        found += _lately(scene, own)
     return tuple(found)
 
 
@@ -229,25 +229,26 @@ def _lets_dns(policy: Object) -> bool:
     return False
 
 
-def _in_front(scene: Scene, own: Object) -> list[Clue]:
-    """Return a policy in front of the subject that changed lately: it may keep callers away that nothing here shows."""
+def _lately(scene: Scene, own: Object) -> list[Clue]:
+    """Return a policy of the subject that changed lately: it may block what nothing here shows."""
     found: list[Clue] = []
-    for each in _selecting(scene, own, "Ingress"):
-        changed, age = _age(scene, each)
-        lets = admitted(each, "Ingress")
-        if not is_recent(scene, changed) or lets == EVERYTHING:
-            continue
-        says = f"NetworkPolicy {objects.name(each)}{age} lets {lets} reach {objects.name(own)}"
-        found.append(
-            Clue(
-                code="policy-new",
-                role=Role.CAUSE,
-                entity=objects.reference(each),
-                says=says,
-                certainty=Certainty.COINCIDES,
-                since=changed,
+    for direction, way in (("Ingress", "reach"), ("Egress", "be reached by")):
+        for each in _selecting(scene, own, direction):
+            changed, age = _age(scene, each)
+            lets = admitted(each, direction)
+            if not is_recent(scene, changed) or lets == EVERYTHING:
+                continue
+            says = f"NetworkPolicy {objects.name(each)}{age} lets {lets} {way} {objects.name(own)}"
+            found.append(
+                Clue(
+                    code="policy-new",
+                    role=Role.CAUSE,
+                    entity=objects.reference(each),
+                    says=says,
+                    certainty=Certainty.COINCIDES,
+                    since=changed,
+                )
             )
-        )
     return found
 
 
