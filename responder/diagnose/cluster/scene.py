@@ -1,7 +1,7 @@
 """The scene: what was read about the subject of an alert, at one moment. Causes are pure functions of it."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
@@ -185,13 +185,21 @@ class Scene:
         wanted = objects.pairs(service, "spec", "selector")
         namespace = objects.text(service, "metadata", "namespace")
         best: tuple[int, Object | None] = (0, None)
-        for kind in WORKLOADS:
-            for each in self.of(kind, namespace):
-                given = objects.pairs(each, "spec", "template", "metadata", "labels")
-                fits = sum(given.get(key) == value for key, value in wanted.items())
-                if fits > best[0]:
-                    best = fits, each
+        for each, given in self._templates.get(namespace, ()):
+            fits = sum(given.get(key) == value for key, value in wanted.items())
+            if fits > best[0]:
+                best = fits, each
         return self.top(best[1]) if best[1] is not None else None
+
+    @cached_property
+    def _templates(self) -> Mapping[str, Sequence[tuple[Object, Mapping[str, str]]]]:
+        """The workloads of each namespace with the labels of their pods: every Service is compared with all of them."""
+        found: dict[str, list[tuple[Object, Mapping[str, str]]]] = {}
+        for kind in WORKLOADS:
+            for each in self.objects.get(kind, ()):
+                labels = objects.pairs(each, "spec", "template", "metadata", "labels")
+                found.setdefault(objects.text(each, "metadata", "namespace"), []).append((each, labels))
+        return found
 
     def top(self, found: Object) -> Object:
         """Return the outermost owner of an object that was read: a pod's Deployment, a Job's CronJob."""

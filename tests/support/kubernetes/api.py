@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from responder.diagnose.cluster.reader import RESOURCES
+from responder.diagnose.cluster.reader import RESOURCES, Resource
+from tests.support.kubernetes.discovery import document, table
 
 _LOG = re.compile(r"/api/v1/namespaces/([^/]+)/pods/([^/]+)/log")
 _BY_PATH = {(each.root, each.plural): each for each in RESOURCES.values()}
@@ -33,10 +34,12 @@ class Cluster:
     deny: frozenset[str] = frozenset()
     asked: list[str] = field(default_factory=list)
 
-    def answer(self, target: str) -> tuple[int, bytes]:
+    def answer(self, target: str, *, as_table: bool = False) -> tuple[int, bytes]:
         """Return status and body of a GET."""
         self.asked.append(target)
         parts = urlsplit(target)
+        if (found_document := document(parts.path)) is not None:
+            return 200, json.dumps(found_document).encode()
         query = dict(parse_qsl(parts.query, keep_blank_values=True))
         if found := _LOG.fullmatch(parts.path):
             return self._log(found[1], found[2], query)
@@ -44,12 +47,13 @@ class Cluster:
             rest = parts.path.removeprefix(root)
             match = re.fullmatch(rf"(?:/namespaces/(?P<namespace>[^/]+))?/{plural}(?:/(?P<name>[^/]+))?", rest)
             if rest != parts.path and match:
-                return self._objects(resource.kind, plural, match["namespace"], match["name"], query)
+                return self._objects(resource, match["namespace"], match["name"], query, as_table=as_table)
         return failure(404, "the server could not find the requested resource")
 
     def _objects(
-        self, kind: str, plural: str, namespace: str | None, name: str | None, query: Mapping[str, str]
+        self, resource: Resource, namespace: str | None, name: str | None, query: Mapping[str, str], *, as_table: bool
     ) -> tuple[int, bytes]:
+        kind, plural = resource.kind, resource.plural
         if plural in self.deny:
             where = f' in the namespace "{namespace}"' if namespace else " at the cluster scope"
             return failure(403, f'{plural} is forbidden: User "responder" cannot list resource "{plural}"{where}')
@@ -60,15 +64,26 @@ class Cluster:
         ]
         if name is not None:
             one = next((each for each in found if each["metadata"]["name"] == name), None)
-            return (200, json.dumps(one).encode()) if one else failure(404, f'{plural} "{name}" not found')
-        try:
-            chosen = [each for each in found if _selected(each, query)]
-        except ValueError as error:
-            return failure(400, str(error))
-        items = [{key: value for key, value in each.items() if key not in {"kind", "apiVersion"}} for each in chosen]
-        limit = int(query.get("limit", "0")) or len(items)
-        more = {"continue": str(limit)} if len(items) > limit else {}
-        body = {"kind": f"{kind}List", "metadata": {"resourceVersion": "1", **more}, "items": items[:limit]}
+            if one is None:
+                return failure(404, f'{plural} "{name}" not found')
+            return 200, json.dumps(table([one]) if as_table else one).encode()
+        if unknown := _unknown_field(kind, query):
+            return failure(400, f"field label not supported: {unknown}")
+        chosen = [each for each in found if _selected(each, query)]
+        first = int(query.get("continue") or 0)
+        limit = int(query.get("limit") or 0) or len(chosen)
+        rest = len(chosen) - first - limit
+        metadata: dict[str, Any] = {"resourceVersion": "1"}
+        if rest > 0:
+            metadata["continue"] = str(first + limit)
+            if not query.get("labelSelector") and not query.get("fieldSelector"):
+                metadata["remainingItemCount"] = rest
+        page = chosen[first : first + limit]
+        if as_table:
+            return 200, json.dumps({**table(page), "metadata": metadata}).encode()
+        items = [{key: value for key, value in each.items() if key not in {"kind", "apiVersion"}} for each in page]
+        version = resource.root.removeprefix("/apis/").removeprefix("/api/")
+        body = {"kind": f"{kind}List", "apiVersion": version, "metadata": metadata, "items": items}
         return 200, json.dumps(body).encode()
 
     def _log(self, namespace: str, pod: str, query: Mapping[str, str]) -> tuple[int, bytes]:
@@ -119,6 +134,24 @@ def _labelled(labels: Mapping[str, str], selector: str) -> bool:
         elif part.startswith("!") is (part.strip().lstrip("!") in labels):
             return False
     return True
+
+
+#: Fields that a selector may have, besides name and namespace (kubernetes.io: field selectors by kind).
+_FIELDS = {
+    "Pod": "spec.nodeName spec.restartPolicy spec.schedulerName spec.serviceAccountName spec.hostNetwork status.phase "
+    "status.podIP status.nominatedNodeName",
+    "Event": "involvedObject.kind involvedObject.namespace involvedObject.name involvedObject.uid "
+    "involvedObject.apiVersion involvedObject.resourceVersion involvedObject.fieldPath reason type source "
+    "reportingComponent",
+    "Node": "spec.unschedulable",
+    "Job": "status.successful",
+}
+
+
+def _unknown_field(kind: str, query: Mapping[str, str]) -> str:
+    """Return a field that the API does not select by; empty if there is none."""
+    known = {"metadata.name", "metadata.namespace", *_FIELDS.get(kind, "").split()}
+    return next((key for key, _ in _equalities(query.get("fieldSelector", "")) if key not in known), "")
 
 
 def _equalities(selector: str) -> Iterable[tuple[str, str]]:

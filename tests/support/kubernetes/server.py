@@ -1,8 +1,8 @@
 """The Kubernetes API of a scenario over TLS, with a bearer token, and a kubeconfig to reach it."""
 
 import json
+import re
 import ssl
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -16,7 +16,10 @@ from cryptography.x509.oid import NameOID
 
 from responder.standins.server import Call, Reply, StandIn
 from tests.support.kubernetes.api import Cluster, failure
+from tests.support.kubernetes.discovery import reviewed
 
+#: Reads that no reader of responder's may ask for.
+_FORBIDDEN = re.compile(r"/secrets\b|/configmaps\b|/pods/[^/]+/(exec|attach|portforward|proxy)\b|/proxy\b")
 TOKEN = "scenario-token-0123456789"
 
 
@@ -44,12 +47,12 @@ class KubernetesStandIn(StandIn):
             return _json(failure(401, "Unauthorized"))
         if call.method == "POST" and call.path.endswith("/selfsubjectaccessreviews"):
             return self._review(call.body)
-        if call.method != "GET":
+        if call.method != "GET" or _FORBIDDEN.search(call.path):
             with self.lock:
                 self.refused.append(f"{call.method} {call.path}")
             return _json(failure(405, "the server does not allow this method on the requested resource"))
         with self.lock:
-            return _json(self.cluster.answer(call.path))
+            return _json(self.cluster.answer(call.path, as_table="as=Table" in call.headers.get("accept", "")))
 
     def kubeconfig(self) -> Path:
         """Write a kubeconfig whose current context leads here. Returns its path."""
@@ -70,7 +73,7 @@ class KubernetesStandIn(StandIn):
         return path
 
     def _review(self, body: bytes) -> Reply:
-        asked: Mapping[str, str] = json.loads(body)["spec"]["resourceAttributes"]
+        asked = reviewed(body) if body.startswith(b"k8s\x00") else json.loads(body)["spec"]["resourceAttributes"]
         resource = "/".join(filter(None, (asked["resource"], asked.get("subresource", ""))))
         allowed = resource not in self.cluster.deny and asked["verb"] in {"get", "list"}
         answer = {"kind": "SelfSubjectAccessReview", "apiVersion": "authorization.k8s.io/v1"}
