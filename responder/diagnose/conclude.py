@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterable, Sequence
 
 from responder.diagnose.explain import Explanation, explain, signature_of
-from responder.model.clue import Certainty
+from responder.model.clue import Certainty, Clue, Role
+from responder.model.conclusion_codes import CODES, NONE, code_of
 from responder.model.decision import FindingAdjustment, Subject
 from responder.model.finding import Conclusion, Finding, Verdict, priority, worst_first
 from responder.model.rule import FindingCondition
@@ -18,6 +19,37 @@ _THROUGH_SERVICE = frozenset({"http", "tcp"})
 
 #: Kinds of probes with a finding for each thing that they see: without them a page says least.
 _INVESTIGATIONS = frozenset({"kubernetes"})
+#: Seconds from which an answer is slow, and no evidence that all is well.
+_SLOW_SECONDS = 1.0
+_CERTAINTY = {
+    Certainty.SHOWN: "shown by the cluster",
+    Certainty.LIKELY: "likely",
+    Certainty.COINCIDES: "coincides in time",
+}
+#: Codes of facts that say how the pods are.
+_STATES = frozenset({"pods-ready", "rollout-under-way"})
+#: Beginnings of codes that are about the pods of the subject.
+_OF_PODS = frozenset(
+    {
+        "admission",
+        "config",
+        "crash",
+        "health",
+        "image",
+        "node",
+        "pods",
+        "probe",
+        "rollout",
+        "scaled",
+        "schedule",
+        "unready",
+        "volume",
+    }
+)
+#: Kinds that a name does not tell.
+_KINDS_NAMED = frozenset({"Node", "Service", "NetworkPolicy", "Ingress", "ResourceQuota", "LimitRange", "Certificate"})
+_WITHOUT_NAMESPACE = frozenset({"Node", "PersistentVolume", "StorageClass"})
+_UNDO = "`kubectl rollout undo {ref}{in_ns}`"
 
 _LIMIT = 500
 _NAMED = 2
@@ -38,13 +70,20 @@ def conclude(findings: Iterable[Finding], subject: Subject) -> Conclusion:
     others = tuple(finding for finding in ranked if finding not in certain)
     well = [finding for finding in others if finding.verdict is Verdict.OK]
     known = explain(clues)
+    bad = _likely([each for each in others if each.verdict is Verdict.BAD], subject)
+    likely, evidence = _cause(known, bad)
+    fine = [each.says for each in (() if _pods_suffer(known) else known.fine) if each.says not in likely]
+    ruled_out = _ruled_out(_looked_at(others, known, subject), subject)
+    code = _code(known, clues)
     return Conclusion(
-        code=known.cause.code if known.cause else "",
-        likely=_joined(_cause(known), _likely([each for each in others if each.verdict is Verdict.BAD], subject)),
+        code=code,
+        brief=_brief(known.cause, subject) if known.cause else "",
+        likely=likely,
+        chain=_chain(known, subject),
+        evidence=evidence,
+        first_step=_step(code, known),
         changed=_joined(*(each.says for each in known.changes)) or _unchanged(known, certain, subject),
-        ruled_out=_joined(
-            *(each.says for each in known.fine), _ruled_out(_looked_at(others, known, subject), subject), by=" · "
-        ),
+        ruled_out=_joined(*fine, ruled_out, by=" · "),
         unknown=_joined(*(each.says for each in known.unseen), _unknown(others, subject)),
         seen=_joined(*_facts(known), *(_without_subject(finding, subject) for finding in well if not finding.judged)),
         signature=signature_of(known, subject),
@@ -55,25 +94,109 @@ def _joined(*parts: str, by: str = "; ") -> str:
     return cut(by.join(dict.fromkeys(part for part in parts if part)), _LIMIT)
 
 
-def _cause(known: Explanation) -> str:
-    """Return the cause, then the steps from the subject to it, then what is true of the subject besides."""
+def _cause(known: Explanation, bad: str) -> tuple[str, str]:
+    """Return the likely cause, one sentence with its certainty, and what else is wrong: the steps to it, the symptoms.
+
+    Without a cause the symptoms are the most that can be said; without any the sentence says that none was found.
+    """
+    symptoms = [each.says for each in known.symptoms]
+    if known.cause is not None:
+        steps = [each.says for each in known.chain[:-1]]
+        return f"{known.cause.says} ({_CERTAINTY[known.cause.certainty]})", _joined(*steps, *symptoms, bad)
+    if symptoms:
+        return _joined(*symptoms, bad), ""
+    looked = [each.says for each in known.fine] or [each.says for each in known.facts if each.code in _STATES]
+    if not looked:
+        return bad, ""
+    where = "what could be read of the cluster" if known.unseen else "the cluster"
+    nothing = _joined(f"no cause found in {where}: {', '.join(looked)}")
+    return (bad, nothing) if bad else (nothing, "")
+
+
+def _code(known: Explanation, clues: Sequence[Clue]) -> str:
+    """Return the code of the cause, else of the first symptom, else of the newest change before the alert."""
+    if known.cause is not None:
+        return known.cause.code
+    before = [each for each in known.changes if each.code in CODES]
+    if found := (*known.symptoms, *before):
+        return found[0].code
+    return NONE if any(each.role is not Role.UNSEEN for each in clues) else ""
+
+
+def _chain(known: Explanation, subject: Subject) -> str:
+    """Return ``nexus <- plato not ready <- plato-db OOM-killed``; empty where the cause is the subject's own."""
     if known.cause is None:
-        return _joined(*(each.says for each in known.symptoms))
-    certainty = {Certainty.LIKELY: "likely ", Certainty.COINCIDES: "at the same time: "}.get(known.cause.certainty, "")
-    steps = [each.says for each in known.chain[:-1]]
-    return _joined(f"{certainty}{known.cause.says}", *steps, *(each.says for each in known.symptoms))
+        return ""
+    steps = [_brief(each) for each in known.chain]
+    if _name(known.chain[0]) != subject.name and subject.name:
+        steps.insert(0, subject.name)
+    return " <- ".join(dict.fromkeys(steps)) if len(steps) > 1 else ""
+
+
+def _brief(clue: Clue, subject: Subject | None = None) -> str:
+    """Return ``accounts-db OOM-killed``: for a title without the name of its subject, but with the reason."""
+    code, kind = code_of(clue.code), clue.entity.partition("/")[0]
+    named = f"{kind[:1].lower() + kind[1:] if kind == 'Node' else kind} " if kind in _KINDS_NAMED else ""
+    what = code.short if code else clue.code.replace("-", " ")
+    if subject is None or _name(clue) != subject.name:
+        what = f"{named}{_name(clue)} {what}"
+    if subject is not None and clue.reason:
+        return f"{what}: {clue.reason}" if _name(clue) != subject.name else clue.reason
+    return what
+
+
+def _name(clue: Clue) -> str:
+    return clue.entity.partition("/")[2]
+
+
+def _step(code: str, known: Explanation) -> str:
+    """Return the first step that a code suggests. A rollout shortly before the alert is undone first."""
+    found = code_of(code)
+    if found is None:
+        return ""
+    about = known.cause or next(iter((*known.symptoms, *known.changes)))
+    rollout = next((each for each in known.changes if each.code == "change-rollout"), None)
+    step = found.step.format(**_names(about))
+    if found.undo and rollout is not None and _is_of(about, rollout):
+        return f"Go back to the previous revision, {_UNDO.format(**_names(rollout))}; or {step[:1].lower()}{step[1:]}"
+    return step
+
+
+def _is_of(clue: Clue, rollout: Clue) -> bool:
+    """Return True if a clue is about what was rolled out, or about a pod of it."""
+    name = _name(rollout)
+    return _name(clue) == name or (clue.entity.startswith("Pod/") and _name(clue).startswith(f"{name}-"))
+
+
+def _names(clue: Clue) -> dict[str, str]:
+    kind, _, name = clue.entity.partition("/")
+    spaced = clue.namespace and kind not in _WITHOUT_NAMESPACE
+    return {"ref": f"{kind.lower()}/{name}", "name": name, "in_ns": f" -n {clue.namespace}" if spaced else ""}
+
+
+def _pods_suffer(known: Explanation) -> bool:
+    """Return True if pods of the subject are not well: the ready ones rule nothing out for the others."""
+    own = (*known.chain, *known.symptoms)
+    return any(each.step == 0 and each.code.partition("-")[0] in _OF_PODS for each in own)
 
 
 def _looked_at(findings: Sequence[Finding], known: Explanation, subject: Subject) -> tuple[Finding, ...]:
-    """Return the findings that may rule something out: not an answer of the Service while some pods are not well.
+    """Return the findings that may rule something out.
 
-    A Service asks ready pods only, so its answer says nothing about the others.
+    An answer through the Service of the subject comes from one ready pod. It rules nothing out while anything of the
+    subject is not well or its pods could not be read, nor does a slow answer.
     """
     unread = [each.says.replace("pods/log", "") for each in known.unseen if each.code == "unseen"]
     blind = any("pods" in says or " more" in says for says in unread)  # pods may be among those not named
-    if known.cause is None and not known.symptoms and not blind:
-        return tuple(findings)
-    return tuple(each for each in findings if each.kind not in _THROUGH_SERVICE or not _is_about(each, subject))
+    doubt = known.cause is not None or bool(known.symptoms) or blind
+    doubt |= any(each.verdict is Verdict.BAD and _is_about(each, subject) for each in findings)
+    return tuple(
+        each
+        for each in findings
+        if each.kind not in _THROUGH_SERVICE
+        or each.verdict is not Verdict.OK
+        or (each.duration < _SLOW_SECONDS and not (doubt and _is_about(each, subject)))
+    )
 
 
 def _unchanged(known: Explanation, certain: Sequence[Finding], subject: Subject) -> str:
@@ -85,7 +208,7 @@ def _unchanged(known: Explanation, certain: Sequence[Finding], subject: Subject)
 
 
 def _facts(known: Explanation) -> list[str]:
-    return [each.says for each in known.facts if each.code != "change-none"]
+    return [each.says for each in known.facts if each.code not in {"change-none", *(() if known.fine else _STATES)}]
 
 
 def _changed(finding: Finding, subject: Subject) -> str:

@@ -102,7 +102,11 @@ def _chain(own: Sequence[Clue], symptoms: Sequence[Clue], told: Sequence[Clue]) 
 
 def _change_of(clue: Clue, told: Sequence[Clue]) -> Clue | None:
     """Return the change of something that a clue leads to: it is well by what the cluster shows, but new."""
-    found = (each for each in told if each.role is Role.CHANGE and each.entity in clue.leads_to)
+    found = (
+        each
+        for each in told
+        if each.role is Role.CHANGE and each.entity in clue.leads_to and each.code != "change-after"
+    )
     change = max(found, key=lambda each: each.since.timestamp() if each.since else 0.0, default=None)
     return replace(change, role=Role.CAUSE, certainty=Certainty.LIKELY) if change else None
 

@@ -33,10 +33,10 @@ class Clue:
     """One thing seen. ``says`` is a sentence without a full stop, with its numbers, redacted, at most 240 characters.
 
     ``code`` is the name a rule uses (``first_steps: {crash-config: ...}``). ``entity`` is the object it is about, as
-    ``Kind/name``. ``leads_to`` are entities that would explain it, if there is a clue about them: where a log names a
-    Service that refuses, the Service. ``since`` is when it began, as far as the scene says. ``step`` is 0 for the
-    subject of the alert, 1 for what its log names, and so on. ``detail`` goes to the thread only. ``reason``
-    is the part of ``says`` that a program or the API wrote: the same in every workload with the same fault.
+    ``Kind/name``, in ``namespace``. ``leads_to`` are entities that would explain it, if there is a clue about them:
+    where a log names a Service that refuses, the Service. ``since`` is when it began, as far as the scene says.
+    ``step`` is 0 for the subject of the alert, 1 for what its log names, and so on. ``detail`` goes to the thread only.
+    ``reason`` is the part of ``says`` that a program or the API wrote: the same in every workload with the same fault.
     """
 
     code: str
@@ -47,5 +47,6 @@ class Clue:
     since: datetime | None = None
     leads_to: tuple[str, ...] = field(default=())
     step: int = 0
+    namespace: str = ""
     detail: str = ""
     reason: str = ""

@@ -16,6 +16,7 @@ class DecisionRecord:
     is P1 to P4, ``pagerduty_severity`` one of critical, error, warning, info. ``respond_within`` and ``next_update``
     are seconds, ``respond_within`` counts from ``respond_from``; where the severity sets no time, ``response`` says
     what holds.
+    ``first_steps`` are the rule's by the code of a conclusion.
     ``probes`` are the names of the probes that were started for the incident's page, ``teams`` its teams.
     ``templates`` are the severity's.
     """
@@ -32,6 +33,7 @@ class DecisionRecord:
     alertname: str
     impact: str
     first_step: str = ""
+    first_steps: Mapping[str, str] = field(default_factory=dict)
     response: str = ""
     responders: str = ""
     respond_within: float | None = None

@@ -73,13 +73,18 @@ def priority(finding: Finding) -> tuple[int, bool]:
 class Conclusion:
     """Conclusion of the findings, in words. ``likely`` is one sentence, or empty; ``code`` names the cause for rules.
 
-    ``seen`` are the figures that nothing judged: where errors come from, how a container ended. ``signature`` is
-    equal for equal causes, without names of instances; ``before`` names the other incidents that had it. ``checked_at``
-    is when the findings were saved, None before.
+    ``brief`` is the cause in a few words, for titles; ``chain`` leads from the subject to it. ``evidence`` is what else
+    is wrong, ``first_step`` the step that the code suggests. ``seen`` are the figures that nothing judged: where errors
+    come from, how a container ended. ``signature`` is equal for equal causes, without names of instances; ``before``
+    names the other incidents that had it. ``checked_at`` is when the findings were saved, None before.
     """
 
     code: str = ""
+    brief: str = ""
     likely: str = ""
+    chain: str = ""
+    evidence: str = ""
+    first_step: str = ""
     changed: str = ""
     ruled_out: str = ""
     unknown: str = ""

@@ -242,7 +242,8 @@ class Rule:
     labels whose values make one incident of several Alertmanager groups; it is empty where each group is an incident
     of its own. ``channels`` are those of the rule (``own_channels``), or of ``channels_by`` where no source of
     ``teams`` names a team. ``team_channels`` are the channels of the teams that it may notify.
-    ``runbook_from`` names the annotations and labels whose link takes precedence over ``runbook``.
+    ``runbook_from`` names the annotations and labels whose link takes precedence over ``runbook``. ``first_steps``
+    replace ``first_step`` by the code of the conclusion.
     """
 
     id: str
@@ -270,6 +271,7 @@ class Rule:
     teams: tuple[TeamSource, ...] = ()
     team_channels: tuple[str, ...] = ()
     runbook_from: tuple[str, ...] = ()
+    first_steps: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def reaches(self) -> tuple[str, ...]:

@@ -199,6 +199,7 @@ def rule_of(number: int, entry: Entry[RuleShape], rule_files: RuleFiles, windows
         runbook=RunbookRef(file, section) if file else None,
         runbook_from=runbook_from,
         first_step=shape.first_step,
+        first_steps={**defaults.first_steps, **shape.first_steps},
         probes=expanded(shape, defaults, rule_files.pack_lists()) if tells else (),
         channels=tuple(dict.fromkeys(found.channels)),
         own_channels=found.own,

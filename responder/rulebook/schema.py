@@ -258,6 +258,10 @@ RunbookShape = Annotated[
 
 _RUNBOOK: Final = "File of the runbook folder, optionally with #section; or a URL with ${label}, ${label|lower}."
 
+_FIRST_STEPS: Final = (
+    "First step by the code of the conclusion, or the beginning of codes: {crash: ..., image-tag: ...}."
+)
+
 _PAGES_IN: Final = "Window in which it pages, or one per severity; other severities page at any time."
 
 
@@ -302,6 +306,7 @@ class RuleShape(StrictModel):
     )
     runbook: RunbookShape | None = Field(default=None, description=f"{_RUNBOOK} Or from an annotation.")
     first_step: Text = Field(description="First step, in one sentence.")
+    first_steps: dict[Text, Text] = Field(default={}, description=_FIRST_STEPS)
     probes: Names | None = Field(default=None, description="Probes and packs, most useful first. Default: the file's.")
     more_probes: Names = _none("Probes and packs in addition to `probes` or its default.")
     channels: Names | None = Field(default=None, description="Channels. Default: the team's, or the file's.")
@@ -369,6 +374,7 @@ class HeartbeatShape(StrictModel):
             symptom=f"sends no Watchdog, alerting is down on {self.cluster}",
             runbook=self.runbook,
             first_step=self.first_step,
+            first_steps={},
             probes=self.probes,
             channels=self.channels,
             team=self.team,
@@ -388,6 +394,7 @@ class Defaults(StrictModel):
     pages_in: Text | dict[SeverityName, Text] | None = Field(default=None, description=_PAGES_IN)
     owner: Text | None = Field(default=None, description="Owner of rules without `owner`.")
     runbook: Text | None = Field(default=None, description="Runbook where neither the rule nor the alert has one.")
+    first_steps: dict[Text, Text] = Field(default={}, description=_FIRST_STEPS)
 
     @model_validator(mode="after")
     def _one_default(self) -> Self:

@@ -130,10 +130,11 @@ def run(question: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> tuple
     if not clues:
         what = f"{place.workload or 'the subject'} is not found" if scene.was_read("Pod") else "could not be read"
         return (answer(question, Verdict.UNKNOWN, what, duration=took),)
-    return tuple(_finding(question, clue, took) for clue in clues)
+    return tuple(finding_of(question, clue, took) for clue in clues)
 
 
-def _finding(question: ProbeQuestion, clue: Clue, took: float) -> Finding:
+def finding_of(question: ProbeQuestion, clue: Clue, took: float) -> Finding:
+    """Return the finding of a clue."""
     return answer(
         question,
         _VERDICTS[clue.role],

@@ -223,7 +223,10 @@ def _body(report: Report, number: str, cut: Sequence[str]) -> dict[str, Any]:
     }
     found = report.conclusion
     concluded = {
+        "code": found.code,
         "likely": found.likely,
+        "chain": found.chain,
+        "evidence": found.evidence,
         "changed": found.changed,
         "context": found.seen,
         "ruled_out": found.ruled_out,

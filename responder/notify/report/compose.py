@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from responder.model.clock import TITLE_LIMIT, duration_in_minutes, short_duration, time_of_day
+from responder.model.conclusion_codes import NONE, closest
 from responder.model.content import AlertExtract, DecisionRecord, IncidentContent, MessageFacts
 from responder.model.finding import Conclusion, Finding, Verdict
 from responder.model.message import ClaimedMessage, OutboxMessage, OutboxRow
@@ -57,7 +58,7 @@ def compose(content: IncidentContent, message: OutboxMessage, now: datetime) -> 
         status=_status(message.kind, own, conclusion),
         incident=message.incident,
         dedup_key=message.ordering_key,
-        title=title(record, findings),
+        title=title(record, findings, conclusion.brief),
         severity=record.severity,
         severity_reason=record.severity_reason,
         pagerduty_severity=record.pagerduty_severity,
@@ -71,7 +72,7 @@ def compose(content: IncidentContent, message: OutboxMessage, now: datetime) -> 
         summary=alerts.said,
         update="; ".join(filter(None, (own.update, _delay(message, now)))),
         conclusion=conclusion,
-        first_step=record.first_step,
+        first_step=first_step(record, conclusion),
         description=alerts.description,
         related=alerts.related,
         clock=clock(record, now),
@@ -127,9 +128,14 @@ def without_content(row: OutboxRow) -> IncidentContent:
     return IncidentContent(incident=message.incident, decision=record, alerts=alerts)
 
 
-def title(record: DecisionRecord, findings: Sequence[Finding] = ()) -> str:
-    """At most 120 characters: the headline first, then as much of the worst finding as fits, then the cluster."""
-    fact = _worst(findings, record.service)
+def first_step(record: DecisionRecord, conclusion: Conclusion) -> str:
+    """The rule's step for the conclusion, else the step that the conclusion suggests, else the rule's step."""
+    return closest(conclusion.code, record.first_steps) or conclusion.first_step or record.first_step
+
+
+def title(record: DecisionRecord, findings: Sequence[Finding] = (), cause: str = "") -> str:
+    """At most 120 characters: the headline, as much of the cause or the worst finding as fits, the cluster."""
+    fact = cause or _worst(findings, record.service)
     where = record.cluster or record.environment
     tail = f" ({where})" if where else ""
     stem = sanitize_line(record.title, TITLE_LIMIT - len(tail))
@@ -163,7 +169,7 @@ def _status(moment: MessageKind, own: MessageFacts, conclusion: Conclusion) -> S
         return Status.RESOLVED
     if own.easing:
         return Status.MONITORING
-    return Status.IDENTIFIED if conclusion.likely else Status.INVESTIGATING
+    return Status.IDENTIFIED if conclusion.likely and conclusion.code != NONE else Status.INVESTIGATING
 
 
 def _delay(message: OutboxMessage, now: datetime) -> str:

@@ -226,6 +226,7 @@ def _record(
         alertname=sanitize_line(decision.match.alert.name, 120),
         impact=impact(rule, service),
         first_step=rule.first_step,
+        first_steps=rule.first_steps,
         response=severity.response,
         responders=severity.responders,
         respond_within=severity.respond_within,

@@ -66,7 +66,7 @@ def page(report: Report) -> tuple[Section, ...]:
         Section("Update", report.update),
         Section("Summary", report.what),
         Section("Impact", report.impact),
-        Section("Likely cause", found.likely),
+        Section("Likely cause", ". ".join(filter(None, (found.likely, found.chain)))),
         Section("First step", report.first_step, report.runbook) if open_ else Section("First step", ""),
         Section("Note", report.note if open_ else ""),
         Section("Changed", found.changed),
@@ -84,7 +84,7 @@ def metadata(report: Report) -> tuple[Section, ...]:
         f"{report.truncated} more cut by max_alerts" if report.truncated else "",
     )
     rows = (
-        ("Context", found.seen),
+        ("Context", "; ".join(filter(None, (found.evidence, found.seen)))),
         ("Unknown", found.unknown),
         ("Still checking", number_of(len(report.pending), "check") if report.pending else ""),
         ("Fallback", report.fallback_reason),

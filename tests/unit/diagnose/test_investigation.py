@@ -42,7 +42,15 @@ def test_the_conclusion_says_the_facts(path: Path) -> None:
         pytest.skip("its facts come from Prometheus too")
     findings = [a_finding(Verdict.BAD, kind="kubernetes", headline=clue.says, clue=clue) for clue in clues_of(scenario)]
     said = conclude(findings, a_subject())
-    parts = (said.likely, said.changed, f"ruled out: {said.ruled_out}", f"unknown: {said.unknown}", said.seen)
+    parts = (
+        said.likely,
+        said.chain,
+        said.evidence,
+        said.changed,
+        f"ruled out: {said.ruled_out}",
+        f"unknown: {said.unknown}",
+        said.seen,
+    )
     assert problems_of(scenario, "\n".join(parts)) == []
 
 

@@ -256,6 +256,12 @@ SAMPLES = [
     ("depends_on: [capsule]", "depends_on: [capsle]", "unknown-service", "capsle"),
     ("escalation: [On-Call]", "escalation: [On-Cal]", "unknown-contact", "On-Cal"),
     ("probes: [dns]", "probes: [dnss]", "unknown-probe", "dnss"),
+    (
+        "    first_step: Nothing.",
+        "    first_steps: {crashed: Look.}\n    first_step: Nothing.",
+        "unknown-conclusion",
+        "Look.",
+    ),
     ("baseline: [changes, health]", "baseline: [chnges]", "unknown-probe", "chnges"),
     ("dns: {kind: ask", "dns: {kind: aks", "unknown-probe-kind", "aks"),
     ("dns: {kind: ask, expr: x}", 'dns: {kind: ask, expr: ""}', "bad-probe", "dns: {"),

@@ -79,7 +79,9 @@ def investigate(scene: Scene, steps: int = MOST_STEPS) -> tuple[Clue, ...]:
         found += [
             replace(clue, step=clue.step + 1, says=f"{where}{clue.says}") for clue in further if clue.role in _FOLLOWED
         ]
-    return tuple(dict.fromkeys(replace(clue, says=sanitize_line(clue.says, SENTENCE)) for clue in found))
+    own = scene.place.namespace
+    whole = (replace(each, says=sanitize_line(each.says, SENTENCE), namespace=each.namespace or own) for each in found)
+    return tuple(dict.fromkeys(whole))
 
 
 def unseen(scene: Scene) -> tuple[Clue, ...]:

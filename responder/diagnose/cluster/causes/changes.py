@@ -94,7 +94,7 @@ def _rollout(scene: Scene, workload: Object) -> Clue | None:
     more = f" and {len(changed) - _NAMED} more" if len(changed) > _NAMED else ""
     what = f": {', '.join(changed[:_NAMED])}{more}" if changed else ""
     return Clue(
-        code="change-rollout",
+        code="change-rollout" if moment <= scene.began else "change-after",
         role=Role.CHANGE,
         entity=objects.reference(workload),
         says=f"{objects.name(workload)}{version} (revision {number}) {verb} {before_alert(scene, moment)}{what}",

@@ -1,0 +1,86 @@
+"""Pages of a scenario as text: what PagerDuty and Slack show, with the shipped rules and the cluster only."""
+
+import json
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from responder.bootstrap.rulebook import load_rules
+from responder.diagnose.conclude import conclude
+from responder.diagnose.contract import ProbeQuestion
+from responder.diagnose.probes import PROBES
+from responder.diagnose.probes.kubernetes import finding_of
+from responder.engine import pipeline
+from responder.engine.effects.context import DecisionContext, History
+from responder.model.delivery import Notification
+from responder.model.message import ClaimedMessage
+from responder.model.secret import Secret
+from responder.notify.channels.pagerduty import PagerDuty
+from responder.notify.channels.slack import Slack
+from responder.notify.report.compose import compose
+from responder.notify.report.content import with_findings
+from responder.notify.report.links import LinkBuilder
+from responder.receive.alertmanager import parse
+from responder.standins.slack import SlackMessage
+from responder.triage.rule_index import RuleIndex
+from tests.support.kubernetes.investigation import clues_of
+from tests.support.kubernetes.scenarios import Scenario, notification
+
+ROOT = Path(__file__).parents[3]
+_QUESTION = ProbeQuestion(probe="cluster", kind="kubernetes", target="", query="", timeout=3.0)
+
+
+@cache
+def _context() -> DecisionContext:
+    book = load_rules(str(ROOT / "rules"), str(ROOT / "runbooks"))
+    return DecisionContext(
+        book=book,
+        matching=RuleIndex(book.rules),
+        probe_kinds=PROBES,
+        channels={"pagerduty": PagerDuty(Secret("k" * 32)), "slack": Slack(Secret("token"), "#incidents")},
+        links=LinkBuilder(runbook_base_url="https://runbooks.example.com"),
+        prometheus_url="",
+        cluster=True,
+    )
+
+
+def pages_of(scenario: Scenario, now: datetime) -> str:
+    """Return the PagerDuty event and the Slack message of a scenario, one line for each that is read."""
+    group = parse(notification(scenario))
+    effects = pipeline.triage(group, Notification(id=1, received_at=now, cluster="", body=b""), History(), _context())
+    assert effects.content is not None
+    assert effects.request is not None
+    findings = tuple(finding_of(_QUESTION, clue, 0.0) for clue in clues_of(scenario))
+    content = with_findings(effects.content, findings, conclude(findings, effects.request.subject))
+    lines: list[str] = []
+    for message in effects.messages:
+        if message.step not in {"trigger", "post"}:
+            continue
+        channel = _context().channels[message.channel]
+        claimed = ClaimedMessage(
+            id=1,
+            channel=message.channel,
+            step=message.step,
+            priority=1,
+            report=compose(content, message, now),
+            due_at=now,
+            attempt=1,
+            minimal=False,
+            previous={},
+            written_at=now,
+        )
+        body = json.loads(channel.render(claimed).body)
+        lines += [f"# {message.channel}", *(_event(body) if message.step == "trigger" else _chat(body)), ""]
+    return "\n".join(lines)
+
+
+def _event(body: dict[str, Any]) -> list[str]:
+    """Return the lines of a PagerDuty event as its page shows them; the findings come one by one below."""
+    details = {key: text for key, text in body["payload"]["custom_details"].items() if key[0] not in "FL"}
+    return [body["payload"]["summary"], *(f"{key}: {text}" for key, text in details.items())]
+
+
+def _chat(body: dict[str, Any]) -> list[str]:
+    shown = SlackMessage("", "", "", body["text"], body["blocks"], 0.0)
+    return [line for text in (body["text"], *shown.lines) for line in text.split("\n")]
