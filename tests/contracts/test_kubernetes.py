@@ -14,8 +14,9 @@ import yaml
 
 from responder.bootstrap import SystemClock
 from responder.bootstrap.kubernetes import AccessError, cluster_access, from_kubeconfig, reads_of
+from responder.diagnose.cluster.collect import collect
 from responder.diagnose.cluster.reader import MOST_BYTES, Reader, SharedReads, UnseenError, listing, log_of, single
-from responder.diagnose.cluster.scene import Unseen
+from responder.diagnose.cluster.scene import Place, Unseen
 from responder.model.clock import Deadline
 from responder.outgoing.kubernetes import ApiServer, ClusterAccess
 from responder.settings import Settings
@@ -159,6 +160,7 @@ def test_no_list_is_continued(server: KubernetesStandIn) -> None:
     server.faults.append(status(200, json.dumps(answer).encode()))
     assert names(reader(server.kubeconfig())) == ["orders-1"]
     assert not any("continue" in call.path for call in server.calls)
+    assert {call.method for call in server.calls} == {"GET"}
 
 
 def test_a_log_that_the_server_cut_loses_its_last_line(server: KubernetesStandIn) -> None:
@@ -251,6 +253,18 @@ def test_a_plugin_that_fails_is_named_and_not_run_for_every_read(
     found = reader(with_user(server.kubeconfig(), exec=a_plugin(tmp_path, script)))
     assert why in unseen(found, seconds=5).why
     assert why in unseen(found, listing("Event", "shop"), seconds=5).why
+    assert (tmp_path / "runs").read_text() == "run\n"
+
+
+def test_a_page_does_not_wait_for_a_plugin_that_hangs(server: KubernetesStandIn, tmp_path: Path) -> None:
+    """A plugin that hangs is run once for all reads of a page, which ends by its deadline."""
+    found = reader(with_user(server.kubeconfig(), exec=a_plugin(tmp_path, "exec sleep 2")))
+    clock, began = SystemClock(), time.monotonic()
+    place = Place(namespace="shop", workload="orders")
+    scene = collect(place, found, Deadline(began + BUDGET), clock, clock.now())
+    assert time.monotonic() - began < BUDGET + SLACK
+    assert scene.unseen
+    assert not scene.objects
     assert (tmp_path / "runs").read_text() == "run\n"
 
 

@@ -99,6 +99,27 @@ def test_the_shipped_roles_are_exactly_what_is_read() -> None:
     assert all(not rule.keys() - {"apiGroups", "resources", "verbs"} for rules in roles.values() for rule in rules)
 
 
+def test_the_shipped_manifests_belong_together() -> None:
+    """Every manifest parses, and the roles are bound to the account that the deployment runs under."""
+    files = sorted(Path("deploy/kubernetes").glob("*.yaml"))
+    manifests = [each for file in files for each in yaml.safe_load_all(file.read_text("utf-8")) if each]
+    assert all({"apiVersion", "kind", "metadata"} <= each.keys() for each in manifests)
+    accounts = {each["metadata"]["name"] for each in manifests if each["kind"] == "ServiceAccount"}
+    bound = [each for each in manifests if each["kind"] == "ClusterRoleBinding"]
+    assert {subject_["name"] for each in bound for subject_ in each["subjects"]} == accounts
+    assert {each["roleRef"]["name"] for each in bound} == {"responder-read", "responder-logs"}
+    [pod] = [each["spec"]["template"]["spec"] for each in manifests if each["kind"] == "Deployment"]
+    assert {pod["serviceAccountName"]} == accounts
+    assert pod["automountServiceAccountToken"] is True
+
+
+def test_only_doctor_posts() -> None:
+    """Reviews of its own rights by ``doctor`` are the only requests other than GET."""
+    posts = re.compile(r"\bserver\.post\(|\bApiServer\b[^\n]*\.post\(")
+    found = [str(each) for each in Path("responder").rglob("*.py") if posts.search(each.read_text("utf-8"))]
+    assert found == ["responder/cli/doctor/cluster.py"]
+
+
 HOSTILE = st.one_of(
     st.text(max_size=300),
     st.text("abz019-./%:?&=, \\\n", max_size=300),
