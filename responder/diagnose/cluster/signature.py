@@ -6,6 +6,7 @@ The table follows what programs print before they end; the first pattern that is
 
 import re
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 from responder.model.text import sanitize_line
 
@@ -94,6 +95,19 @@ def _last(pattern: re.Pattern[str], lines: Sequence[str]) -> str:
         if match := pattern.search(line):
             return match[1] if pattern.groups else line
     return ""
+
+
+def recent(lines: Iterable[str], since: datetime) -> list[str]:
+    """Return the lines that were written since a moment, and those without a time: a quiet log keeps old errors."""
+    found: list[str] = []
+    for line in lines:
+        try:
+            written = datetime.fromisoformat(line.partition(" ")[0])
+        except ValueError:
+            written = None
+        if written is None or written.tzinfo is None or written >= since:
+            found.append(line)
+    return found
 
 
 def without_time(line: str) -> str:

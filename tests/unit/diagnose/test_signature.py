@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
-from responder.diagnose.cluster.signature import signature
+from responder.diagnose.cluster.signature import recent, signature
 
 
 @pytest.mark.parametrize(
@@ -62,3 +64,9 @@ def test_a_warning_counts_where_a_program_waits() -> None:
     lines = ["WARN  Health contributor kafka: Topic histories.v2 not present"]
     assert signature(lines) == ""
     assert signature(lines, warnings=True) == "Health contributor kafka: Topic histories.v2 not present"
+
+
+def test_old_lines_do_not_count() -> None:
+    """A quiet log still holds the errors of last week; lines without a time stay."""
+    lines = ["2026-11-23T09:00:00.123456789Z ERROR old", "2026-11-30T08:59:00Z INFO new", "\tat com.example.A"]
+    assert recent(lines, datetime(2026, 11, 30, 8, 30, tzinfo=UTC)) == lines[1:]

@@ -1,12 +1,13 @@
 """Errors that the log of a running subject shows about others: lookups that fail, and Services that do not answer."""
 
 import re
+from datetime import timedelta
 
 from responder.diagnose.cluster import objects
 from responder.diagnose.cluster.objects import Object
 from responder.diagnose.cluster.pods import containers, is_ready, logs_of, ready_of
 from responder.diagnose.cluster.scene import Scene
-from responder.diagnose.cluster.signature import signature
+from responder.diagnose.cluster.signature import recent, signature
 from responder.model.clue import Certainty, Clue, Role
 
 _LOOKUP = re.compile(
@@ -23,6 +24,9 @@ _UNREACHED = re.compile(
     re.IGNORECASE,
 )
 
+#: An error in the log of a ready pod counts if it is at most so much older than the alert.
+_BEFORE = timedelta(minutes=30)
+
 
 def look(scene: Scene) -> tuple[Clue, ...]:
     """Return the error in the log of pods that run, and why lookups fail."""
@@ -31,7 +35,8 @@ def look(scene: Scene) -> tuple[Clue, ...]:
         return _lookups(scene)
     running = [pod for pod in scene.pods_of(workload) if is_ready(pod) and not _looping(scene, pod)]
     logs = logs_of(scene, running)
-    told = [(log, line) for log in logs if (line := signature(log.lines))]
+    since = scene.began - _BEFORE
+    told = [(log, line) for log in logs if (line := signature(recent(log.lines, since)))]
     found: list[Clue] = []
     if told:
         pods = len({log.pod for log, _ in told})
