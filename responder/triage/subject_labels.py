@@ -30,7 +30,7 @@ THINGS: Final = (
     *("persistentvolumeclaim", "pvc", "persistentvolume", "volume", "ceph_daemon"),
     *("destination_service_name", "destination_service", "destination_workload"),
     *("consumergroup", "consumer_group", "queue", "queue_name"),
-    *("cronjob", "job_name", "schedule", "dag_id", "connector"),
+    *("cronjob", "job_name", "schedule", "dag_id", "jenkins_job", "connector"),
     *("sloth_service", "slo"),
     *("deployment", "statefulset", "daemonset", "rollout", "workload", "horizontalpodautoscaler"),
     *("poddisruptionbudget", "resourcequota", "ingress", "envoy_cluster_name", "proxy", "backend"),
@@ -41,7 +41,7 @@ THINGS: Final = (
 #: Clusters of a product. A pod with a number, which is one of their members, comes before them.
 CLUSTERS: Final = ("strimzi_io_cluster", "rabbitmq_cluster", "cnpg_cluster", "cnpg_io_cluster")
 #: Hosts. Where a pod says what runs there, it comes before them.
-HOSTS: Final = ("node", "fqdn", "nodename", "hostname", "host_name", "host")
+HOSTS: Final = ("node", "fqdn", "nodename", "hostname", "Hostname", "host_name", "host")
 SERVICES: Final = ("service", "app", "app_kubernetes_io_name", "k8s_app", "application")
 #: Addresses: a host name comes before ``job``, an IP address after it.
 ADDRESSES: Final = ("server", "instance")

@@ -55,6 +55,7 @@ _NOUNS: Final = {
     "job": "job",
     "job_name": "job",
     "hostname": "host",
+    "Hostname": "host",
     "nodename": "host",
 }
 _NAME_LIMIT: Final = 63
