@@ -130,13 +130,25 @@ def _routes(route: Mapping[str, Any], inherited: str) -> Iterator[tuple[str, Map
 def _team(found: CarriedOver, wanted: str, names: list[str], receivers: Mapping[str, Any]) -> str:
     """Add a team with the channels of receivers, or return the one of this name."""
     team = _name(wanted)
-    channels = [channel for name in names for channel in _channels(found, name, receivers.get(name, {}))]
+    channels = list(
+        dict.fromkeys(channel for name in names for channel in _channels(found, name, receivers.get(name, {})))
+    )
     if not channels:
         channels = [_CHAT] if team != found.otherwise else [_PAGER, _CHAT]
         found.left.append(f"receiver {', '.join(names)}: no channel of its own; team {team} uses {', '.join(channels)}")
+    elif not any(_reads_all(found, each) for each in channels):
+        channels = [*channels, _CHAT]
+        found.left.append(f"team {team} has channels that page only: {_CHAT} is added for alerts that do not page")
     found.teams.setdefault(team, [])
     found.teams[team] += [each for each in channels if each not in found.teams[team]]
     return team
+
+
+def _reads_all(found: CarriedOver, channel: str) -> bool:
+    """Return True if a channel also shows alerts that do not page."""
+    return not any(
+        found.channels[channel].startswith(f"{{kind: {name},") for name, each in CHANNELS.items() if each.pages
+    )
 
 
 def _channels(found: CarriedOver, name: str, receiver: Mapping[str, Any]) -> Iterator[str]:
@@ -158,7 +170,10 @@ def _channels(found: CarriedOver, name: str, receiver: Mapping[str, Any]) -> Ite
                 found.left.append(f"receiver {name}, {key}: its {own} is a template; add a channel by hand")
                 continue
             else:
-                found.channels[channel] = f"{{kind: {kind}, {own}: {_yaml(to)}}}"
+                value = f"{{kind: {kind}, {own}: {_yaml(to)}}}"
+                # Receivers that send to one place are one channel: a team with two of them gets each message once.
+                channel = next((each for each, known in found.channels.items() if known == value), channel)
+                found.channels[channel] = value
             yield channel
 
 

@@ -84,6 +84,7 @@ class Smtp(Channel):
         ),
     )
     destination: ClassVar[str] = "smtp_to"
+    alertmanager_receiver: ClassVar[str] = "email_configs"
     assumed: ClassVar[Mapping[str, Any]] = {
         "smtp_host": "localhost",
         "smtp_from": "responder@localhost",

@@ -219,7 +219,8 @@ route:
 receivers:
   - {name: platform, slack_configs: [{channel: "#platform"}], pagerduty_configs: [{routing_key: SECRETKEY}]}
   - {name: payments-slack, slack_configs: [{channel: "#payments"}]}
-  - {name: payments-pager, pagerduty_configs: [{routing_key_file: /x}]}
+  - {name: payments-pager, pagerduty_configs: [{routing_key_file: /x}], slack_configs: [{channel: "#payments"}],
+     email_configs: [{to: payments@example.com}]}
   - {name: data, slack_configs: [{channel: "#{{ .CommonLabels.team }}"}], victorops_configs: [{api_key: SECRETKEY}]}
   - {name: search, opsgenie_configs: [{api_key: SECRETKEY}]}
   - {name: unused}
@@ -236,9 +237,9 @@ def test_receivers_and_routes_become_channels_and_teams(tmp_path: Path) -> None:
     book = load_rules(str(mine / "rules"), str(mine / "runbooks"))
     assert {name: team.channels for name, team in book.teams.items()} == {
         "platform": ("platform-pagerduty", "platform-slack"),
-        "payments": ("payments-slack", "payments-pager-pagerduty"),
+        "payments": ("payments-slack", "payments-pager-smtp", "payments-pager-pagerduty"),
         "data": ("slack",),
-        "search": ("search-jsm",),
+        "search": ("search-jsm", "slack"),
     }
     (source,) = book.rules[-1].teams
     assert (source.names, source.mapping, source.team) == (
@@ -253,6 +254,7 @@ def test_receivers_and_routes_become_channels_and_teams(tmp_path: Path) -> None:
         'namespace=~"data-.*", cluster!="x"',
         "receiver unused: no route leads to it",
         "inhibit_rules: keep it in Alertmanager",
+        "team search has channels that page only: slack is added",
     ):
         assert said in output
         assert said in (mine / "rules" / "07-teams.yaml").read_text()
