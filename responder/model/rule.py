@@ -149,7 +149,7 @@ class Service:
 
     ``health`` is an http(s) address, empty for what has none; probes take targets only from here. An alert is about it
     if its subject has its name or one of its ``aliases``, or matches one of its ``patterns`` (``*`` for any text).
-    ``needed_by`` names the services that depend on it.
+    ``needed_by`` names the services that depend on it. ``expect_status`` and ``expect_json`` say what is healthy.
     """
 
     name: str
@@ -163,6 +163,8 @@ class Service:
     selector: str = ""
     aliases: tuple[str, ...] = ()
     patterns: tuple[str, ...] = ()
+    expect_status: tuple[int, ...] = ()
+    expect_json: tuple[tuple[str, str | int | float | bool | None], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -153,6 +153,8 @@ def _service(entry: Entry[ServiceShape], platform: Platform, needed_by: Sequence
         health=shape.health or "",
         aliases=tuple(shape.aliases),
         patterns=tuple(shape.patterns),
+        expect_status=tuple(shape.expect_status),
+        expect_json=tuple(shape.expect_json.items()),
         owner=shape.owner,
         impact=shape.impact,
         depends_on=tuple(shape.depends_on),

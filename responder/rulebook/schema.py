@@ -127,6 +127,12 @@ class ServiceShape(StrictModel):
     health: HealthAddress | None = Field(
         default=None, description="Absolute http(s) URL of the health endpoint, for probes. Default: none."
     )
+    expect_status: Annotated[list[int], Field(max_length=20)] = Field(
+        default=[], description="Statuses of a healthy answer. Default: by Spring Boot's health body."
+    )
+    expect_json: dict[Text, str | int | float | bool | None] = Field(
+        default={}, description="Dotted path in the JSON body of a healthy answer: the value it has."
+    )
     aliases: Names = Field(default=[], description="Other names of it in labels of alerts.")
     patterns: Names = Field(default=[], description="Names of its parts in labels of alerts, * for any text: db-*.")
     owner: Text = Field(description="Owning team.")

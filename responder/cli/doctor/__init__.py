@@ -2,7 +2,8 @@
 
 import json
 import sys
-from typing import TYPE_CHECKING
+import threading
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from responder.cli.doctor.context import Check
     from responder.model.check import Result
 
+#: Seconds between a test page and its resolve: a person sees it, and a phone rings.
+HOLD_SECONDS: Final = 5.0
 _COLOURS = {"ok": "green", "warn": "yellow", "bad": "red", "skipped": "white"}
 
 
@@ -21,7 +24,7 @@ _COLOURS = {"ok": "green", "warn": "yellow", "bad": "red", "skipped": "white"}
 @click.option(
     "--timeout", metavar="SECONDS", type=TIMEOUT, default=10.0, show_default=True, help="Total for all checks."
 )
-@click.option("--send", is_flag=True, help="Send a test page to each channel, and resolve it.")
+@click.option("--send", is_flag=True, help="Send a test page to each channel, and resolve it after 5 s.")
 @CONFIG
 @OUTPUT
 def doctor(*, timeout: float, send: bool, output: str) -> None:
@@ -91,8 +94,9 @@ def _examine(timeout: float, *, send: bool) -> "tuple[Result, ...]":
         outgoing=outgoing,
         mailer=Mailer(outgoing, clock),
         clock=clock,
-        deadline=Deadline(clock.monotonic() + timeout),
+        deadline=Deadline(clock.monotonic() + timeout + (HOLD_SECONDS if send else 0)),
         send=send,
+        hold=lambda: threading.Event().wait(HOLD_SECONDS),
     )
     secrets: tuple[Secret, ...] = settings.secrets()
     if context.book is not None:

@@ -1,6 +1,6 @@
 """Checks of the channels: reachable and authenticated. Only ``--send`` sends a message."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 from responder import bootstrap
 from responder.cli.doctor.context import Check, DoctorContext
 from responder.model.check import Level, Result, bad, ok, skipped, warn
-from responder.model.message import Response
-from responder.model.rule import RuleBook
+from responder.model.message import ClaimedMessage, Response
+from responder.model.report import Status
 from responder.model.secret import Secret
 from responder.notify.channels import CHANNELS
 from responder.notify.contract import Channel, Use
@@ -118,25 +118,42 @@ def test_messages(context: DoctorContext) -> tuple[Result, ...]:
         return (skipped("send", "no test message sent", "use --send to open and resolve a test incident"),)
     if context.book is None:
         return (skipped("send", "the rules are invalid"),)
-    notified = [each for each in _configured(context).values() if each.use is not Use.LAST_RESORT]
-    return tuple(_sent(context, context.book, channel) for channel in notified) or (
-        bad("send", "no channel is configured", "see the channels above"),
-    )
-
-
-def _sent(context: DoctorContext, book: RuleBook, channel: Channel) -> Result:
     from responder.cli.doctor.page import messages
+
+    notified = [each for each in _configured(context).values() if each.use is not Use.LAST_RESORT]
+    if not notified:
+        return (bad("send", "no channel is configured", "see the channels above"),)
+    now = context.clock.now()
+    steps = [messages(channel, context.book, now) for channel in notified]
+    opened = [
+        _sent(context, channel, [each for each in step if each.report.status is not Status.RESOLVED], {})
+        for channel, step in zip(notified, steps, strict=True)
+    ]
+    if not all(isinstance(each, Result) for each in opened):
+        context.hold()
+    results = []
+    for channel, step, found in zip(notified, steps, opened, strict=True):
+        closing = [each for each in step if each.report.status is Status.RESOLVED]
+        done = found if isinstance(found, Result) else _sent(context, channel, closing, found)
+        accepted = ok("send", f"{channel.name} accepted a test page and its resolve")
+        results.append(done if isinstance(done, Result) else accepted)
+    return tuple(results)
+
+
+def _sent(
+    context: DoctorContext, channel: Channel, claimed: Sequence[ClaimedMessage], accepted: Mapping[str, str]
+) -> Mapping[str, str] | Result:
+    """Send messages; return the vendor's reference of the first that was accepted, or the reason why one was not."""
     from responder.model.outcome import Delivered
 
     deliverer = bootstrap.deliverer_with(context.outgoing, context.settings, context.clock, lambda _page: None)
-    accepted: Mapping[str, str] = {}
-    for claimed in messages(channel, book, context.clock.now()):
-        outcome = deliverer.deliver(channel, replace(claimed, previous=accepted), context.deadline)
+    for each in claimed:
+        outcome = deliverer.deliver(channel, replace(each, previous=accepted), context.deadline)
         if not isinstance(outcome, Delivered):
-            what = f"{channel.name} did not accept the {claimed.step}: {outcome.reason}"
+            what = f"{channel.name} did not accept the {each.step}: {outcome.reason}"
             return bad("send", what, f"check the settings of {channel.name}")
         accepted = accepted or outcome.ref
-    return ok("send", f"{channel.name} accepted a test page and its resolve")
+    return accepted
 
 
 def clocks(context: DoctorContext) -> tuple[Result, ...]:

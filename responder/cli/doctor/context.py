@@ -27,6 +27,8 @@ class DoctorContext:
     clock: Clock
     deadline: Deadline
     send: bool
+    #: Waits while the test pages are open, so that a person can see them.
+    hold: Callable[[], object] = lambda: None
 
     def exchange(self, request: Request) -> Response:
         """Send the request of a channel's check. Raises UnreachableError by the deadline."""

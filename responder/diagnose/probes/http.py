@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -37,7 +37,10 @@ class HttpSpec:
     expect_json: Mapping[str, Scalar] = field(
         default_factory=dict, metadata={"help": "dotted path in the JSON body: the value it must have"}
     )
-    health: bool = field(default=False, metadata={"help": "judge by Spring Boot's health body, not by the status"})
+    health: bool = field(
+        default=False,
+        metadata={"help": "judge by what the catalog expects of the service, or else by Spring Boot's health body"},
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,9 @@ def questions(probe: ProbeSpec[HttpSpec], probe_context: ProbeContext) -> tuple[
 
 
 def _about(probe: ProbeSpec[HttpSpec], spec: HttpSpec, service: Service) -> ProbeQuestion:
+    if spec.health and (service.expect_status or service.expect_json):
+        expected = dict(service.expect_json)
+        spec = replace(spec, health=False, expect_status=service.expect_status, expect_json=expected)
     try:
         endpoint(service.health)
     except ValueError:

@@ -214,11 +214,17 @@ def test_mail_in_the_clear_is_told() -> None:
 
 
 def test_a_test_mail_is_sent_where_it_is_asked_for() -> None:
-    """With --send the mail server shows that it takes a page and its end."""
+    """With --send the mail server shows that it takes a page and its end, between which a person can see the page."""
     book = bootstrap.load_rules(str(ROOT / "rules"), str(ROOT / "runbooks"))
     with MailStandIn() as server:
-        doctor_context = replace(mails(server, smtp_tls="none", pagerduty_routing_key=Secret("")), book=book, send=True)
+        open_pages = []
+        doctor_context = replace(
+            mails(server, smtp_tls="none", pagerduty_routing_key=Secret("")),
+            book=book,
+            send=True,
+            hold=lambda: open_pages.append(len(server.mails)),
+        )
         [found] = channels.test_messages(doctor_context)
         assert (found.level, found.what) == (Level.OK, "smtp accepted a test page and its resolve")
-        assert len(server.mails) == 2
+        assert (open_pages, len(server.mails)) == ([1], 2)
         assert "test by responder doctor" in str(server.mails[0].message["Subject"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from typing import Any
 
 import pytest
 
@@ -55,6 +56,27 @@ def test_health_is_judged_by_its_body(
     assert words in finding.headline
     assert finding.headline.startswith("plato: ")
     assert canned.asked == [("GET", "/plato/health", "")]
+
+
+@pytest.mark.parametrize(
+    ("expected", "verdict"),
+    [
+        ({"expect_status": (203,)}, Verdict.OK),
+        ({"expect_status": (200,)}, Verdict.BAD),
+        ({"expect_json": (("db.ok", True),)}, Verdict.OK),
+        ({"expect_json": (("db.ok", "yes"),)}, Verdict.BAD),
+    ],
+)
+def test_health_is_judged_by_what_the_catalog_expects(
+    canned: Canned, run: Look, expected: dict[str, Any], verdict: Verdict
+) -> None:
+    """A service that is not Spring Boot has the status and values of a healthy answer in the catalog."""
+    canned.status, canned.body = 203, b'{"db": {"ok": true}}'
+    scene = a_scene(canned.address)
+    plato = dataclasses.replace(scene.services["plato"], **expected)
+    scene = dataclasses.replace(scene, services={**scene.services, "plato": plato})
+    (finding,) = run("http", HttpSpec(health=True), scene)
+    assert finding.verdict is verdict
 
 
 @pytest.mark.parametrize(

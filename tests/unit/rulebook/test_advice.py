@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from responder.bootstrap import rule_references
-from responder.rulebook.checks import ADVICE, impossible_match, shadowed_value
+from responder.rulebook.checks import ADVICE, impossible_match, shadowed_value, shared_alias
 from responder.rulebook.load import gather, required
 from responder.rulebook.rule_files import RuleFiles, RuleReferences
 from responder.rulebook.shadowing import analyzed
@@ -124,3 +124,21 @@ def test_thousands_of_rules_are_checked_in_seconds(tmp_path: Path, form: str) ->
     rule_files, around = drafted(tmp_path / "rules", [form.format(number) for number in range(3000)])
     assert analyzed(rule_files, around).shadowings == ()
     assert all(not list(check(rule_files, around)) for check in ADVICE.values())
+
+
+SERVICES = """\
+services:
+  shop: {owner: o, impact: i, aliases: [web, cart]}
+  cart: {owner: o, impact: i, aliases: [web, basket]}
+"""
+
+
+def test_an_alias_of_two_services_is_reported(tmp_path: Path) -> None:
+    """Each alias that also means another entry is reported once, where it stands, and no other."""
+    drafted(tmp_path, [])
+    (tmp_path / "services.yaml").write_text(SERVICES)
+    found = sorted(shared_alias.check(gather(tmp_path), rule_references(str(tmp_path / "none"))))
+    assert [(each.position.line, each.position.column, each.message) for each in found] == [
+        (2, 46, "'cart' also means the service 'cart'"),
+        (3, 41, "'web' also means the service 'shop'"),
+    ]
