@@ -11,6 +11,7 @@ _EXAMPLE = re.compile(r"^(Bad|Good):\n\n((?:    .*\n|\n)+)", re.MULTILINE)
 _READING: Final = {
     "no-rules": "The folder cannot be read, or holds no *.yaml file: there is nothing to check.\n",
     "unreadable": "A rule file cannot be read. Problems that its content could resolve are not reported.\n",
+    "dead-link": "With --online: the page of a runbook does not exist (404 or 410), or could not be requested.\n",
     "encoding": "A rule file is UTF-8 text without control characters.\n",
     "too-big": "A rule file has at most 8 MiB, and a text in it at most 65,536 characters.\n",
     "too-deep": "A rule file nests at most 32 deep; rules need five levels.\n",

@@ -2,6 +2,7 @@
 
 import gc
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -22,8 +23,11 @@ FORMATS = ("text", "json", "sarif", "github")
 )
 @click.option("--output", type=click.Choice(FORMATS), default="text", show_default=True)
 @click.option("--strict", is_flag=True, help="Fail on warnings as well.")
+@click.option("--online", is_flag=True, help="Request the runbooks that are URLs, and report dead links.")
 @click.option("--explain", "code", metavar="CODE", help="Explain a problem code, with examples, and exit.")
-def check(folder: Path | None, runbooks: Path | None, output: str, *, strict: bool, code: str | None) -> None:
+def check(
+    folder: Path | None, runbooks: Path | None, output: str, *, strict: bool, online: bool, code: str | None
+) -> None:
     """Print all problems of the rule files in FOLDER as file:line:column.
 
     Default: RESPONDER_RULES and RESPONDER_RUNBOOKS, as for `serve`.
@@ -49,6 +53,12 @@ def check(folder: Path | None, runbooks: Path | None, output: str, *, strict: bo
     with named_failures(), no_collection():
         found = examine_rules(str(folder), str(runbooks), confined=True)
         gc.freeze()  # The objects live until exit; collecting garbage among them would take a sixth of the time.
+    if online and found.rule_files is not None:
+        from responder.cli.rules.online import dead_links
+
+        with named_failures():
+            links = dead_links(found.rule_files, settings_from_environment())
+        found = replace(found, problems=tuple(sorted((*found.problems, *links))))
     click.echo(findings.WRITERS[output](found, folder))
     if any(problem.code == "no-rules" for problem in found.problems):
         sys.exit(MISUSED)

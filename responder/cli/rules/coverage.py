@@ -20,15 +20,8 @@ from responder.cli.options import RULES, RUNBOOKS
 if TYPE_CHECKING:
     from responder.cli.rules.links import Verdict
     from responder.cli.rules.mapping import AlertMapping, CoverageReport
-    from responder.model.clock import Deadline
-    from responder.outgoing import Outgoing
     from responder.rulebook.prometheus_rules import AlertRule
     from responder.settings import Settings
-
-#: Timeout for one page, in seconds.
-_LINK_SECONDS = 5.0
-#: Timeout for all pages together, in seconds.
-_LINKS_SECONDS = 60.0
 
 
 @click.command()
@@ -163,29 +156,11 @@ def _judge(runbooks: str, settings: "Settings") -> "Callable[[str | None], Verdi
 
 def _checked(rows: "tuple[AlertMapping, ...]", settings: "Settings") -> "tuple[AlertMapping, ...]":
     """Request the pages that could not be checked offline, and add the results."""
-    from responder.cli.rules.links import NOT_ASKED, check_all
-    from responder.model.clock import Deadline
+    from responder.cli.rules.links import NOT_ASKED
+    from responder.cli.rules.online import request_all
 
-    clock = bootstrap.SystemClock()
-    outgoing = bootstrap.outgoing(settings, clock)
-    until = Deadline(clock.monotonic() + _LINKS_SECONDS)
-    urls = [row.runbook_url for row in rows if row.leads == NOT_ASKED]
-    try:
-        found = check_all(urls, lambda url: _ask(url, outgoing, until.earlier(_LINK_SECONDS, clock.monotonic())))
-    finally:
-        outgoing.close()
+    found = request_all([row.runbook_url for row in rows if row.leads == NOT_ASKED], settings)
     return tuple(replace(row, leads=found[row.runbook_url]) if row.leads == NOT_ASKED else row for row in rows)
-
-
-def _ask(url: str, outgoing: "Outgoing", deadline: "Deadline") -> "Verdict":
-    from responder.cli.rules.links import LinkStatus, of_status
-    from responder.model.message import Request
-    from responder.outgoing import UnreachableError
-
-    try:
-        return of_status(outgoing.send(Request(url, b"", method="GET"), deadline).status)
-    except UnreachableError as error:
-        return LinkStatus.UNCHECKED, f"request failed: {error}"
 
 
 def _print(found: "CoverageReport", output: str, *, everything: bool) -> None:

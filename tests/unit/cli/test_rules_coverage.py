@@ -16,8 +16,12 @@ from hypothesis import strategies as st
 
 from responder.cli.rules import rules
 from responder.cli.rules.links import LinkStatus, check_link
+from responder.cli.rules.online import dead_links
 from responder.cli.rules.weight import FiringStats, share_weights
+from responder.model.problem import Level
+from responder.rulebook.load import gather
 from responder.rulebook.prometheus_rules import AlertRule, NotReadableError, read_file
+from responder.settings import Settings
 from responder.standins.server import Call, Reply, StandIn, as_json
 
 ROOT = Path(__file__).parents[3]
@@ -272,6 +276,28 @@ class _Pages(StandIn):
         return Reply({"/here": 200, "/moved": 302, "/gone": 404}.get(call.path, 500))
 
     asked: list[str]
+
+
+def test_dead_links_of_runbooks_are_reported_where_they_stand(tmp_path: Path) -> None:
+    """`rules check --online` requests the runbooks on the web, and only a page that is gone is an error."""
+    with _Pages() as server:
+        server.asked = []
+        links = {"here": "here#a", "gone": "gone", "broken": "broken", "template": "${alertname}"}
+        rules = "".join(
+            f"  - {{id: {name}, match: [], runbook: '{server.url}/{path}', severity: P3, first_step: Look.}}\n"
+            for name, path in links.items()
+        )
+        runbook = f"{{from: runbook_url, otherwise: '{server.url}/gone'}}"
+        rules += f"  - {{id: last, match: [], runbook: {runbook}, severity: P3, first_step: Look.}}\n"
+        (tmp_path / "a.yaml").write_text(f"rules:\n{rules}")
+        rule_files = gather(tmp_path)
+        found = dead_links(rule_files, Settings())
+    assert sorted(server.asked) == ["/broken", "/gone", "/here"]
+    assert [(each.position.line, each.level, each.message.partition("/")[2]) for each in found] == [
+        (3, Level.ERROR, f"{server.url[6:]}/gone: status 404"),
+        (4, Level.WARNING, f"{server.url[6:]}/broken: not checked: status 500"),
+        (6, Level.ERROR, f"{server.url[6:]}/gone: status 404"),
+    ]
 
 
 def test_pages_are_asked_for_only_when_wanted(tmp_path: Path) -> None:
