@@ -110,6 +110,9 @@ def context(settings: Settings, book: RuleBook, channels: "dict[str, Channel]") 
         cluster=cluster_access(settings, os.environ) is not None,
         sources=Sources(
             alertmanager=settings.alertmanager_url,
+            loki=settings.loki_url,
+            loki_tenant=settings.loki_tenant,
+            grafana=settings.grafana_url,
         ),
     )
 

@@ -76,6 +76,11 @@ class Settings:
     alertmanager_basic_auth: Secret = _setting(Secret(""), "user:password for all of these, instead of the token")
     alertmanager_client_cert: str = _setting("", "PEM file of the client certificate for all of these")
     alertmanager_client_key: str = _setting("", "PEM file of its private key")
+    loki_url: str = _setting("", "Loki that loki probes query")
+    loki_token: Secret = _setting(Secret(""), "bearer token for Loki; no other address gets it")
+    loki_tenant: str = _setting("", "tenant of Loki, sent as X-Scope-OrgID; several: a|b")
+    grafana_url: str = _setting("", "Grafana for links to logs and for grafana probes")
+    grafana_token: Secret = _setting(Secret(""), "service account token for Grafana; no other address gets it")
     group_interval: int = _setting(
         300,
         "longest group_interval of the Alertmanager routes to responder, in seconds",
@@ -169,9 +174,11 @@ class Settings:
         )
 
     def credentials_by_url(self) -> Mapping[str, Credentials]:
-        """Return the credentials for Prometheus and Alertmanager, by the address that may receive each."""
+        """Return the credentials for monitoring servers, by the address that may receive each."""
         servers = {url: self.credentials("alertmanager") for urls in self.alertmanager_url.values() for url in urls}
         servers[self.prometheus_url] = self.credentials("prometheus")
+        servers[self.loki_url] = Credentials(token=self.loki_token)
+        servers[self.grafana_url] = Credentials(token=self.grafana_token)
         return {url: given for url, given in servers.items() if url and given != Credentials()}
 
     def origin(self, variable: str) -> str:

@@ -10,6 +10,7 @@ from responder.diagnose.probes.alertmanager import AlertmanagerSpec
 from responder.diagnose.probes.dns import DnsSpec
 from responder.diagnose.probes.http import HttpSpec
 from responder.diagnose.probes.kubernetes import KubernetesSpec
+from responder.diagnose.probes.loki import LokiSpec
 from responder.diagnose.probes.promql import PromqlSpec
 from responder.diagnose.probes.tcp import TcpSpec
 from responder.diagnose.probes.tls import TlsSpec
@@ -128,6 +129,24 @@ CASES: dict[str, Case] = {
         asks_with_labels=True,
         any_subject=True,
     ),
+    "loki": Case(
+        at=lambda _address: LokiSpec(),
+        hostile=LokiSpec(selector="{pod=\"${pod}\",app=~'${pod}.*'}"),
+        wrong=(
+            (LokiSpec(selector="{pod=${pod}}"), "outside a string"),
+            (LokiSpec(selector="{pod=`${pod}`}"), "backticks"),
+            (LokiSpec(selector='up{pod="${pod}"}'), "one stream selector"),
+            (LokiSpec(selector='{a="b"} or {c="d"}'), "one stream selector"),
+            (LokiSpec(selector='{a="b}'), "not closed"),
+            (LokiSpec(selector="{${selector}}"), "matchers of Prometheus"),
+            (LokiSpec(pattern=""), "empty"),
+            (LokiSpec(window="soon"), "duration"),
+            (LokiSpec(times=-1), "negative"),
+        ),
+        answered={},
+        asks_with_labels=True,
+        any_subject=True,
+    ),
 }
 
 
@@ -138,5 +157,5 @@ def a_scene(address: str, pod: str = "plato-0", name: str = "plato") -> ProbeCon
         services={"plato": a_service("plato", health=f"http://{address}/actuator/health")},
         prometheus_url=f"http://{address}",
         cluster=True,
-        sources=Sources(alertmanager={"": (f"http://{address}",)}),
+        sources=Sources(alertmanager={"": (f"http://{address}",)}, loki=f"http://{address}"),
     )

@@ -7,6 +7,7 @@ from responder.diagnose.probes.alertmanager import KIND as ALERTMANAGER
 from responder.diagnose.probes.dns import KIND as DNS
 from responder.diagnose.probes.http import KIND as HTTP
 from responder.diagnose.probes.kubernetes import KIND as KUBERNETES
+from responder.diagnose.probes.loki import KIND as LOKI
 from responder.diagnose.probes.promql import KIND as PROMQL
 from responder.diagnose.probes.tcp import KIND as TCP
 from responder.diagnose.probes.tls import KIND as TLS
@@ -19,4 +20,5 @@ PROBES: dict[str, ProbeKind[Any]] = {
     "tls": TLS,
     "kubernetes": KUBERNETES,
     "alertmanager": ALERTMANAGER,
+    "loki": LOKI,
 }

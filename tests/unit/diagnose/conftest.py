@@ -28,7 +28,7 @@ Look = Callable[[str, object, ProbeContext], tuple[Finding, ...]]
 class Canned:
     """A server on loopback that answers with ``status`` and ``body``, and records requests.
 
-    ``bodies`` are answers of their own for paths that contain the key.
+    ``bodies`` are answers of their own for paths that contain the key; ``headers`` those of the last request.
     """
 
     address: str = ""
@@ -36,6 +36,7 @@ class Canned:
     body: bytes = b""
     bodies: dict[str, bytes] = field(default_factory=dict)
     asked: list[tuple[str, str, str]] = field(default_factory=list)
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 @pytest.fixture
@@ -49,6 +50,7 @@ def canned() -> Iterator[Canned]:
         def answer(self) -> None:
             """A response of the server."""
             sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            said.headers = dict(self.headers)
             said.asked.append((self.command, self.path, sent.decode()))
             self.send_response(said.status)
             body = next((each for part, each in said.bodies.items() if part in self.path), said.body)
