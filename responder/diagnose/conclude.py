@@ -128,7 +128,7 @@ def _chain(known: Explanation, subject: Subject) -> str:
     if known.cause is None:
         return ""
     steps = [_brief(each) for each in known.chain]
-    if _name(known.chain[0]) != subject.name and subject.name:
+    if subject.name and not _is_own(known.chain[0], subject):
         steps.insert(0, subject.name)
     return " <- ".join(dict.fromkeys(steps)) if len(steps) > 1 else ""
 
@@ -136,13 +136,21 @@ def _chain(known: Explanation, subject: Subject) -> str:
 def _brief(clue: Clue, subject: Subject | None = None) -> str:
     """Return ``accounts-db OOM-killed``: for a title without the name of its subject, but with the reason."""
     code, kind = code_of(clue.code), clue.entity.partition("/")[0]
-    named = f"{kind[:1].lower() + kind[1:] if kind == 'Node' else kind} " if kind in _KINDS_NAMED else ""
+    named = [kind.lower() if kind == "Node" else kind] if kind in _KINDS_NAMED else []
     what = code.short if code else clue.code.replace("-", " ")
-    if subject is None or _name(clue) != subject.name:
-        what = f"{named}{_name(clue)} {what}"
-    if subject is not None and clue.reason:
-        return f"{what}: {clue.reason}" if _name(clue) != subject.name else clue.reason
-    return what
+    if subject is None:
+        return " ".join((*named, _name(clue), what))
+    own = _is_own(clue, subject)
+    if own and clue.reason:
+        return clue.reason
+    short = " ".join((*named, *([] if own else [_name(clue)]), what))
+    return f"{short}: {clue.reason}" if clue.reason else short
+
+
+def _is_own(clue: Clue, subject: Subject) -> bool:
+    """Return True if a clue is about the subject, or about the workload of the pod that is the subject."""
+    name = _name(clue)
+    return subject.name == name or (clue.step == 0 and subject.name.startswith(f"{name}-"))
 
 
 def _name(clue: Clue) -> str:

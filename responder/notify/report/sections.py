@@ -66,7 +66,7 @@ def page(report: Report) -> tuple[Section, ...]:
         Section("Update", report.update),
         Section("Summary", report.what),
         Section("Impact", report.impact),
-        Section("Likely cause", ". ".join(filter(None, (found.likely, found.chain)))),
+        Section("Likely cause", ". Chain: ".join(filter(None, (found.likely, found.chain)))),
         Section("First step", report.first_step, report.runbook) if open_ else Section("First step", ""),
         Section("Note", report.note if open_ else ""),
         Section("Changed", found.changed),

@@ -3,6 +3,7 @@
 import json
 from datetime import datetime
 from functools import cache
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ from responder.triage.rule_index import RuleIndex
 from tests.support.kubernetes.investigation import clues_of
 from tests.support.kubernetes.scenarios import Scenario, notification
 
+#: The number of the first section of an event that the pages leave out.
+LAST = "11"
 ROOT = Path(__file__).parents[3]
 _QUESTION = ProbeQuestion(probe="cluster", kind="kubernetes", target="", query="", timeout=3.0)
 
@@ -76,11 +79,13 @@ def pages_of(scenario: Scenario, now: datetime) -> str:
 
 
 def _event(body: dict[str, Any]) -> list[str]:
-    """Return the lines of a PagerDuty event as its page shows them; the findings come one by one below."""
-    details = {key: text for key, text in body["payload"]["custom_details"].items() if key[0] not in "FL"}
-    return [body["payload"]["summary"], *(f"{key}: {text}" for key, text in details.items())]
+    """Return the summary and the page of a PagerDuty event, without metadata and single findings."""
+    details = {key: text for key, text in body["payload"]["custom_details"].items() if key[:2] < LAST}
+    return [body["payload"]["summary"], *(f"{key[3:]}: {text}" for key, text in details.items())]
 
 
 def _chat(body: dict[str, Any]) -> list[str]:
+    """Return the lines of a Slack message before its links."""
     shown = SlackMessage("", "", "", body["text"], body["blocks"], 0.0)
-    return [line for text in (body["text"], *shown.lines) for line in text.split("\n")]
+    lines = [line for text in shown.lines for line in text.split("\n")]
+    return list(takewhile(lambda line: not line.startswith(("<", "*Severity")), lines))

@@ -1,0 +1,32 @@
+"""Golden pages of incidents in a cluster, to be read as on-call reads them; UPDATE_GOLDEN=1 writes them anew."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tests.support.kubernetes.pages import pages_of
+from tests.support.kubernetes.scenarios import load
+
+PAGES = Path(__file__).parent / "pages"
+SCENARIOS = (
+    *("crash-missing-env", "crash-oom-few-restarts", "image-tag-not-found", "config-key-missing", "quota-exceeded"),
+    *("sched-taint", "chain-two-steps-oom", "chain-slow-after-rollout", "svc-selector-mismatch", "netpol-default-deny"),
+    *("node-unreachable", "control-scrape-only"),
+)
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_the_page_reads_as_written(name: str) -> None:
+    """Cause, chain, change and first step are within ten lines, in the words of the file."""
+    now = datetime.now(UTC)
+    text = pages_of(load(Path(f"tests/scenarios/{name}.yaml"), now), now)
+    path = PAGES / f"{name}.txt"
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    assert text == path.read_text()
+    assert all(len(page.splitlines()) <= 11 for page in text.split("\n\n"))
