@@ -333,3 +333,9 @@ def test_a_secret_in_the_cluster_is_in_no_finding_and_no_log_line(
     for part in (secret, secret[:12], secret[-12:], OWN.replace("&", "\\u0026")):
         assert part not in left
     assert all(len(each.clue.says) <= SENTENCE for each in findings if each.clue)
+
+
+def test_looks_cut_between_words() -> None:
+    """No look cuts a text by its position: that may part a redaction mark."""
+    for file in Path("responder/diagnose/cluster").rglob("*.py"):
+        assert not re.search(r"\[:[0-9]{2,}\]", file.read_text("utf-8")), file

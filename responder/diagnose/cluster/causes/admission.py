@@ -98,7 +98,7 @@ def _why(scene: Scene, said: str) -> tuple[str, str]:
         why = match[2].strip().removeprefix("failed to call webhook: ")
         return "admission-webhook", f"admission webhook {match[1]} cannot be called: {cut(why, 150)}"
     if match := _SECURITY.search(said):
-        return "admission-security", f'they violate Pod Security "{match[1]}": {match[2].strip()[:160]}'
+        return "admission-security", f'they violate Pod Security "{match[1]}": {cut(match[2].strip(), 160)}'
     if match := _ACCOUNT.search(said):
         return "admission-account", f"service account {match[1]} does not exist (not found)"
     if match := _LIMIT.search(said):
@@ -106,7 +106,7 @@ def _why(scene: Scene, said: str) -> tuple[str, str]:
         return "admission-limit", f"limit range{f' {ranges}' if ranges else ''} forbids them: {cut(match[1], 150)}"
     if match := _INVALID.search(said):
         return "admission-invalid", f"their template is invalid: {cut(match[1], 160)}"
-    return "admission", f"the API server refuses them: {said[:180]}"
+    return "admission", f"the API server refuses them: {cut(said, 180)}"
 
 
 def _age(scene: Scene, quota: str) -> str:

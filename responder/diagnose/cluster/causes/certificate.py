@@ -7,6 +7,7 @@ from responder.diagnose.cluster import objects
 from responder.diagnose.cluster.objects import Object
 from responder.diagnose.cluster.scene import Scene, ago
 from responder.model.clue import Clue, Role
+from responder.model.text import cut
 
 #: Time before its end at which a certificate that is not renewed is a problem.
 _SOON = timedelta(days=7)
@@ -44,7 +45,7 @@ def _clue(scene: Scene, certificate: Object) -> Iterator[Clue]:
     )
     end = _end(until, scene.now)
     message = objects.text(ready, "message")
-    why = f": {message.rpartition('retried: ')[2][:140]}" if message and "not ready" in state else ""
+    why = f": {cut(message.rpartition('retried: ')[2], 140)}" if message and "not ready" in state else ""
     tries = objects.number(certificate, "status", "failedIssuanceAttempts")
     failed = f", {tries} failed attempts" if tries else ""
     issuer = objects.text(certificate, "spec", "issuerRef", "name")

@@ -6,6 +6,7 @@ from responder.diagnose.cluster import objects
 from responder.diagnose.cluster.pods import is_ready, many
 from responder.diagnose.cluster.scene import Health, Scene
 from responder.model.clue import Clue, Role
+from responder.model.text import cut
 
 
 def look(scene: Scene) -> tuple[Clue, ...]:
@@ -27,8 +28,10 @@ def look(scene: Scene) -> tuple[Clue, ...]:
             groups[each.problem].append(each)
         why, worst = max(groups.items(), key=lambda each: len(each[1]))
         others = f"; {len(well)} answer well" if well else ""
-        says = f"{many(len(failed), len(pods))} of {name} fail the health check {_path(worst[0])}: {why[:120]}{others}"
-        found.append(Clue(code="health", role=Role.SYMPTOM, entity=entity, says=says))
+        says = (
+            f"{many(len(failed), len(pods))} of {name} fail the health check {_path(worst[0])}: {cut(why, 120)}{others}"
+        )
+        found.append(Clue(code="health", role=Role.SYMPTOM, entity=entity, says=says + others))
     elif well and len(well) == len(pods):
         slowest = max(each.seconds for each in well)
         count = many(len(well), len(pods))
@@ -38,7 +41,7 @@ def look(scene: Scene) -> tuple[Clue, ...]:
         says = f"{len(well)} of {len(pods)} pods of {name} answer {_path(well[0])} well, the others were not asked"
         found.append(Clue(code="health", role=Role.FACT, entity=entity, says=says))
     if unclear:
-        says = f"health of {many(len(unclear), len(pods))} of {name}: {unclear[0].problem[:100]}"
+        says = f"health of {many(len(unclear), len(pods))} of {name}: {cut(unclear[0].problem, 100)}"
         found.append(Clue(code="health-unseen", role=Role.UNSEEN, entity=entity, says=says))
     return tuple(found)
 

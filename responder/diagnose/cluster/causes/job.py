@@ -6,6 +6,7 @@ from responder.diagnose.cluster.pods import at_limit, containers, is_oom, logs_o
 from responder.diagnose.cluster.scene import Scene, ago
 from responder.diagnose.cluster.signature import signature
 from responder.model.clue import Clue, Role
+from responder.model.text import cut
 
 _REASONS = {
     "BackoffLimitExceeded": "backoff limit reached",
@@ -106,7 +107,7 @@ def _schedule(scene: Scene, cron: Object) -> list[Clue]:
             "UnparseableSchedule",
             "InvalidSchedule",
         }:
-            says = f"CronJob {name}: {objects.text(event, 'message')[:150]}{success}"
+            says = f"CronJob {name}: {cut(objects.text(event, 'message'), 150)}{success}"
             return [Clue(code="job-schedule", role=Role.CAUSE, entity=entity, says=says)]
     last = objects.when(cron, "status", "lastScheduleTime")
     scheduled = f"last scheduled {ago(scene.now, last)} ago" if last else "never scheduled"

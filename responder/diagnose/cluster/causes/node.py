@@ -8,6 +8,7 @@ from responder.diagnose.cluster.objects import Object
 from responder.diagnose.cluster.pods import is_ready, many, serves
 from responder.diagnose.cluster.scene import Scene, ago, last_seen
 from responder.model.clue import Clue, Role
+from responder.model.text import cut
 
 _PRESSURES = ("MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable")
 #: Workloads on a node that a sentence names.
@@ -53,7 +54,7 @@ def _evictions(scene: Scene) -> tuple[Clue, ...]:
     moment, newest = max(gone, key=lambda each: each[0])
     why = objects.text(newest, "message").strip().partition(". Threshold")[0]
     count = f"{len(gone)} pods of {name} were" if len(gone) > 1 else f"1 pod of {name} was"
-    says = f"{count} evicted {ago(scene.now, moment)} ago: {why[:100]}"
+    says = f"{count} evicted {ago(scene.now, moment)} ago: {cut(why, 100)}"
     entity = objects.reference(scene.workload)
     return (Clue(code="evicted", role=Role.FACT, entity=entity, says=says, since=moment),)
 
@@ -85,7 +86,7 @@ def _clues(scene: Scene, node: Object, *, named: bool) -> list[Clue]:
         why = why.rpartition("message:")[2]
         span = f" for {ago(scene.now, since)}" if since else ""
         share = _share(scene, node) if named or scene.is_wide else ""
-        says = f"node {name} is not ready{span}{share}: {why[:100]}{lives}"
+        says = f"node {name} is not ready{span}{share}: {cut(why, 100)}{lives}"
         found.append(Clue(code="node-runtime", role=Role.CAUSE, entity=entity, says=says, since=since))
     for pressure in _pressed(node):
         began = objects.when(objects.condition(node, pressure), "lastTransitionTime")

@@ -10,6 +10,7 @@ from responder.diagnose.cluster.pods import containers, is_ready, logs_of, many,
 from responder.diagnose.cluster.scene import Scene, times
 from responder.diagnose.cluster.signature import signature
 from responder.model.clue import Certainty, Clue, Role
+from responder.model.text import cut
 
 _FAILED = re.compile(r"(Readiness|Startup|Liveness) probe failed: ?(.*)", re.DOTALL)
 _STATUS = re.compile(r"statuscode: (\d+)")
@@ -90,7 +91,7 @@ def probe_answer(said: str) -> tuple[str, str]:
         return "probe-port", "is refused: nothing listens on its port"
     if "deadline exceeded" in said or "imeout" in said:
         return "probe-timeout", "times out"
-    return "unready", f"fails ({said[:80]})" if said else "fails"
+    return "unready", f"fails ({cut(said, 80)})" if said else "fails"
 
 
 def _asked(pod: Object, probe: str) -> tuple[str, str]:

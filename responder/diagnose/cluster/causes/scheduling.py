@@ -106,7 +106,7 @@ def _why(scene: Scene, said: str, pod: Object) -> tuple[str, str, tuple[str, ...
         return "schedule-claim", f"its claim {named} is not bound", tuple(claims)
     counted = [(int(count), reason.strip(" .")) for count, reason in _REASON.findall(reasons)]
     if not counted:
-        return "schedule", reasons[:160], ()
+        return "schedule", cut(reasons, 160), ()
     parts: list[str] = []
     codes: Counter[str] = Counter()
     for count, reason in sorted(counted, reverse=True):

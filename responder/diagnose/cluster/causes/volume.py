@@ -8,6 +8,7 @@ from responder.diagnose.cluster.objects import Object
 from responder.diagnose.cluster.pods import is_ready
 from responder.diagnose.cluster.scene import Scene, ago, times
 from responder.model.clue import Clue, Role
+from responder.model.text import cut
 
 _ATTACHED = re.compile(r"Multi-Attach error for volume \"([^\"]+)\"(.*)", re.DOTALL)
 
@@ -52,7 +53,7 @@ def _pending(scene: Scene, claim: Object) -> Clue | None:
         return _claim("volume-class", entity, f"claim {name} is pending{age}: {why}{waiting}")
     if said:
         count = f" ({times(failed)} times)" if failed and times(failed) > 1 else ""
-        return _claim("volume-provision", entity, f"claim {name} is pending{age}: {said[:140]}{count}{waiting}")
+        return _claim("volume-provision", entity, f"claim {name} is pending{age}: {cut(said, 140)}{count}{waiting}")
     if not class_ and scene.was_read("StorageClass") and not any(_is_default(each) for each in known):
         why = "it names no storage class, and none is the default"
         return _claim("volume-class", entity, f"claim {name} is pending{age}: {why}{waiting}")
@@ -89,7 +90,7 @@ def _attached(scene: Scene, pods: tuple[Object, ...]) -> list[Clue]:
                         code="volume-mount",
                         role=Role.CAUSE,
                         entity=objects.reference(workload if workload is not None else pod),
-                        says=f"{says}{_server(pod, match[1])}{why[:120]}",
+                        says=f"{says}{_server(pod, match[1])}{cut(why, 120)}",
                     )
                 )
                 break
