@@ -31,7 +31,7 @@ def look(scene: Scene) -> tuple[Clue, ...]:
         says = (
             f"{many(len(failed), len(pods))} of {name} fail the health check {_path(worst[0])}: {cut(why, 120)}{others}"
         )
-        found.append(Clue(code="health", role=Role.SYMPTOM, entity=entity, says=says + others))
+        found.append(Clue(code="health", role=Role.SYMPTOM, entity=entity, says=says))
     elif well and len(well) == len(pods):
         slowest = max(each.seconds for each in well)
         count = many(len(well), len(pods))
