@@ -1,6 +1,7 @@
 """Collects the scene of a page in four waves: what the alert names, then what the answers name."""
 
 import queue
+import re
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -10,7 +11,17 @@ from responder.diagnose.cluster import objects
 from responder.diagnose.cluster.health import PodHealth
 from responder.diagnose.cluster.objects import Object
 from responder.diagnose.cluster.pods import containers, is_steady
-from responder.diagnose.cluster.reader import MOST_THREADS, Read, Reader, UnseenError, is_name, listing, log_of, single
+from responder.diagnose.cluster.reader import (
+    LIST_LIMIT,
+    MOST_THREADS,
+    Read,
+    Reader,
+    UnseenError,
+    is_name,
+    listing,
+    log_of,
+    single,
+)
 from responder.diagnose.cluster.scene import Log, Place, Scene, Unseen
 from responder.model.clock import Clock, Deadline
 
@@ -37,6 +48,9 @@ MOST_NAMESPACES = 4
 MOST_NODES = 3
 #: The namespace of the cluster's own workloads.
 SYSTEM = "kube-system"
+#: A label's value, and its key with an optional prefix (Kubernetes API, labels).
+_LABEL = re.compile(r"[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
+_LABEL_KEY = re.compile(rf"(?:[a-z0-9.-]{{1,253}}/)?{_LABEL.pattern}")
 #: Part of the time left that a wave may take, so that the next one is asked too.
 _SHARE = 0.6
 
@@ -88,7 +102,7 @@ def _second(scene: Scene) -> list[Read]:
     namespace = scene.place.namespace
     if not namespace:
         return _neighbors(scene) if "Node" in scene.place.named else []
-    reads: list[Read] = []
+    reads = _own_pods(scene)
     owners = {objects.controller(each)[0] for each in scene.of("Pod")}
     owners |= {objects.text(each, "involvedObject", "kind") for each in scene.of("Event")}
     others = ("StatefulSet", "DaemonSet", "Job")
@@ -108,6 +122,20 @@ def _second(scene: Scene) -> list[Read]:
     if not scene.was_read("Node"):
         reads += _nodes(scene, waiting)
     return reads + _logs(scene, scene.pods_of(scene.workload))
+
+
+def _own_pods(scene: Scene) -> list[Read]:
+    """Return the reads of the subject's pods by its selector, where the list of all pods was cut or too large."""
+    if scene.was_read("Pod") and len(scene.of("Pod")) < LIST_LIMIT:
+        return []
+    named = scene.place.named.get("Pod", "")
+    if scene.workload is None and is_name(named):
+        return [single("Pod", named, scene.place.namespace)]  # it names its workload, which the next wave asks about
+    labels = objects.pairs(scene.workload, "spec", "selector", "matchLabels")
+    if not labels or not all(_LABEL_KEY.fullmatch(key) and _LABEL.fullmatch(value) for key, value in labels.items()):
+        return []
+    selector = ",".join(f"{key}={value}" for key, value in labels.items())
+    return [listing("Pod", scene.place.namespace, labelSelector=selector)]
 
 
 def _neighbors(scene: Scene) -> list[Read]:
@@ -136,7 +164,7 @@ def _third(scene: Scene) -> list[Read]:
     """Return the reads that logs and owners of the second wave name: a dependency, the cluster's DNS, an ingress."""
     if not scene.place.namespace:
         return []
-    reads = [] if scene.logs else _logs(scene, scene.pods_of(scene.workload))
+    reads = [] if scene.logs else [*_own_pods(scene), *_logs(scene, scene.pods_of(scene.workload))]
     if any(_is_unnoticed(each) for each in scene.pods_of(scene.workload)):
         reads.append(listing("Pod", SYSTEM, labelSelector="component=kube-scheduler"))
     if scene.fails_lookups:

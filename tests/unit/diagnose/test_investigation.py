@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -79,3 +80,17 @@ def test_forbidden_logs_are_named_and_nothing_is_invented_in_their_place(path: P
     assert [each for each in problems_of(scenario, said.likely) if each.startswith("states")] == []
     if scenario.given["class"] == "control":
         assert known.cause is None
+
+
+def test_the_pods_of_the_subject_are_read_in_a_large_namespace() -> None:
+    """A list of pods that is cut hides no cause: those of the subject are asked for by its selector."""
+    scenario = load(Path("tests/scenarios/crash-missing-env.yaml"), datetime.now(UTC))
+    labels = {"app": "other"}
+    many = [
+        {"kind": "Pod", "metadata": {"namespace": "butterfly", "labels": labels, "name": f"a-{n}", "uid": f"a-{n}"}}
+        for n in range(600)
+    ]
+    cluster = dataclasses.replace(scenario.cluster, objects=(*many, *scenario.cluster.objects))
+    known = explain(clues_of(dataclasses.replace(scenario, cluster=cluster)))
+    assert known.cause is not None
+    assert known.cause.entity == "Deployment/plato"

@@ -56,7 +56,7 @@ def test_a_mail_arrives_as_it_was_written(server: MailStandIn) -> None:
     assert Post(server.port).send() == Delivered()
     (mail,) = server.mails
     assert (mail.sender, mail.recipients) == ("responder@example.com", ("oncall@example.com", "lead@example.com"))
-    assert mail.message["Subject"] == "INCIDENT STARTED · [P1] plato is down"
+    assert mail.message["Subject"] == "[P1] plato is down"
     assert "See whether a rollout is under way" in mail.message.get_content()
 
 
