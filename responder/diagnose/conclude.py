@@ -68,6 +68,8 @@ def conclude(findings: Iterable[Finding], subject: Subject) -> Conclusion:
     certain = [finding for finding in changes if finding.verdict in {Verdict.OK, Verdict.BAD}]
     # A change has its own part; it counts as unknown only if the probe failed.
     others = tuple(finding for finding in ranked if finding not in certain)
+    if any(clue.role is not Role.UNSEEN for clue in clues):
+        others = tuple(finding for finding in others if not _is_twin_without_data(finding))
     well = [finding for finding in others if finding.verdict is Verdict.OK]
     known = explain(clues)
     bad = _likely([each for each in others if each.verdict is Verdict.BAD], subject)
@@ -88,6 +90,11 @@ def conclude(findings: Iterable[Finding], subject: Subject) -> Conclusion:
         seen=_joined(*_facts(known), *(_without_subject(finding, subject) for finding in well if not finding.judged)),
         signature=signature_of(known, subject),
     )
+
+
+def _is_twin_without_data(finding: Finding) -> bool:
+    """Return True for a figure that Prometheus has no data for. Where the cluster was read, nothing is missing."""
+    return finding.kind == "promql" and finding.verdict is Verdict.UNKNOWN and finding.headline.endswith("no data")
 
 
 def _joined(*parts: str, by: str = "; ") -> str:

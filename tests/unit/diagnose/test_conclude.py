@@ -126,3 +126,12 @@ def test_the_cluster_says_best_that_nothing_changed() -> None:
     assert conclude((figure, quiet), a_subject()).changed == says
     assert conclude((CHANGE, quiet), a_subject()).changed == "last rollout 22 min ago"
     assert conclude((figure,), a_subject()).changed == "no recent changes (last rollout 12.0 days ago)"
+
+
+def test_a_figure_without_data_is_not_missed_where_the_cluster_was_read() -> None:
+    """Prometheus without data about a subject is unknown only if the cluster did not show it."""
+    figure = a_finding(Verdict.UNKNOWN, probe="restarts", kind="promql", headline="plato: ? restarts: no data")
+    clue = Clue(code="pods-ready", role=Role.FINE, entity="Deployment/plato", says="all 3 pods of plato ready")
+    looked = a_finding(Verdict.OK, kind="kubernetes", clue=clue)
+    assert "restarts" in conclude((figure,), a_subject()).unknown
+    assert conclude((figure, looked), a_subject()).unknown == ""
