@@ -51,7 +51,7 @@ def test_hostile_values_end_inert(stage: Stage, name: str) -> None:
     assert "\x1b" not in log
     asked = [f"{call.path} {call.headers.get('host', '')}" for call in stage.butterfly.calls]
     assert not [each for each in asked if "169.254" in each or ".." in each or "evil" in each]
-    assert not [query for query in stage.prometheus.queries if '"} or vector(1)' in query.replace('\\"', "")]
+    assert not [query for query in stage.prometheus.queries if '"} or vector(1)' in query.replace('\\"', "?")]
 
 
 def test_a_bad_neighbour_cannot_fill_the_disk_with_refusals(stage: Stage) -> None:

@@ -185,7 +185,7 @@ EXPECTED = {
         labels={"alertname": "IngesterUnhealthy", "cluster": "eu-1", "namespace": "mimir", "severity": "critical"},
         firing={"2cebd8d86f95549e": {}},
         started=at(9, 33, 0, 500000),
-        summary="IngesterUnhealthy",
+        summary="mimir: ingester unhealthy",
         graph=f"{PROMETHEUS}/prometheus/graph?g0.expr=up&g0.tab=1",
     ),
 }
