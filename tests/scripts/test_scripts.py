@@ -27,7 +27,7 @@ CHANGING = (
     (re.compile(r"#incident-\d{4}-\d\d-\d\d"), "#incident-DATE"),
     (re.compile(r"\d\d:\d\d(Z| UTC)"), "TIME"),
     (re.compile(r"(from|to)=\d{13}"), r"\1=EPOCH"),
-    (re.compile(r"\b\d+ (d \d+ h|h \d+ min|minutes?|seconds?)( \(\d+ (d \d+ h|h \d+ min)\))?"), "AWHILE"),
+    (re.compile(r"\b\d+ (d( \d+ h)?|h \d+ min|minutes?|seconds?)\b( \(\d+ (d( \d+ h)?|h \d+ min)\))?"), "AWHILE"),
     (re.compile(r"rules [0-9a-f]{12}|revision [0-9a-f]{12}"), "rules REVISION"),
     (re.compile(r"INC-[0-9A-Z]{10}"), "INC-ID"),
     (re.compile(r"(responder|version) \d+\.\d+\.\d+(\.dev\d+)?"), "responder VERSION"),
