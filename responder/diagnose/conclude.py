@@ -306,9 +306,9 @@ def result_name(finding: Finding) -> str:
 
 
 def _met(condition: FindingCondition, findings: Sequence[Finding]) -> str:
-    """Return the finding in words if it meets the condition; of a probe with several findings the worst counts."""
+    """Return the finding that meets the condition, in its own words; of a probe with several the worst counts."""
     answers = [finding for finding in findings if finding.probe == condition.probe and result_name(finding)]
     worst = min(answers, key=lambda each: _WORDS.index(result_name(each)), default=None)
     if worst is None or result_name(worst) not in condition.words:
         return ""
-    return f"{condition.probe} is {result_name(worst)} ({worst.headline})"
+    return worst.headline

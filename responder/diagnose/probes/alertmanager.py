@@ -5,10 +5,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated, Final
-from urllib.parse import quote, urlencode
-
-import msgspec
+from typing import Final
+from urllib.parse import urlencode
 
 from responder.diagnose.contract import ProbeContext, ProbeKind, ProbeQuestion, ProbeTools
 from responder.diagnose.make_finding import answer, span, unreachable
@@ -20,6 +18,7 @@ from responder.model.redaction import redact
 from responder.model.rule import ProbeSpec
 from responder.model.text import number_of, sanitize_line
 from responder.outgoing import UnreachableError
+from responder.outgoing.alertmanager_api import ALERTS, SILENCE, GettableAlert, GettableSilence, silence_path
 from responder.outgoing.json_api import NoAnswerError, fetch
 
 _CAP: Final = 2 * 1024 * 1024
@@ -50,34 +49,6 @@ class AlertmanagerQuery:
     urls: tuple[str, ...]
     shared: Mapping[str, str]
     own: Mapping[str, str]
-
-
-# https://github.com/prometheus/alertmanager/blob/main/api/v2/openapi.yaml
-class _State(msgspec.Struct, rename="camel"):
-    state: str
-    silenced_by: list[str] = []
-    inhibited_by: list[str] = []
-
-
-class _Alert(msgspec.Struct, rename="camel"):
-    fingerprint: str
-    status: _State
-    labels: dict[str, str] = {}
-
-    @property
-    def name(self) -> str:
-        return self.labels.get("alertname", "") or "alert without a name"
-
-
-class _Silence(msgspec.Struct, rename="camel"):
-    id: str
-    ends_at: Annotated[datetime, msgspec.Meta(tz=True)]
-    created_by: str = ""
-    comment: str = ""
-
-
-_ALERTS = msgspec.json.Decoder(list[_Alert])
-_SILENCE = msgspec.json.Decoder(_Silence)
 
 
 def check(spec: AlertmanagerSpec) -> tuple[str, ...]:
@@ -138,7 +109,7 @@ def run(question: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> Findi
             continue
         took = tools.clock.monotonic() - began
         fact = in_words(wire.shared, around, silences, tools.clock.now())
-        lines = [f"{each.name}: {each.status.state}" for alerts in around.values() for each in alerts]
+        lines = [f"{_name(each)}: {each.status.state}" for alerts in around.values() for each in alerts]
         return answer(question, Verdict.OK, fact, detail="\n".join(lines[:50]), duration=took, judged=False)
     took = tools.clock.monotonic() - began
     if isinstance(failed, UnreachableError):
@@ -146,33 +117,41 @@ def run(question: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> Findi
     return answer(question, Verdict.UNKNOWN, f"Alertmanager: {failed} after {span(took)}", duration=took)
 
 
-def _around(wire: AlertmanagerQuery, url: str, until: Deadline, tools: ProbeTools) -> dict[str, list[_Alert]]:
+def _around(wire: AlertmanagerQuery, url: str, until: Deadline, tools: ProbeTools) -> dict[str, list[GettableAlert]]:
     """Return the other alerts by the first label that they share with the subject."""
     seen: set[str] = set()
-    around: dict[str, list[_Alert]] = {}
+    around: dict[str, list[GettableAlert]] = {}
     for label, value in wire.shared.items():
         query = urlencode({"filter": _matcher(label, value)})
-        found = fetch(tools.outgoing, f"{url}/api/v2/alerts?{query}", _ALERTS, until, _CAP)
+        found = fetch(tools.outgoing, f"{url}/api/v2/alerts?{query}", ALERTS, until, _CAP)
         new = [each for each in found if each.fingerprint not in seen and not _is_own(each, wire.own)]
         seen |= {each.fingerprint for each in found}
         around[label] = new
     return around
 
 
-def _is_own(alert: _Alert, own: Mapping[str, str]) -> bool:
-    """Return True for the alert of the page itself: its name and all labels that are known of it are equal."""
-    known = {key: value for key, value in alert.labels.items() if key in own and key not in _REWRITTEN}
-    return alert.name == own.get("alertname") and all(own[key] == value for key, value in known.items())
+def _is_own(alert: GettableAlert, own: Mapping[str, str]) -> bool:
+    """Return True for the alert of the page itself: its name and all labels that are known of it are equal.
+
+    A label may also have the value of another one of the alert: the subject has ``exported_pod`` as ``pod``.
+    """
+    known = [key for key in alert.labels if key in own and key not in _REWRITTEN]
+    return alert.name == own.get("alertname", "") and all(own[key] in alert.labels.values() for key in known)
 
 
-def _silences(around: Mapping[str, Sequence[_Alert]], url: str, until: Deadline, tools: ProbeTools) -> list[_Silence]:
+def _silences(
+    around: Mapping[str, Sequence[GettableAlert]], url: str, until: Deadline, tools: ProbeTools
+) -> list[GettableSilence]:
     ids = dict.fromkeys(each for alerts in around.values() for alert in alerts for each in alert.status.silenced_by)
-    paths = [f"{url}/api/v2/silence/{quote(each, safe='')}" for each in list(ids)[:_MOST_SILENCES]]
-    return [fetch(tools.outgoing, path, _SILENCE, until, _CAP) for path in paths]
+    paths = [url + silence_path(each) for each in list(ids)[:_MOST_SILENCES]]
+    return [fetch(tools.outgoing, path, SILENCE, until, _CAP) for path in paths]
 
 
 def in_words(
-    shared: Mapping[str, str], around: Mapping[str, Sequence[_Alert]], silences: Sequence[_Silence], now: datetime
+    shared: Mapping[str, str],
+    around: Mapping[str, Sequence[GettableAlert]],
+    silences: Sequence[GettableSilence],
+    now: datetime,
 ) -> str:
     """Return the other alerts in one sentence: firing ones by what they share, then those that are suppressed."""
     firing = {label: [each for each in alerts if each.status.state != "suppressed"] for label, alerts in around.items()}
@@ -195,13 +174,17 @@ def in_words(
     return text
 
 
-def _names(alerts: Sequence[_Alert]) -> str:
-    counts = Counter(sanitize_line(each.name, 60) for each in alerts)
+def _name(alert: GettableAlert) -> str:
+    return alert.name or "alert without a name"
+
+
+def _names(alerts: Sequence[GettableAlert]) -> str:
+    counts = Counter(sanitize_line(_name(each), 60) for each in alerts)
     shown = [f"{name} ({count})" if count > 1 else name for name, count in counts.most_common(_NAMED)]
     return ", ".join(shown) + (f" and {len(counts) - _NAMED} more" if len(counts) > _NAMED else "")
 
 
-def _by(silences: Sequence[_Silence], now: datetime) -> str:
+def _by(silences: Sequence[GettableSilence], now: datetime) -> str:
     last = max(silences, key=lambda each: each.ends_at, default=None)
     if last is None:
         return ""

@@ -2,15 +2,14 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Annotated, TypeVar
-from urllib.parse import quote
+from typing import TypeVar
 
 import msgspec
 
 from responder.model.clock import Clock, Deadline
 from responder.model.text import sanitize_line
 from responder.outgoing import Outgoing, UnreachableError
+from responder.outgoing.alertmanager_api import ALERTS, SILENCE, GettableAlert, Time, silence_path
 from responder.outgoing.json_api import NoAnswerError, fetch
 from responder.triage.reconcile import AlertmanagerUnavailable, AlertmanagerView, ListedAlert, Silence
 
@@ -21,21 +20,7 @@ CAP = 32 * 1024 * 1024
 #: Silences that are fetched per Alertmanager.
 MOST_SILENCES = 20
 
-# https://github.com/prometheus/alertmanager/blob/main/api/v2/openapi.yaml
-_Time = Annotated[datetime, msgspec.Meta(tz=True)]
 _Shape = TypeVar("_Shape")
-
-
-class _State(msgspec.Struct, rename="camel"):
-    state: str
-    silenced_by: list[str] = []
-    inhibited_by: list[str] = []
-
-
-class _Alert(msgspec.Struct, rename="camel"):
-    fingerprint: str
-    status: _State
-    labels: dict[str, str] = {}
 
 
 class _Cluster(msgspec.Struct, rename="camel"):
@@ -43,20 +28,11 @@ class _Cluster(msgspec.Struct, rename="camel"):
 
 
 class _Status(msgspec.Struct, rename="camel"):
-    uptime: _Time
+    uptime: Time
     cluster: _Cluster
 
 
-class _Silence(msgspec.Struct, rename="camel"):
-    id: str
-    ends_at: _Time
-    created_by: str = ""
-    comment: str = ""
-
-
 _STATUS = msgspec.json.Decoder(_Status)
-_ALERTS = msgspec.json.Decoder(list[_Alert])
-_SILENCE = msgspec.json.Decoder(_Silence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +48,9 @@ class AlertmanagerClient:
         server = sanitize_line(url.rstrip("/"), 200)
         try:
             status = self._get(url, "/api/v2/status", _STATUS, deadline)
-            alerts = self._get(url, "/api/v2/alerts", _ALERTS, deadline)
+            alerts = self._get(url, "/api/v2/alerts", ALERTS, deadline)
             ours = [alert for alert in alerts if alert.fingerprint in fingerprints]
-            names = {alert.fingerprint: alert.labels.get("alertname", "") for alert in alerts}
+            names = {alert.fingerprint: alert.name for alert in alerts}
             silences = self._silences(url, {each for alert in ours for each in alert.status.silenced_by}, deadline)
         except (UnreachableError, NoAnswerError) as error:
             return AlertmanagerUnavailable(server, str(error))
@@ -90,7 +66,7 @@ class AlertmanagerClient:
     def _silences(self, url: str, ids: Iterable[str], deadline: Deadline) -> list[Silence]:
         found = []
         for number in sorted(ids)[:MOST_SILENCES]:
-            silence = self._get(url, f"/api/v2/silence/{quote(number, safe='')}", _SILENCE, deadline)
+            silence = self._get(url, silence_path(number), SILENCE, deadline)
             found.append(Silence(id=silence.id, who=silence.created_by, until=silence.ends_at, comment=silence.comment))
         return found
 
@@ -98,12 +74,12 @@ class AlertmanagerClient:
         return fetch(self.outgoing, url.rstrip("/") + path, shape, deadline, CAP)
 
 
-def _listed(alert: _Alert, names: dict[str, str]) -> ListedAlert:
+def _listed(alert: GettableAlert, names: dict[str, str]) -> ListedAlert:
     inhibitors = tuple(names.get(each) or each for each in alert.status.inhibited_by)
     silences = tuple(alert.status.silenced_by)
     which = next(
         (f"{each} {alert.labels[each]}" for each in ("instance", "pod", "service") if each in alert.labels), ""
     )
-    name = " ".join(filter(None, (alert.labels.get("alertname", ""), f"({which})" if which else "")))
+    name = " ".join(filter(None, (alert.name, f"({which})" if which else "")))
     suppressed = alert.status.state == "suppressed"
     return ListedAlert(suppressed=suppressed, silences=silences, inhibitors=inhibitors, name=name)

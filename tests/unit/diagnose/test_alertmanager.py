@@ -10,6 +10,8 @@ from responder.diagnose.contract import ProbeContext, Sources
 from responder.diagnose.probes import PROBES
 from responder.diagnose.probes.alertmanager import AlertmanagerSpec
 from responder.model.finding import Verdict
+from responder.triage.subject import subject
+from tests.support.builders import a_book
 from tests.support.faulty import refused_address
 from tests.unit.diagnose.conftest import Canned, Look, a_probe, a_scene
 
@@ -47,6 +49,16 @@ def test_other_alerts_are_grouped_by_what_they_share(canned: Canned, run: Look) 
         "/api/v2/alerts?filter=node%3D%22n1%22",
         "/api/v2/alerts?filter=namespace%3D%22butterfly%22",
     ]
+
+
+def test_the_alert_itself_is_not_counted_where_an_exporter_reports_it(canned: Canned, run: Look) -> None:
+    """The subject takes the labels of the series (``exported_pod``); the alert still counts as the page's own."""
+    labels: Any = {"alertname": "ServiceDown", "namespace": "butterfly", "pod": "exporter-1", "exported_pod": "plato-1"}
+    labels |= {"exported_service": "plato", "service": "exporter"}
+    about = dataclasses.replace(scene(f"http://{canned.address}"), subject=subject(labels, a_book()))
+    canned.body = json.dumps([an_alert(1, **labels), an_alert(2, **labels | {"exported_pod": "plato-2"})]).encode()
+    (finding,) = run("alertmanager", AlertmanagerSpec(by=("namespace",)), about)
+    assert finding.headline.endswith("1 other alert firing: namespace butterfly: ServiceDown")
 
 
 def test_silences_and_inhibitions_are_named(canned: Canned, run: Look) -> None:

@@ -55,14 +55,14 @@ def test_all_findings_of_a_turn_must_be_made() -> None:
     assert matching_adjustment([both], (BAD,)) is None
     assert matching_adjustment([both], (BAD, dns)) == (
         both,
-        "health is bad (plato: refused) and dns is ok (plato: 1 address)",
+        "plato: refused and plato: 1 address",
     )
 
 
 def test_the_first_turn_that_applies_is_taken() -> None:
     """Turns are read from the top, as rules are."""
     first, second = a_turn("P1", "bad"), a_turn("P4", "bad", "ok")
-    assert matching_adjustment([first, second], (BAD,)) == (first, "health is bad (plato: refused)")
+    assert matching_adjustment([first, second], (BAD,)) == (first, "plato: refused")
     found = matching_adjustment([first, second], (OK,))
     assert found is not None
     assert found[0] is second
