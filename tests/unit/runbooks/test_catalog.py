@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from responder.rulebook.file_state import file_states
-from responder.runbooks.catalog import anchors, read, sections
+from responder.runbooks.catalog import anchors, read
+from responder.runbooks.markdown import read as read_markdown
 
 ANCHORS = [
     ("# Service down", "service-down"),
@@ -31,7 +32,7 @@ def test_a_heading_gets_githubs_anchor(markdown: str, anchor: str) -> None:
 
 def test_headings_of_one_name_are_numbered() -> None:
     """Repeated headings have distinct anchors."""
-    found = sections("# Step\n\n## Step\n\n## Step 1\n\n## Step\n")
+    found = read_markdown("# Step\n\n## Step\n\n## Step 1\n\n## Step\n").headings
     assert [each.anchor for each in found] == ["step", "step-1", "step-1-1", "step-2"]
     assert [(each.level, each.line) for each in found] == [(1, 1), (2, 3), (2, 5), (2, 7)]
 
