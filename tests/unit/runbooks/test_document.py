@@ -195,7 +195,7 @@ def test_attributes_are_read_in_both_forms(info: str, expected: InfoString) -> N
     ],
 )
 def test_malformed_attributes_are_kept_with_their_problem(info: str) -> None:
-    """What cannot be read for certain is never taken for a tag."""
+    """An attribute that cannot be read for certain is never taken for a tag."""
     found = parse_info(info)
     assert found.problem
     assert found.attributes == {}
