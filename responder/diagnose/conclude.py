@@ -62,13 +62,15 @@ _LIMITS = re.compile(r" \((?:warning|critical) [<>] [^)]*\)")
 def conclude(findings: Iterable[Finding], subject: Subject) -> Conclusion:
     """Return the conclusion of the findings about ``subject``. Parts without content are empty."""
     ranked = worst_first(findings)
-    clues = tuple(finding.clue for finding in ranked if finding.clue is not None)
+    with_clues = tuple(finding for finding in ranked if finding.clue is not None)
+    clues = tuple(finding.clue for finding in with_clues if finding.clue is not None)
     ranked = tuple(finding for finding in ranked if finding.clue is None)
     changes = [finding for finding in ranked if finding.probe == RECENT_CHANGES]
     certain = [finding for finding in changes if finding.verdict in {Verdict.OK, Verdict.BAD}]
     # A change has its own part; it counts as unknown only if the probe failed.
     others = tuple(finding for finding in ranked if finding not in certain)
-    if any(clue.role is not Role.UNSEEN for clue in clues):
+    read = any(_is_of_cluster(finding) for finding in with_clues)
+    if read:
         others = tuple(finding for finding in others if not _is_twin_without_data(finding))
     well = [finding for finding in others if finding.verdict is Verdict.OK]
     known = explain(clues)
@@ -76,7 +78,7 @@ def conclude(findings: Iterable[Finding], subject: Subject) -> Conclusion:
     likely, evidence = _cause(known, bad)
     fine = [each.says for each in (() if _pods_suffer(known) else known.fine) if each.says not in likely]
     ruled_out = _ruled_out(_looked_at(others, known, subject), subject)
-    code = _code(known, clues)
+    code = _code(known, read=read)
     return Conclusion(
         code=code,
         brief=_brief(known.cause, subject) if known.cause else "",
@@ -84,12 +86,17 @@ def conclude(findings: Iterable[Finding], subject: Subject) -> Conclusion:
         chain=_chain(known, subject),
         evidence=evidence,
         first_step=_step(code, known),
-        changed=_joined(*(each.says for each in known.changes)) or _unchanged(known, certain, subject),
+        changed=_changes(known, certain, subject, read=read),
         ruled_out=_joined(*fine, ruled_out, by=" · "),
         unknown=_joined(*(each.says for each in known.unseen), _unknown(others, subject)),
         seen=_joined(*_facts(known), *(_without_subject(finding, subject) for finding in well if not finding.judged)),
         signature=signature_of(known, subject),
     )
+
+
+def _is_of_cluster(finding: Finding) -> bool:
+    """Return True for something that was seen in the cluster."""
+    return finding.kind in _INVESTIGATIONS and finding.clue is not None and finding.clue.role is not Role.UNSEEN
 
 
 def _is_twin_without_data(finding: Finding) -> bool:
@@ -120,14 +127,17 @@ def _cause(known: Explanation, bad: str) -> tuple[str, str]:
     return (bad, nothing) if bad else (nothing, "")
 
 
-def _code(known: Explanation, clues: Sequence[Clue]) -> str:
-    """Return the code of the cause, else of the first symptom, else of the newest change before the alert."""
+def _code(known: Explanation, *, read: bool) -> str:
+    """Return the code of the cause, else of the first symptom, else of the newest change before the alert.
+
+    ``read`` is True if the cluster was read: then there is a code for nothing at all.
+    """
     if known.cause is not None:
         return known.cause.code
     before = [each for each in known.changes if each.code in CODES]
     if found := (*known.symptoms, *before):
         return found[0].code
-    return NONE if any(each.role is not Role.UNSEEN for each in clues) else ""
+    return NONE if read else ""
 
 
 def _chain(known: Explanation, subject: Subject) -> str:
@@ -212,6 +222,15 @@ def _looked_at(findings: Sequence[Finding], known: Explanation, subject: Subject
         or each.verdict is not Verdict.OK
         or (each.duration < _SLOW_SECONDS and not (doubt and _is_about(each, subject)))
     )
+
+
+def _changes(known: Explanation, certain: Sequence[Finding], subject: Subject, *, read: bool) -> str:
+    """Return the changes that clues tell, and what the probe of changes found where the cluster was not read.
+
+    Without any it is what that probe found, unless the cluster itself says that there was no rollout.
+    """
+    rollout = _changed(certain[0], subject) if certain and not read and certain[0].verdict is Verdict.BAD else ""
+    return _joined(rollout, *(each.says for each in known.changes)) or _unchanged(known, certain, subject)
 
 
 def _unchanged(known: Explanation, certain: Sequence[Finding], subject: Subject) -> str:

@@ -79,7 +79,8 @@ class Settings:
     loki_url: str = _setting("", "Loki that loki probes query")
     loki_token: Secret = _setting(Secret(""), "bearer token for Loki; no other address gets it")
     loki_tenant: str = _setting("", "tenant of Loki, sent as X-Scope-OrgID; several: a|b")
-    grafana_url: str = _setting("", "Grafana, for links to logs")
+    grafana_url: str = _setting("", "Grafana, for links to logs and for grafana probes")
+    grafana_token: Secret = _setting(Secret(""), "service account token for Grafana; no other address gets it")
     group_interval: int = _setting(
         300,
         "longest group_interval of the Alertmanager routes to responder, in seconds",
@@ -177,6 +178,7 @@ class Settings:
         servers = {url: self.credentials("alertmanager") for urls in self.alertmanager_url.values() for url in urls}
         servers[self.prometheus_url] = self.credentials("prometheus")
         servers[self.loki_url] = Credentials(token=self.loki_token)
+        servers[self.grafana_url] = Credentials(token=self.grafana_token)
         return {url: given for url, given in servers.items() if url and given != Credentials()}
 
     def origin(self, variable: str) -> str:

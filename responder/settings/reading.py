@@ -159,8 +159,10 @@ def _joint_problems(settings: Settings) -> Iterator[str]:
         yield from kind.problems(settings.of_channels)
     yield from _credential_problems(settings, "prometheus", (settings.prometheus_url,))
     yield from _credential_problems(settings, "alertmanager", chain(*settings.alertmanager_url.values()))
-    if settings.loki_token.reveal() and not settings.loki_url:
-        yield "RESPONDER_LOKI_TOKEN needs RESPONDER_LOKI_URL: the token goes to no other address"
+    for name in ("loki", "grafana"):
+        if settings.value(f"{name}_token").reveal() and not settings.value(f"{name}_url"):
+            variable = env_name(name)
+            yield f"{variable}_TOKEN needs {variable}_URL: the token goes to no other address"
     if settings.alertmanager_url and settings.reconcile_grace <= settings.group_interval:
         yield (
             f"RESPONDER_RECONCILE_GRACE is {settings.reconcile_grace}: write more than"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from responder.diagnose.contract import ProbeContext, Sources
 from responder.diagnose.probes.alertmanager import AlertmanagerSpec
 from responder.diagnose.probes.dns import DnsSpec
+from responder.diagnose.probes.grafana import GrafanaSpec
 from responder.diagnose.probes.http import HttpSpec
 from responder.diagnose.probes.kubernetes import KubernetesSpec
 from responder.diagnose.probes.loki import LokiSpec
@@ -147,6 +148,13 @@ CASES: dict[str, Case] = {
         asks_with_labels=True,
         any_subject=True,
     ),
+    "grafana": Case(
+        at=lambda _address: GrafanaSpec(),
+        hostile=GrafanaSpec(),
+        wrong=((GrafanaSpec(tags=()), "empty"), (GrafanaSpec(window="soon"), "duration")),
+        answered={},
+        any_subject=True,
+    ),
 }
 
 
@@ -157,5 +165,7 @@ def a_scene(address: str, pod: str = "plato-0", name: str = "plato") -> ProbeCon
         services={"plato": a_service("plato", health=f"http://{address}/actuator/health")},
         prometheus_url=f"http://{address}",
         cluster=True,
-        sources=Sources(alertmanager={"": (f"http://{address}",)}, loki=f"http://{address}"),
+        sources=Sources(
+            alertmanager={"": (f"http://{address}",)}, loki=f"http://{address}", grafana=f"http://{address}"
+        ),
     )

@@ -5,6 +5,7 @@ from typing import Any
 from responder.diagnose.contract import ProbeKind
 from responder.diagnose.probes.alertmanager import KIND as ALERTMANAGER
 from responder.diagnose.probes.dns import KIND as DNS
+from responder.diagnose.probes.grafana import KIND as GRAFANA
 from responder.diagnose.probes.http import KIND as HTTP
 from responder.diagnose.probes.kubernetes import KIND as KUBERNETES
 from responder.diagnose.probes.loki import KIND as LOKI
@@ -21,4 +22,5 @@ PROBES: dict[str, ProbeKind[Any]] = {
     "kubernetes": KUBERNETES,
     "alertmanager": ALERTMANAGER,
     "loki": LOKI,
+    "grafana": GRAFANA,
 }

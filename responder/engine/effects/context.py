@@ -109,7 +109,8 @@ class DecisionContext:
 
         Cached, since triage needs to know which probes can run and diagnosis runs them a moment later.
         """
-        began = began if self.cluster else None  # without a cluster alerts of any age share a plan
+        # Where nothing asks what changed before the alert, alerts of any age share a plan.
+        began = began if self.cluster or self.sources.grafana else None
         about = subject.service, subject.namespace, subject.name, sorted(subject.values.items())
         key = repr((names, about, began))
         planned = self._plans.get(key)

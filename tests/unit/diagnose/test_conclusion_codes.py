@@ -13,7 +13,10 @@ from responder.model.conclusion_codes import CODES, closest, is_known
 from responder.model.finding import Finding, Verdict
 from tests.support.builders import a_finding, a_subject
 
-LOOKS = sorted(Path("responder/diagnose/cluster/causes").glob("*.py"))
+#: The looks at a cluster, and the probes: one of Grafana gives a clue, too.
+LOOKS = sorted(
+    path for folder in ("cluster/causes", "probes") for path in Path("responder/diagnose", folder).glob("*.py")
+)
 #: Codes of clues that never explain an alert.
 CONTEXT = {
     *("change-none", "change-after", "node-ready", "node-cordoned", "pods-ready", "rollout-under-way", "unseen"),
