@@ -8,6 +8,7 @@ import socket
 import ssl
 import threading
 import time
+import tracemalloc
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,6 +26,7 @@ from responder.model.rule import ProbeSpec
 from responder.model.secret import Secret
 from responder.outgoing import Outgoing
 from responder.outgoing.kubernetes import ApiServer, ClusterAccess
+from responder.standins.server import Call, Reply, StandIn
 from tests.contracts.probe_cases import CASES, a_scene
 from tests.support.faulty import Fault, faulty, refused_address
 
@@ -117,6 +119,51 @@ def test_a_probe_answers_in_time_whatever_the_other_side_does(kind: str, fault: 
             assert finding.verdict is case.answered.get(fault, Verdict.UNKNOWN), finding
             assert (finding.probe, finding.kind) == (f"{kind}-probe", kind)
             holds(finding)
+
+
+#: Answers that say nothing about what was asked. Of Kubernetes, which speaks TLS, see test_kubernetes.py.
+ANSWERS = {
+    "redirect": Reply(302, b"", {"Location": "/elsewhere"}),
+    **{str(code): Reply(code, b"{}", {"Retry-After": "60"}) for code in (401, 403, 404, 410, 429, 500)},
+    "html": Reply(200, b"<html><body>Please log in</body></html>", {"Content-Type": "text/html"}),
+    "40 MB": Reply(200, b'{"status": "UP", "data": "' + b" " * 40_000_000 + b'"}'),
+}
+#: Kinds that speak HTTP without TLS.
+OVER_HTTP = sorted(name for name, kind in PROBES.items() if kind.opening.isupper())
+#: Bytes that an answer may cost, however long it is: the largest cap is 2 MiB.
+MOST_MEMORY = 10 * 1024 * 1024
+
+
+class Same(StandIn):
+    """A server with one answer."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__()
+        self.reply = reply
+
+    def answer(self, _call: Call) -> Reply:
+        """Return it."""
+        return self.reply
+
+
+@pytest.mark.parametrize("kind", OVER_HTTP)
+@pytest.mark.parametrize("name", ANSWERS)
+def test_an_answer_of_something_else_is_never_good_news(kind: str, name: str, tools: ProbeTools) -> None:
+    """A refusal, a login page, a redirect (not followed) or 40 MB is no evidence that all is well, and costs little."""
+    with Same(ANSWERS[name]) as server:
+        address = f"127.0.0.1:{server.port}"
+        (question,) = PROBES[kind].questions(a_probe(kind, CASES[kind].at(address)), a_scene(address))
+        tracemalloc.start()
+        try:
+            finding, took = run(question, tools)
+            assert tracemalloc.get_traced_memory()[1] < MOST_MEMORY
+        finally:
+            tracemalloc.stop()
+        assert took < BUDGET + SLACK
+        # The target of an http probe is the server itself, and a refusal its answer.
+        assert finding.verdict in ({Verdict.BAD, Verdict.UNKNOWN} if kind == "http" else {Verdict.UNKNOWN}), finding
+        holds(finding)
+        assert not any("elsewhere" in call.path for call in server.calls)
 
 
 @kinds
