@@ -34,7 +34,7 @@ def _finding(question: ProbeQuestion, word: str) -> Finding:
         kind=question.kind,
         target=question.target,
         verdict=Verdict.BAD if warning else Verdict(word),
-        headline=f"{question.target}: {word} (assumed)",
+        headline=f"{question.target}: {question.probe} is {word} (assumed)",
         query=question.query,
         warning=warning,
     )

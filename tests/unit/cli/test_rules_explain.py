@@ -246,7 +246,7 @@ def test_it_says_what_findings_would_make_of_it() -> None:
     assert "waits up to 8 s for probes" in text
     found = _element(*SHORT_OF_REPLICAS, "--finding", "replicas-ready=bad", "--finding", "health=bad")
     assert (found["severity"], found["findings"]["severity"], found["page"]) == ("P3", "P1", True)
-    assert "raised from P3 to P1 because replicas-ready is bad" in found["findings"]["reason"]
+    assert "raised from P3 to P1 because plato: replicas-ready is bad" in found["findings"]["reason"]
     assert found["route"] == ["slack", "pagerduty"]
     assert found["title"].startswith("[P1] plato has fewer replicas")
 
