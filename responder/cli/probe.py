@@ -108,7 +108,7 @@ def run(*, name: str, labels: tuple[str, ...], timeout: float, output: str) -> N
 
 def _planned(name: str, labels: tuple[str, ...]) -> "tuple[ProbeQuestion, ...]":
     """Return the questions of a probe. Raises FatalError for an unknown probe or a label that is no NAME=VALUE."""
-    from responder.rulebook.suggestions import nearest
+    from responder.model.suggestions import nearest
     from responder.triage.subject import subject
 
     given = dict(each.split("=", 1) for each in labels if "=" in each)

@@ -13,8 +13,8 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from responder.checked_file import read_file, repository_of
 from responder.model.problem import InvalidRules, Position, Problem
+from responder.model.suggestions import nearest
 from responder.rulebook.field_types import StrictModel
-from responder.rulebook.suggestions import nearest
 from responder.rulebook.validate import explain
 from responder.rulebook.yaml.builder import Path as Keys
 from responder.rulebook.yaml.reader import Document, read

@@ -8,11 +8,11 @@ from typing import Final
 
 from responder.model.problem import InvalidRules, Level, Problem
 from responder.model.rule import RuleBook
+from responder.model.suppressions import silence
 from responder.rulebook.assemble import assemble
 from responder.rulebook.checks import ADVICE
 from responder.rulebook.load import gather, required
 from responder.rulebook.rule_files import RuleFiles, RuleReferences
-from responder.rulebook.suppressions import silence
 from responder.rulebook.yaml.reader import no_collection
 
 
@@ -59,5 +59,5 @@ def _examine(folder: Path | str, around: RuleReferences, today: date, within: Pa
     if not APART.issuperset(problem.code for problem in problems):
         return LintResult(problems, None, lines)
     found = {problem for check in ADVICE.values() for problem in check(rule_files, around)}
-    left = silence(sorted(found), rule_files.documents, ADVICE, today)
+    left = silence(sorted(found), lines, ADVICE, today)
     return LintResult(tuple(sorted({*problems, *left})), None if problems else rule_files, lines)

@@ -9,9 +9,9 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from responder.model.problem import Problem
+from responder.model.suggestions import Suggestions, nearest
 from responder.rulebook import schema
 from responder.rulebook.field_types import StrictModel
-from responder.rulebook.suggestions import Suggestions, nearest
 from responder.rulebook.team_schema import ContactShape, TeamShape
 from responder.rulebook.template_schema import TemplateShape
 from responder.rulebook.yaml.builder import Path

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from responder.cli.preview import Probe
 from responder.diagnose.contract import ProbeQuestion
 from responder.model.finding import Finding, Verdict
-from responder.rulebook.suggestions import nearest
+from responder.model.suggestions import nearest
 
 
 def answering(given: Mapping[str, str]) -> Probe:

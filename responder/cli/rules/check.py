@@ -4,10 +4,15 @@ import gc
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from responder.cli.errors import FAILED, MISUSED, named_failures
+
+if TYPE_CHECKING:
+    from responder.cli.findings import Findings
+    from responder.rulebook.lint import LintResult
 
 FORMATS = ("text", "json", "sarif", "github")
 
@@ -42,7 +47,7 @@ def check(
         _explain(code)
         return
     from responder.bootstrap import examine_rules, settings_from_environment
-    from responder.cli.rules import findings
+    from responder.cli.findings import WRITERS
     from responder.rulebook.yaml.reader import no_collection
 
     if folder is None:
@@ -59,15 +64,43 @@ def check(
         with named_failures():
             links = dead_links(found.rule_files, settings_from_environment())
         found = replace(found, problems=tuple(sorted((*found.problems, *links))))
-    click.echo(findings.WRITERS[output](found, folder))
+    click.echo(WRITERS[output](findings_of(found, folder)))
     if any(problem.code == "no-rules" for problem in found.problems):
         sys.exit(MISUSED)
     sys.exit(FAILED if found.errors or (strict and found.problems) else 0)
 
 
-def _explain(code: str) -> None:
+def findings_of(found: "LintResult", folder: Path) -> "Findings":
+    """Return the problems of rule files in the form of the output formats."""
+    from responder.cli.findings import Findings
+    from responder.model.problem import Problem
+    from responder.model.text import number_of
     from responder.rulebook.check_pages import CODES, page
-    from responder.rulebook.suggestions import nearest
+
+    def path(problem: Problem) -> str:
+        if problem.code == "no-rules":
+            return folder.as_posix()
+        return (folder / Path(problem.position.path).name).as_posix()
+
+    passed, rules = "", None
+    if found.rule_files is not None and not found.errors:
+        rule_files, rules = found.rule_files, len(found.rule_files.rules)
+        counts = {"rule": rules, "probe": len(rule_files.probes), "service": len(rule_files.services)}
+        said = ", ".join(number_of(count, word) for word, count in counts.items())
+        passed = f"{said}, revision {rule_files.revision[:12]}"
+    return Findings(
+        found.problems,
+        found.lines or {},
+        page=lambda code: page(code) if code in CODES else "",
+        path=path,
+        passed=passed,
+        keys={"rules": rules},
+    )
+
+
+def _explain(code: str) -> None:
+    from responder.model.suggestions import nearest
+    from responder.rulebook.check_pages import CODES, page
 
     if code not in CODES:
         raise click.BadParameter(f"unknown code '{code}': {nearest(code, CODES)}", param_hint="--explain")

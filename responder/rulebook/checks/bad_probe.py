@@ -24,9 +24,9 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from responder.model.problem import Problem
+from responder.model.suggestions import Suggestions
 from responder.rulebook.rule_files import Entry, RuleFiles, RuleReferences
 from responder.rulebook.schema import ProbeShape
-from responder.rulebook.suggestions import Suggestions
 from responder.rulebook.validate import explain
 
 

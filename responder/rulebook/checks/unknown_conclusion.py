@@ -28,9 +28,9 @@ from collections.abc import Iterator
 
 from responder.model.conclusion_codes import CODES, NONE, is_known
 from responder.model.problem import Problem
+from responder.model.suggestions import Suggestions
 from responder.rulebook.rule_files import Entry, RuleFiles, RuleReferences
 from responder.rulebook.schema import Defaults, RuleShape
-from responder.rulebook.suggestions import Suggestions
 
 
 def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:

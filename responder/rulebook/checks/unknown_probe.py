@@ -16,9 +16,9 @@ Good:
 from collections.abc import Iterator
 
 from responder.model.problem import Problem
+from responder.model.suggestions import Suggestions
 from responder.rulebook.rule_files import Entry, RuleFiles, RuleReferences
 from responder.rulebook.schema import Defaults, RuleShape
-from responder.rulebook.suggestions import Suggestions
 from responder.rulebook.yaml.builder import Path
 
 

@@ -21,9 +21,9 @@ Good:
 from collections.abc import Iterator
 
 from responder.model.problem import Problem
+from responder.model.suggestions import Suggestions
 from responder.rulebook.defaults import runbook_positions
 from responder.rulebook.rule_files import RuleFiles, RuleReferences
-from responder.rulebook.suggestions import Suggestions
 
 
 def check(rule_files: RuleFiles, around: RuleReferences) -> Iterator[Problem]:

@@ -17,8 +17,8 @@ Good:
 from collections.abc import Iterator
 
 from responder.model.problem import Problem
+from responder.model.suggestions import Suggestions
 from responder.rulebook.rule_files import RuleFiles, RuleReferences
-from responder.rulebook.suggestions import Suggestions
 
 
 def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:

@@ -19,8 +19,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from responder.model.problem import Problem
+from responder.model.suggestions import Suggestions
 from responder.rulebook.rule_files import Entry, RuleFiles, RuleReferences
-from responder.rulebook.suggestions import Suggestions
 
 
 def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:

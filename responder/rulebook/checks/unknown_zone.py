@@ -19,9 +19,9 @@ from collections.abc import Iterator
 from zoneinfo import available_timezones
 
 from responder.model.problem import Problem
+from responder.model.suggestions import Suggestions
 from responder.rulebook.field_types import zone
 from responder.rulebook.rule_files import RuleFiles, RuleReferences
-from responder.rulebook.suggestions import Suggestions
 
 
 def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:

@@ -14,8 +14,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from responder.bootstrap import load_rules, rule_references
+from responder.cli.findings import as_text
 from responder.cli.rules import rules
-from responder.cli.rules.findings import as_text
+from responder.cli.rules.check import findings_of
 from responder.model.problem import InvalidRules
 from responder.rulebook.cases import load_cases
 from responder.rulebook.lint import LintResult, examine
@@ -81,7 +82,7 @@ def test_the_time_is_linear_in_the_problems(tmp_path: Path, text: Callable[[int]
         begun = time.process_time()
         found = _examined(tmp_path, text(count))
         assert found.errors >= count - 1
-        as_text(found, tmp_path)
+        as_text(findings_of(found, tmp_path))
         return time.process_time() - begun
 
     few = min(seconds(500) for _ in range(2))

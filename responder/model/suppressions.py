@@ -2,19 +2,19 @@
 
     # responder: ignore CODE until=2027-01-31 reason="why it is right as it is"
 
-on the line of the problem, or on the line above it.
+on the line of the problem, or on the line above it; in Markdown it is an HTML comment, ``<!-- responder: ... -->``.
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 from responder.model.problem import Level, Position, Problem
-from responder.rulebook.suggestions import nearest
-from responder.rulebook.yaml.reader import Document
+from responder.model.suggestions import nearest
 
 _COMMENT = re.compile(r"(?:^|\s)(?P<all>#\s*responder:\s*ignore\b(?P<rest>.*))$")
+_HTML_COMMENT = re.compile(r"(?P<all><!--\s*responder:\s*ignore\b(?P<rest>.*?)-->)")
 _FORM = re.compile(r'\s+(?P<code>[a-z-]+)(?:\s+until=(?P<until>\S+))?(?:\s+reason="(?P<reason>[^"]*)")?\s*$')
 _HINT = '# responder: ignore CODE until=2027-01-31 reason="..."'
 
@@ -30,15 +30,21 @@ class Suppression:
 
 
 def silence(
-    problems: Iterable[Problem], documents: Iterable[Document], codes: Collection[str], today: date
+    problems: Iterable[Problem],
+    files: Mapping[str, Sequence[str]],
+    codes: Collection[str],
+    today: date,
+    *,
+    markdown: bool = False,
 ) -> Iterator[Problem]:
     """Yield the problems that no comment suppresses, and the problems of the comments.
 
-    ``codes`` are those that may be suppressed. A comment applies through its last day.
+    ``files`` maps their names to their lines. ``codes`` are those that may be suppressed. A comment applies through its
+    last day.
     """
     ignores: list[Suppression] = []
-    for document in documents:
-        for found in _comments(document, codes):
+    for name, lines in files.items():
+        for found in _comments(name, lines, codes, _HTML_COMMENT if markdown else _COMMENT):
             if isinstance(found, Problem):
                 yield found
             else:
@@ -67,11 +73,13 @@ def _leftover(ignores: Iterable[Suppression], used: Collection[Suppression], tod
             yield Problem(each.position, "expired-ignore", said, hint, Level.WARNING)
 
 
-def _comments(document: Document, codes: Collection[str]) -> Iterator[Suppression | Problem]:
-    for number, line in enumerate(document.lines, 1):
-        if "responder:" not in line or not (found := _COMMENT.search(line)):
+def _comments(
+    name: str, lines: Sequence[str], codes: Collection[str], comment: re.Pattern[str]
+) -> Iterator[Suppression | Problem]:
+    for number, line in enumerate(lines, 1):
+        if "responder:" not in line or not (found := comment.search(line)):
             continue
-        position = Position(document.name, number, found.start("all") + 1)
+        position = Position(name, number, found.start("all") + 1)
         alone = not line[: found.start("all")].strip()
         yield _read(found["rest"], position, (number, number + 1 if alone else number), codes)
 

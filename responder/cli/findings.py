@@ -1,9 +1,9 @@
-"""Output formats for problems of rule files: text, JSON, GitHub annotations, SARIF."""
+"""Output formats for problems of files: text, JSON, GitHub annotations, SARIF."""
 
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 import click
@@ -11,8 +11,6 @@ import click
 from responder import __version__
 from responder.model.problem import Level, Problem
 from responder.model.text import number_of
-from responder.rulebook.check_pages import CODES, page
-from responder.rulebook.lint import LintResult
 
 _WITHOUT_LINE = frozenset({"no-rules", "unreadable", "encoding", "too-big"})
 #: Maximum characters shown of a line, around the column: a file may be a single line.
@@ -20,24 +18,43 @@ _WIDEST = 160
 _COLOURS = {Level.ERROR: "red", Level.WARNING: "yellow"}
 
 
-def as_text(found: LintResult, _folder: Path) -> str:
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """Problems with what their output needs.
+
+    ``lines`` are those of each file. ``passed`` describes what was checked, for a check without errors. ``keys`` are
+    those of the JSON output beside the problems. ``page`` returns the explanation of a code, or "". ``path`` returns
+    the path of a problem's file relative to the working directory, so that a code host finds it.
+    """
+
+    problems: Sequence[Problem]
+    lines: Mapping[str, Sequence[str]]
+    page: Callable[[str], str]
+    path: Callable[[Problem], str] = lambda problem: problem.position.path
+    passed: str = ""
+    keys: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def errors(self) -> int:
+        """Number of errors."""
+        return sum(problem.level is Level.ERROR for problem in self.problems)
+
+
+def as_text(found: Findings) -> str:
     """Format as text: each problem with its source line and a caret under the column."""
-    blocks = [_block(problem, (found.lines or {}).get(problem.position.path, ())) for problem in found.problems]
+    blocks = [_block(problem, found.lines.get(problem.position.path, ())) for problem in found.problems]
     if found.problems:
         names = {problem.position.path for problem in found.problems}
         counted = Counter(problem.level for problem in found.problems)
         several = [number_of(number, level.value) for level, number in sorted(counted.items())]
         total = f"{' and '.join(several)} in {number_of(len(names), 'file')}"
         blocks.append(click.style(total, fg="red" if found.errors else "yellow", bold=True))
-    if found.rule_files is not None and not found.errors:
-        rule_files = found.rule_files
-        counts = {"rule": len(rule_files.rules), "probe": len(rule_files.probes), "service": len(rule_files.services)}
-        said = ", ".join(number_of(count, word) for word, count in counts.items())
-        blocks.append(click.style("ok", fg="green", bold=True) + f"  {said}, revision {rule_files.revision[:12]}")
+    if found.passed and not found.errors:
+        blocks.append(click.style("ok", fg="green", bold=True) + f"  {found.passed}")
     return "\n".join(blocks)
 
 
-def as_json(found: LintResult, _folder: Path) -> str:
+def as_json(found: Findings) -> str:
     """Format as JSON. Scripts rely on its keys: add, never rename."""
     listed = [
         {
@@ -51,38 +68,33 @@ def as_json(found: LintResult, _folder: Path) -> str:
         }
         for problem in found.problems
     ]
-    rules = len(found.rule_files.rules) if found.rule_files and not found.errors else None
-    return json.dumps({"problems": listed, "rules": rules}, indent=2)
+    return json.dumps({"problems": listed, **found.keys}, indent=2)
 
 
-def as_github(found: LintResult, folder: Path) -> str:
+def as_github(found: Findings) -> str:
     """Format as GitHub Actions workflow commands, escaped as in actions/toolkit, ``command.ts``."""
     return "\n".join(
-        f"::{problem.level.value} file={_property(_path(problem, folder))},line={problem.position.line},"
+        f"::{problem.level.value} file={_property(found.path(problem))},line={problem.position.line},"
         f"col={problem.position.column},title={_property(problem.code)}::{_data(_whole(problem))}"
         for problem in found.problems
     )
 
 
-def as_sarif(found: LintResult, folder: Path) -> str:
+def as_sarif(found: Findings) -> str:
     """Format as SARIF 2.1.0 (OASIS), for code hosts and editors."""
     codes = sorted({problem.code for problem in found.problems})
+    pages = {code: page for code in codes if (page := found.page(code).strip())}
     rules = [
-        {
-            "id": code,
-            "shortDescription": {"text": page(code).strip().splitlines()[0]},
-            "help": {"text": page(code).strip()},
-        }
-        for code in codes
-        if code in CODES
+        {"id": code, "shortDescription": {"text": page.splitlines()[0]}, "help": {"text": page}}
+        for code, page in pages.items()
     ]
     driver = {"name": "responder", "version": __version__, "rules": rules}
-    run = {"tool": {"driver": driver}, "results": [_result(problem, folder) for problem in found.problems]}
+    run = {"tool": {"driver": driver}, "results": [_result(problem, found.path(problem)) for problem in found.problems]}
     schema = "https://json.schemastore.org/sarif-2.1.0.json"
     return json.dumps({"$schema": schema, "version": "2.1.0", "runs": [run]}, indent=2)
 
 
-WRITERS: Mapping[str, Callable[[LintResult, Path], str]] = {
+WRITERS: Mapping[str, Callable[[Findings], str]] = {
     "text": as_text,
     "json": as_json,
     "sarif": as_sarif,
@@ -90,22 +102,15 @@ WRITERS: Mapping[str, Callable[[LintResult, Path], str]] = {
 }
 
 
-def _result(problem: Problem, folder: Path) -> dict[str, Any]:
+def _result(problem: Problem, path: str) -> dict[str, Any]:
     region = {"startLine": problem.position.line, "startColumn": problem.position.column}
-    where = {"artifactLocation": {"uri": _path(problem, folder)}, "region": region}
+    where = {"artifactLocation": {"uri": path}, "region": region}
     return {
         "ruleId": problem.code,
         "level": problem.level.value,
         "message": {"text": _whole(problem)},
         "locations": [{"physicalLocation": where}],
     }
-
-
-def _path(problem: Problem, folder: Path) -> str:
-    """Return the path relative to the working directory, so that a code host finds the file."""
-    if problem.code == "no-rules":
-        return folder.as_posix()
-    return (folder / Path(problem.position.path).name).as_posix()
 
 
 def _whole(problem: Problem) -> str:
