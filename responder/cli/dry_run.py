@@ -118,7 +118,7 @@ def _lines(shown: "Preview", *, explain: bool) -> Iterator[str]:
         yield _row("", f"not {rejected}")
     if decision.routed:
         yield _row("ROUTE", str(decision.route))
-    yield _row("RUNBOOK", str(rule.runbook or "none"))
+    yield _row("RUNBOOK", preview.runbook_of(shown))
     yield from _probes(shown)
     if shown.adjusted is not None:
         yield _row("FINDINGS", shown.adjusted.reason, **_colour(shown.adjusted.adjustment.severity.name))

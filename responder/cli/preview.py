@@ -13,6 +13,7 @@ from responder.engine import pipeline
 from responder.engine.effects.context import DecisionContext, History
 from responder.engine.pipeline import with_diagnosis
 from responder.model.alert import AlertGroup
+from responder.model.conclusion_codes import closest
 from responder.model.delivery import AdjustedSeverity, Effects, Notification
 from responder.model.finding import Finding
 from responder.model.message import OutboxMessage, OutboxRow, Request
@@ -123,6 +124,18 @@ def cut_off(count: int) -> str:
         f"{were} removed by Alertmanager's max_alerts. The decision uses the remaining alerts; a removed one may be "
         "more severe or match another rule. A truncated notification never resolves its incident"
     )
+
+
+def runbook_of(shown: Preview) -> str:
+    """Return the runbook of the conclusion that the probes led to, or of the rule, and the number of others."""
+    assert shown.effects is not None
+    assert shown.effects.decision is not None
+    rule, content = shown.effects.decision.rule, shown.effects.content
+    code = content.conclusion.code if content else ""
+    if found := closest(code, rule.runbooks):
+        return f"{found} (conclusion {code})"
+    others = f" ({len(rule.runbooks)} more by conclusion)" if rule.runbooks else ""
+    return f"{rule.runbook or 'none'}{others}"
 
 
 def _before(group: AlertGroup, notification: Notification, context: DecisionContext) -> History:

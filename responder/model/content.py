@@ -16,7 +16,7 @@ class DecisionRecord:
     is P1 to P4, ``pagerduty_severity`` one of critical, error, warning, info. ``respond_within`` and ``next_update``
     are seconds, ``respond_within`` counts from ``respond_from``; where the severity sets no time, ``response`` says
     what holds.
-    ``first_steps`` are the rule's by the code of a conclusion.
+    ``first_steps`` and ``runbooks`` are the rule's by the code of a conclusion.
     ``probes`` are the names of the probes that were started for the incident's page, ``teams`` its teams.
     ``templates`` are the severity's.
     """
@@ -43,6 +43,7 @@ class DecisionRecord:
     lead: str = ""
     escalation: str = ""
     runbook: Link | None = None
+    runbooks: Mapping[str, Link] = field(default_factory=dict)
     links: tuple[Link, ...] = ()
     rule: str
     made_by: str

@@ -245,7 +245,7 @@ class Rule:
     of its own. ``channels`` are those of the rule (``own_channels``), or of ``channels_by`` where no source of
     ``teams`` names a team. ``team_channels`` are the channels of the teams that it may notify.
     ``runbook_from`` names the annotations and labels whose link takes precedence over ``runbook``. ``first_steps``
-    replace ``first_step`` by the code of the conclusion.
+    and ``runbooks`` replace ``first_step`` and ``runbook`` by the code of the conclusion.
     """
 
     id: str
@@ -274,6 +274,7 @@ class Rule:
     team_channels: tuple[str, ...] = ()
     runbook_from: tuple[str, ...] = ()
     first_steps: Mapping[str, str] = field(default_factory=dict)
+    runbooks: Mapping[str, RunbookRef] = field(default_factory=dict)
 
     @property
     def reaches(self) -> tuple[str, ...]:

@@ -188,7 +188,6 @@ def rule_of(number: int, entry: Entry[RuleShape], rule_files: RuleFiles, windows
     action = Action(shape.action)
     tells = action is Action.NOTIFY
     runbook, runbook_from = runbook_of(shape, defaults)
-    file, _, section = runbook.partition("#")
     found = destinations_of(entry, rule_files) if tells else Destinations((), "")
     adjust = (_adjustment(each, rule_files.conditions.get((number, at), ())) for at, each in enumerate(shape.adjust))
     return Rule(
@@ -198,10 +197,11 @@ def rule_of(number: int, entry: Entry[RuleShape], rule_files: RuleFiles, windows
         symptom=shape.symptom,
         impact=shape.impact if isinstance(shape.impact, str) else "",
         service_impact=isinstance(shape.impact, ImpactFromShape),
-        runbook=RunbookRef(file, section) if file else None,
+        runbook=_runbook_ref(runbook) if runbook else None,
         runbook_from=runbook_from,
         first_step=shape.first_step,
         first_steps={**defaults.first_steps, **shape.first_steps},
+        runbooks={code: _runbook_ref(name) for code, name in {**defaults.runbooks, **shape.runbooks}.items()},
         probes=expanded(shape, defaults, rule_files.pack_lists()) if tells else (),
         channels=tuple(dict.fromkeys(found.channels)),
         own_channels=found.own,
@@ -219,6 +219,11 @@ def rule_of(number: int, entry: Entry[RuleShape], rule_files: RuleFiles, windows
         note=shape.note,
         drop_reason=shape.reason,
     )
+
+
+def _runbook_ref(name: str) -> RunbookRef:
+    file, _, section = name.partition("#")
+    return RunbookRef(file, section)
 
 
 def _adjustment(shape: AdjustShape, matchers: tuple[Matcher, ...]) -> Adjustment:

@@ -87,6 +87,8 @@ def runbook_positions(rule_files: RuleFiles) -> Iterator[tuple[str, Position]]:
                 yield named.otherwise, entry.at("runbook", "otherwise")
         elif named:
             yield named, entry.at("runbook")
+        for code, by_conclusion in entry.value.runbooks.items():
+            yield by_conclusion, entry.at("runbooks", code)
 
 
 def probes_of(rule: Entry[RuleShape], rule_files: RuleFiles) -> Iterator[tuple[str, Position]]:

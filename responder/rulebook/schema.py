@@ -268,6 +268,8 @@ _FIRST_STEPS: Final = (
     "First step by the code of the conclusion, or the beginning of codes: {crash: ..., image-tag: ...}."
 )
 
+_RUNBOOKS: Final = "Runbook by the code of the conclusion, as in first_steps: {crash: common.md#crash-loop}."
+
 _PAGES_IN: Final = "Window in which it pages, or one per severity; other severities page at any time."
 
 
@@ -313,6 +315,7 @@ class RuleShape(StrictModel):
     runbook: RunbookShape | None = Field(default=None, description=f"{_RUNBOOK} Or from an annotation.")
     first_step: Text = Field(description="First step, in one sentence.")
     first_steps: dict[Text, Text] = Field(default={}, description=_FIRST_STEPS)
+    runbooks: dict[Text, Text] = Field(default={}, description=_RUNBOOKS)
     probes: Names | None = Field(default=None, description="Probes and packs, most useful first. Default: the file's.")
     more_probes: Names = _none("Probes and packs in addition to `probes` or its default.")
     channels: Names | None = Field(default=None, description="Channels. Default: the team's, or the file's.")
@@ -381,6 +384,7 @@ class HeartbeatShape(StrictModel):
             runbook=self.runbook,
             first_step=self.first_step,
             first_steps={},
+            runbooks={},
             probes=self.probes,
             channels=self.channels,
             team=self.team,
@@ -401,6 +405,7 @@ class Defaults(StrictModel):
     owner: Text | None = Field(default=None, description="Owner of rules without `owner`.")
     runbook: Text | None = Field(default=None, description="Runbook where neither the rule nor the alert has one.")
     first_steps: dict[Text, Text] = Field(default={}, description=_FIRST_STEPS)
+    runbooks: dict[Text, Text] = Field(default={}, description=_RUNBOOKS)
 
     @model_validator(mode="after")
     def _one_default(self) -> Self:

@@ -83,15 +83,17 @@ def test_the_settings_page_lists_every_setting() -> None:
 
 
 def test_the_conclusions_page_lists_every_code() -> None:
-    """Each code that `first_steps` may name is documented with the step that it replaces."""
+    """Each code that `first_steps` and `runbooks` may name is documented with the step that it replaces."""
     rows = [f"| `{name}` | {each.short} | {each.step} | {'yes' if each.undo else ''} |" for name, each in CODES.items()]
     head = (
-        "# Conclusions\n\nThe codes of conclusions, for `first_steps` of a rule or of `defaults`:"
-        " `first_steps: {crash: Read the log., none: Ask the owner.}`.\n"
+        "# Conclusions\n\nThe codes of conclusions, for `first_steps` and `runbooks` of a rule or of `defaults`:"
+        " `first_steps: {crash: Read the log., none: Ask the owner.}`,\n"
+        "`runbooks: {crash: common-issues.md#crash-loop}`.\n"
         "The beginning of a code holds for all codes that begin with it: `crash` for `crash-memory`. The code `none`\n"
         "means that the cluster was read and nothing was found. A step of the rule takes precedence over that of the\n"
         "table, which takes precedence over the rule's `first_step`. Where *undo* says yes and a rollout of the\n"
-        "workload came at most 2 h before the alert, the step begins with going back to the previous revision.\n\n"
+        "workload came at most 2 h before the alert, the step begins with going back to the previous revision.\n"
+        "A runbook for the conclusion replaces `runbook` on the page, also where the alert has one of its own.\n\n"
         "| code | in words | first step | undo |\n|---|---|---|---|\n"
     )
     compare("conclusions.md", head + "\n".join(rows) + "\n")

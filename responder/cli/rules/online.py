@@ -1,16 +1,15 @@
 """Check of the links of rule files over the network, for ``rules check --online``."""
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable
 
 from responder import bootstrap
 from responder.cli.rules.links import LinkStatus, Verdict, check_all, of_status
 from responder.model.clock import Deadline
 from responder.model.message import Request
-from responder.model.problem import Level, Position, Problem
+from responder.model.problem import Level, Problem
 from responder.outgoing import Outgoing, UnreachableError
-from responder.rulebook.rule_files import Entry, RuleFiles
-from responder.rulebook.schema import RunbookFromShape
+from responder.rulebook.defaults import runbook_positions
+from responder.rulebook.rule_files import RuleFiles
 from responder.settings import Settings
 
 #: Time for one link, in seconds.
@@ -40,7 +39,7 @@ def _request(url: str, outgoing: Outgoing, deadline: Deadline) -> Verdict:
 
 def dead_links(rule_files: RuleFiles, settings: Settings) -> list[Problem]:
     """Return the runbooks whose page does not exist, and those that could not be requested, as warnings."""
-    places = [(url, at) for url, at in _runbooks(rule_files) if url.startswith(_WEB) and "${" not in url]
+    places = [(url, at) for url, at in runbook_positions(rule_files) if url.startswith(_WEB) and "${" not in url]
     found = request_all({url for url, _ in places}, settings)
     problems = []
     for url, at in places:
@@ -50,13 +49,3 @@ def dead_links(rule_files: RuleFiles, settings: Settings) -> list[Problem]:
         elif status is LinkStatus.UNCHECKED:
             problems.append(Problem(at, "dead-link", f"{url}: not checked: {reason}", level=Level.WARNING))
     return problems
-
-
-def _runbooks(rule_files: RuleFiles) -> Iterator[tuple[str, Position]]:
-    entries: tuple[Entry[Any], ...] = (*rule_files.rules, *rule_files.defaults)
-    for entry in entries:
-        runbook = entry.value.runbook
-        if isinstance(runbook, RunbookFromShape):
-            yield runbook.otherwise or "", entry.at("runbook", "otherwise")
-        else:
-            yield runbook or "", entry.at("runbook")

@@ -41,7 +41,11 @@ def as_json(found: Trace) -> dict[str, Any]:
         "dropped": list(decision.dropped_by),
         "owner": rule.owner or None,
         "note": rule.note or None,
-        "runbook": {"target": str(rule.runbook) if rule.runbook else None, "found": found.runbook},
+        "runbook": {
+            "target": str(rule.runbook) if rule.runbook else None,
+            "found": found.runbook,
+            "by_conclusion": {code: str(ref) for code, ref in rule.runbooks.items()},
+        },
         "probes": [
             {
                 "name": question.probe,

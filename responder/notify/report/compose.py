@@ -13,6 +13,7 @@ from responder.model.content import AlertExtract, DecisionRecord, IncidentConten
 from responder.model.finding import Conclusion, Finding, Verdict
 from responder.model.message import ClaimedMessage, OutboxMessage, OutboxRow
 from responder.model.report import MessageKind, Report, Status
+from responder.model.rule import Link
 from responder.model.text import number_of, sanitize_line
 from responder.notify.report.template import filled, template_of
 
@@ -53,6 +54,7 @@ def compose(content: IncidentContent, message: OutboxMessage, now: datetime) -> 
     resolution = message.kind in _ENDINGS
     ended_at = own.ended_at if resolution else None
     findings, conclusion = content.findings, content.conclusion
+    runbook, links = runbook_and_links(record, conclusion)
     report = Report(
         kind=message.kind,
         status=_status(message.kind, own, conclusion),
@@ -78,8 +80,8 @@ def compose(content: IncidentContent, message: OutboxMessage, now: datetime) -> 
         clock=clock(record, now),
         owner=record.owner,
         escalation=record.escalation,
-        runbook=record.runbook,
-        links=record.links,
+        runbook=runbook,
+        links=links,
         findings=findings,
         pending=() if findings or message.kind not in _OPENINGS else record.probes,
         firing=own.firing,
@@ -131,6 +133,15 @@ def without_content(row: OutboxRow) -> IncidentContent:
 def first_step(record: DecisionRecord, conclusion: Conclusion) -> str:
     """The rule's step for the conclusion, else the step that the conclusion suggests, else the rule's step."""
     return closest(conclusion.code, record.first_steps) or conclusion.first_step or record.first_step
+
+
+def runbook_and_links(record: DecisionRecord, conclusion: Conclusion) -> tuple[Link | None, tuple[Link, ...]]:
+    """The runbook for the conclusion, else that of the rule or alert, which is a link where it is another document."""
+    found = closest(conclusion.code, record.runbooks)
+    if found is None or record.runbook is None:
+        return found or record.runbook, record.links
+    other = found.href.partition("#")[0] != record.runbook.href.partition("#")[0]
+    return found, (record.runbook, *record.links) if other else record.links
 
 
 def title(record: DecisionRecord, findings: Sequence[Finding] = (), cause: str = "") -> str:

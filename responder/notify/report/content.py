@@ -236,6 +236,7 @@ def _record(
         lead=lead(book, teams),
         escalation=escalation(book, teams),
         runbook=runbook,
+        runbooks=links.by_conclusion(rule, alert),
         links=links.around(group, service, alert, runbook, since=alerts.started_at, now=now),
         rule=rule.id,
         made_by=f"{rule.id} (rules {book.revision[:12]}, responder {responder.__version__})",

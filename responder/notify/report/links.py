@@ -9,7 +9,7 @@ from urllib.parse import quote, unquote, unquote_plus, urlencode, urlsplit, urlu
 
 from responder.model.alert import FINGERPRINT, Alert, AlertGroup, Labels
 from responder.model.redaction import redact
-from responder.model.rule import PLACEHOLDER, RUNBOOK_NAMES, Link, RunbookRef, Service
+from responder.model.rule import PLACEHOLDER, RUNBOOK_NAMES, Link, Rule, RunbookRef, Service
 from responder.model.text import sanitize_line
 
 #: Links besides the runbook.
@@ -61,12 +61,15 @@ class LinkBuilder:
             or self._own_runbook(alert, RUNBOOK_NAMES)
         )
 
+    def by_conclusion(self, rule: Rule, alert: Alert) -> Mapping[str, Link]:
+        """Return the runbooks of a rule by the code of the conclusion, without URLs for which a label is missing."""
+        found = ((code, self._of_rule(ref, alert.labels)) for code, ref in rule.runbooks.items())
+        return {code: link for code, link in found if link is not None}
+
     def _of_rule(self, ref: RunbookRef, labels: Labels) -> Link | None:
         if ref.is_url:
             return _runbook_link(_expanded(str(ref), labels))
-        path = quote(ref.file, safe="/") + (f"#{quote(ref.section, safe='')}" if ref.section else "")
-        base = self.runbook_base_url.rstrip("/")
-        return Link(f"Runbook: {ref}", safe_url(f"{base}/{path}") if base else "")
+        return _local_runbook(self.runbook_base_url.rstrip("/"), ref)
 
     def _own_runbook(self, alert: Alert, names: Sequence[str]) -> Link | None:
         values = (alert.annotations.get(name) or alert.labels.get(name, "") for name in names)
@@ -156,6 +159,12 @@ class LinkBuilder:
 
     def _status_page(self) -> str:
         return next((safe_url(link.href) for link in self.urls if "status" in link.text.casefold()), "")
+
+
+@lru_cache(maxsize=512)
+def _local_runbook(base: str, ref: RunbookRef) -> Link:
+    path = quote(ref.file, safe="/") + (f"#{quote(ref.section, safe='')}" if ref.section else "")
+    return Link(f"Runbook: {ref}", safe_url(f"{base}/{path}") if base else "")
 
 
 def _runbook_link(url: str) -> Link | None:

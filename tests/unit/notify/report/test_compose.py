@@ -15,7 +15,7 @@ from responder.model.decision import Decision
 from responder.model.finding import Conclusion, Finding, Verdict
 from responder.model.incident import AlertState, ChangeKind
 from responder.model.report import MessageKind, Report, Status
-from responder.model.rule import Template
+from responder.model.rule import Link, RunbookRef, Template
 from responder.notify.report.compose import compose
 from responder.notify.report.content import content_of, ended, with_findings
 from responder.notify.report.links import LinkBuilder
@@ -64,6 +64,25 @@ def _opening(decision: Decision | None = None, group: AlertGroup | None = None, 
 
 def _found(findings: tuple[Finding, ...], conclusion: Conclusion, decision: Decision | None = None) -> Report:
     return _sent(with_findings(_content(decision), findings, conclusion))
+
+
+@pytest.mark.parametrize(
+    ("code", "shown"),
+    [
+        ("", "common-issues.md#service-down"),
+        ("none", "common-issues.md#service-down"),
+        ("crash-memory", "common-issues.md#crash-loop"),
+        ("image-tag", "images.md"),
+    ],
+)
+def test_the_runbook_follows_the_conclusion(code: str, shown: str) -> None:
+    """The page links the section for the cause once it is known; another document stays among the links."""
+    books = {"crash": RunbookRef("common-issues.md", "crash-loop"), "image": RunbookRef("images.md")}
+    decision = a_decision(match=a_ruling(rule=a_rule(runbooks=books)))
+    report = _found((), a_conclusion(code=code), decision)
+    assert report.runbook == Link(f"Runbook: {shown}", f"https://runbooks.example.com/{shown}")
+    kept = Link("Runbook: common-issues.md#service-down", "https://runbooks.example.com/common-issues.md#service-down")
+    assert (kept in report.links) == (shown == "images.md")
 
 
 def test_the_page_is_complete_before_any_probe_answers() -> None:
