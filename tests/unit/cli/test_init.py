@@ -102,6 +102,13 @@ def test_every_rule_investigates_the_cluster(presets: tuple[str, ...], tmp_path:
     assert without_cluster(load_rules(str(tmp_path / "rules"), str(tmp_path / "runbooks"))) == []
 
 
+def test_a_page_of_a_preset_links_one_runbook(tmp_path: Path) -> None:
+    """The alert's own runbook takes the place of the preset's and is not linked beside it."""
+    _init(tmp_path, "--preset", ",".join(names()))
+    book = load_rules(str(tmp_path / "rules"), str(tmp_path / "runbooks"))
+    assert [rule.id for rule in book.rules if rule.runbook and rule.matchers and not rule.runbook_from] == []
+
+
 def test_an_unknown_preset_is_named(tmp_path: Path) -> None:
     """A mistyped preset lists those that exist and writes nothing."""
     done = CliRunner().invoke(init, [str(tmp_path / "mine"), "--preset", "kafka,postgrex"])
