@@ -40,7 +40,8 @@ def decide(
     firing = len(group.firing) + group.truncated
     matches = tuple(_rule_on(alert, book, matching, firing, now) for alert in group.alerts or (_stand_in(group),))
     deciding = [match for match in matches if match.alert.firing] or list(matches)
-    worst = min(deciding, key=_loudness)
+    ranked = sorted(deciding, key=_loudness)
+    worst = ranked[0]
     shadow = min((match.shadow for match in deciding if match.shadow is not None), key=_loudness, default=None)
     known = incident.severity_override if incident is not None and incident.open else None
     worst, found = keep_override(worst, known, book) if known else (worst, None)
@@ -54,10 +55,9 @@ def decide(
     routed = route_of_group(worst, deciding, book) if book.teams else None
     to = routed.why if routed and routed.teams else ""
     about = subject(worst.alert.labels, book, worst.rule.subject)
-    alike = [each for each in deciding if each.alert.name == worst.alert.name and each.rule is worst.rule]
-    also, uncounted = other_subjects(
-        about, [each.alert.labels for each in sorted(alike, key=_loudness)], worst.rule, book
-    )
+    alertname = worst.alert.name
+    alike = [each.alert.labels for each in ranked if each.rule is worst.rule and each.alert.name == alertname]
+    also, uncounted = other_subjects(about, alike, worst.rule, book)
     return Decision(
         match=worst,
         matches=matches,

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase, translate
 from functools import lru_cache
+from itertools import chain
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -25,6 +26,7 @@ from responder.triage.subject_labels import (
     PARTS_OF_DATABASES,
     PARTS_OF_HOSTS,
     PRODUCTS,
+    READ,
     SERVICES,
     TARGET,
     THINGS,
@@ -45,8 +47,10 @@ _DRIVE = re.compile(r"[A-Za-z]:|HarddiskVolume\d+")
 _NOTHING: Final = "(?!)"
 _LONGEST: Final = 256
 _PODS: Final = ("pod", "kubernetes_pod_name")
-#: Alerts of a group whose subjects are looked at.
+#: Alerts of a group whose subjects are read, at most: those that differ.
 MOST_SUBJECTS: Final = 200
+#: Labels that differ between the replicas of one service.
+_OF_ONE_POD: Final = frozenset({"pod", "instance"})
 #: Labels whose values are compared with the patterns of exporters.
 _SCRAPED: Final = (*SERVICES, *_PODS, "container", "job")
 #: Labels that name what runs: its catalog entry is given where the subject has none.
@@ -96,12 +100,31 @@ def subject(alert_labels: Labels, book: RuleBook, wanted: Sequence[SubjectFrom] 
 def other_subjects(
     about: Subject, ranked: Sequence[Labels], rule: Rule, book: RuleBook
 ) -> tuple[tuple[Subject, ...], int]:
-    """Return the other subjects of alerts that a rule matched, in their order, and how many were not looked at."""
+    """Return the other subjects of alerts that a rule matched, in their order, and how many alerts were not looked at.
+
+    Alerts with the same labels have one subject, without those that no subject is read from. Their pods and addresses
+    may differ where another label names it. ``about`` is the subject of the first alert.
+    """
+    if len(ranked) == 1:
+        return (), 0
+    read = READ | {*book.subject_labels, *(each.label for each in rule.subject)}
+    names = tuple(read.intersection(chain.from_iterable(ranked)) - _OF_ONE_POD)
     found = {about.title: about}
-    for labels in ranked[:MOST_SUBJECTS]:
+    known = set()
+    looked = uncounted = 0
+    for labels in ranked:
+        values = tuple(map(labels.get, names))
+        if values in known:
+            continue
+        if looked == MOST_SUBJECTS:
+            uncounted += 1
+            continue
+        looked += 1
         one = subject(labels, book, rule.subject)
         found.setdefault(one.title, one)
-    return tuple(found.values())[1:], len(ranked[MOST_SUBJECTS:])
+        if one.label not in _OF_ONE_POD:
+            known.add(values)
+    return tuple(found.values())[1:], uncounted
 
 
 @dataclass(frozen=True, slots=True)

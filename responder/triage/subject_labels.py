@@ -66,6 +66,16 @@ CLUSTER_SCOPED: Final = frozenset({*HOSTS, "instance", "persistentvolume", "volu
 PARTS_OF_HOSTS: Final = ("mountpoint", "groupname", "ifName", "ifDescr", "device", "name", "volume")
 PARTS_OF_DATABASES: Final = ("datname", "database")
 
+#: All labels that a subject, its namespace or its part is read from.
+_PLAIN: Final = (
+    *("alertname", "cluster", "container", "job", "name", "namespace", "pod", "prometheus", "sloth_slo"),
+    *(*TARGET, *THINGS, *CLUSTERS, *HOSTS, *SERVICES, *ADDRESSES, *LAST),
+    *(*NAMESPACE_OF.values(), *PARTS_OF_HOSTS, *PARTS_OF_DATABASES),
+)
+READ: Final = frozenset(
+    {*_PLAIN, *(f"exported_{each}" for each in _PLAIN), *TWINS, *(each.replace(".", "_") for each in TWINS)}
+)
+
 #: Scrape Services, jobs and pods that export the state of something else, or only exist to be scraped. ``*`` stands
 #: for any text; ``_`` counts as ``-``; a release name and a dash may come first, unless the pattern begins with ``^``.
 EXPORTERS: Final = (

@@ -55,6 +55,21 @@ def test_several_alerts_of_one_subject_are_not_counted_as_several() -> None:
     assert headline(*decided(CRASH, *services("plato", "plato"))) == "plato is crash-looping"
 
 
+def test_a_large_group_of_one_service_names_one_subject() -> None:
+    """Three hundred pods of a service are not counted as services."""
+    labels = {"alertname": "PodCrashLooping", "service": "plato"}
+    pods: list[tuple[dict[str, str], dict[str, str]]] = [
+        ({**labels, "pod": f"plato-{each}"}, {}) for each in range(300)
+    ]
+    assert headline(*decided(CRASH, *pods)) == "plato is crash-looping"
+
+
+def test_a_large_group_counts_all_its_alerts() -> None:
+    """Beyond the subjects that are read, each alert counts as one more."""
+    found = decided(CRASH, *services(*(f"service-{each}" for each in range(250))))
+    assert headline(*found) == "250 services crash-looping: service-0, service-1 and 248 more"
+
+
 PLURALS = [
     ("is down", "2 services down: capsule and nexus"),
     ("has lost its database", "2 services have lost its database: capsule and nexus"),
