@@ -109,6 +109,24 @@ def test_a_page_of_a_preset_links_one_runbook(tmp_path: Path) -> None:
     assert [rule.id for rule in book.rules if rule.runbook and rule.matchers and not rule.runbook_from] == []
 
 
+def test_an_outage_states_its_impact(tmp_path: Path) -> None:
+    """A page for an outage says what it means for users; a rule about anything else states none by default."""
+    _init(tmp_path, "--preset", ",".join(names()))
+    book = load_rules(str(tmp_path / "rules"), str(tmp_path / "runbooks"))
+    stated = {rule.id for rule in book.rules if rule.impact or rule.service_impact}
+    outages = {
+        "host-down",
+        "postgres-down",
+        "kafka-outage",
+        "probe-failed",
+        "spring-errors",
+        "ingress-down",
+        "dns-down",
+    }
+    assert outages | {"service-down", "high-error-rate", "alertmanager-outage"} <= stated
+    assert stated.isdisjoint({"kube-volume-filling-up", "probe-certificate", "kafka-deprecated", "unknown"})
+
+
 def test_an_unknown_preset_is_named(tmp_path: Path) -> None:
     """A mistyped preset lists those that exist and writes nothing."""
     done = CliRunner().invoke(init, [str(tmp_path / "mine"), "--preset", "kafka,postgrex"])
