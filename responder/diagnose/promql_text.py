@@ -11,6 +11,8 @@ from typing import Any
 from responder.model.text import sanitize_line
 
 _LABELS_SHOWN = 6
+#: The text of the PromqlError for an answer without any series.
+NO_DATA = "no data"
 
 
 class PromqlError(Exception):
@@ -66,7 +68,7 @@ def read(status: int, body: bytes, cap: int) -> tuple[tuple[Series, ...], str]:
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError):
         raise PromqlError(f"{status}, but data of an unknown shape") from None
     if not found:
-        raise PromqlError("no data")
+        raise PromqlError(NO_DATA)
     finite = tuple(series for series in found if series.points)
     if not finite:
         raise PromqlError(f"no number in {len(found)} series (NaN, Inf or histograms)")

@@ -60,6 +60,10 @@ class PromqlSpec:
     warn: float | None = field(default=None, metadata={"help": "beyond it is a warning"})
     bad: float | None = field(default=None, metadata={"help": "beyond it is bad"})
     range: str = field(default="", metadata={"help": "how far back, 1h; empty: an instant query"})
+    optional: bool = field(
+        default=False,
+        metadata={"help": "true for a metric that not every subject has: no finding without its label or data"},
+    )
     step: str = field(default="", metadata={"help": "how far apart the points of a range lie; empty: a sixtieth of it"})
 
 
@@ -111,10 +115,12 @@ def _window(spec: PromqlSpec) -> tuple[int, int]:
 
 
 def questions(probe: ProbeSpec[PromqlSpec], probe_context: ProbeContext) -> tuple[ProbeQuestion, ...]:
-    """Plan the query; skipped if a label is missing or there is no Prometheus."""
+    """Plan the query; skipped if a label is missing or there is no Prometheus, left out if it is optional then."""
     spec = probe.spec
     names = {slot.name for slot in promql_text.scan(spec.expr)[0]}
     values, skip = _values(names, probe_context)
+    if skip and spec.optional:
+        return ()
     expr = spec.expr if skip else promql_text.fill(spec.expr, values)
     base = probe_context.prometheus_url.rstrip("/")
     window, step = _window(spec)
@@ -176,7 +182,7 @@ def _link(base: str, expr: str, window: str) -> str:
     return f"{bare}/graph?{urlencode({'g0.expr': expr} | over)}"
 
 
-def run(question: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> Finding:
+def run(question: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> Finding | tuple[Finding, ...]:
     """Run the query; the worst series decides. No data, NaN, errors and partial answers are unknown, never ok."""
     wire: PromqlQuery = question.wire
     began = tools.clock.monotonic()
@@ -188,6 +194,8 @@ def run(question: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> Findi
         reason = UnreachableError(f"{_asked(wire.words)}: Prometheus: {error}")
         return unreachable(question, reason, tools.clock.monotonic() - began)
     except PromqlError as error:
+        if wire.spec.optional and str(error) == promql_text.NO_DATA:
+            return ()
         took = tools.clock.monotonic() - began
         fact = f"{_asked(wire.words)}: {error}"
         return answer(question, Verdict.UNKNOWN, fact, detail=error.detail, duration=took)

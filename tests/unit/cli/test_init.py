@@ -37,7 +37,7 @@ def test_the_starting_set_passes_its_own_tools(folder: Path) -> None:
     where = ("--rules", str(folder / "rules"), "--runbooks", str(folder / "runbooks"))
     tested = CliRunner().invoke(rules, ["test", *where, "--coverage"])
     assert tested.exit_code == 0, tested.output
-    assert "4 of 4 rules reached" in tested.output
+    assert "5 of 5 rules reached" in tested.output
     assert "depends on" not in tested.output
 
 
@@ -125,6 +125,15 @@ def test_an_outage_states_its_impact(tmp_path: Path) -> None:
     }
     assert outages | {"service-down", "high-error-rate", "alertmanager-outage"} <= stated
     assert stated.isdisjoint({"kube-volume-filling-up", "probe-certificate", "kafka-deprecated", "unknown"})
+
+
+@pytest.mark.parametrize("alert", ["ServiceDown", "ApplicationDown", "HighErrorRate", "HighLatency", "HighThreadUsage"])
+def test_a_page_about_a_service_shows_what_it_waits_for(alert: str, tmp_path: Path) -> None:
+    """Alerts about a service query its connection pool, its database and its CPU limit."""
+    _init(tmp_path, "--preset", ",".join(names()))
+    index = RuleIndex(load_rules(str(tmp_path / "rules"), str(tmp_path / "runbooks")).rules)
+    found = index.first({"alertname": alert, "service": "orders", "namespace": "shop"})
+    assert {"pool-in-use", "pool-waiting", "database-states", "cpu-throttled"} <= set(found.probes)
 
 
 def test_an_unknown_preset_is_named(tmp_path: Path) -> None:

@@ -65,6 +65,18 @@ def test_the_worst_series_is_judged_by_two_thresholds(
     assert finding.link.startswith(f"http://{canned.address}/graph?g0.expr=sum%28rate")
 
 
+def test_an_optional_figure_without_data_is_left_out(canned: Canned, run: Look) -> None:
+    """A metric that a subject does not have adds nothing to a page; one that fails for another reason is unknown."""
+    optional = PromqlSpec(expr="sum(up)", optional=True)
+    canned.body = vector()
+    assert run("promql", optional, a_scene(canned.address)) == ()
+    canned.body = vector("NaN")
+    (finding,) = run("promql", optional, a_scene(canned.address))
+    assert finding.verdict is Verdict.UNKNOWN
+    absent = PromqlSpec(expr='up{node="${node}"}', optional=True)
+    assert PROBES["promql"].questions(a_probe("promql", absent), a_scene(canned.address)) == ()
+
+
 def test_below_turns_the_thresholds_round(canned: Canned, run: Look) -> None:
     """If low values are bad, the smallest series is the worst."""
     canned.body = vector("3", "1", "2", "5")
