@@ -49,13 +49,14 @@ def doctor(*, timeout: float, send: bool, output: str) -> None:
 
 def checks() -> "dict[str, Check]":
     """Return the checks by name, in the order of output. To add one: a function, a line here, a test."""
-    from responder.cli.doctor import channels, cluster, monitoring, own, severity_words
+    from responder.cli.doctor import channels, cluster, monitoring, notifications, own
 
     return {
         "settings": own.settings,
         "rules": own.rules,
         "database": own.database,
-        severity_words.ABOUT: severity_words.check,
+        notifications.SEVERITIES: notifications.severities,
+        notifications.GRAPHS: notifications.graphs,
         "clock": channels.clocks,
         "proxy": channels.proxy,
         **channels.checks(),

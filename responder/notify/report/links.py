@@ -78,9 +78,22 @@ class LinkBuilder:
     def _foreign(self, url: str) -> str:
         """``url`` of an alert as a link, empty where it must not be one."""
         made = safe_url(url.strip())
-        if not made or _holds_secret(url) or (self.hosts and host(made) not in self.hosts):
+        return "" if not made or self._refused(url) else made
+
+    def _refused(self, url: str) -> str:
+        """Return the reason why ``url`` of an alert is not linked, empty if it is."""
+        made = safe_url(url.strip())
+        if not made:
+            return "is no plain http or https URL" if url.strip() else "is missing"
+        if self.hosts and host(made) not in self.hosts:
+            return f"leads to {host(made)}, which is not in RESPONDER_LINK_HOSTS"
+        return "holds a secret" if _holds_secret(url) else ""
+
+    def missing_graph(self, group: AlertGroup) -> str:
+        """Return the reason why the pages of a group have no link to a graph, empty if they have one."""
+        if self._graph(group) or not group.alerts:
             return ""
-        return made
+        return f"its generatorURL {self._refused(self._public(group.alerts[0].generator_url))}"
 
     def around(
         self,

@@ -17,8 +17,9 @@ from responder.bootstrap import SystemClock
 from responder.cli.doctor import own
 from responder.cli.doctor.channels import clocks
 from responder.cli.doctor.context import DoctorContext
+from responder.cli.doctor.notifications import graphs
+from responder.cli.doctor.notifications import severities as severity_words
 from responder.cli.doctor.own import database
-from responder.cli.doctor.severity_words import check as severity_words
 from responder.engine.workers.triage import TriageWorker
 from responder.model.check import Level, Result
 from responder.model.clock import Clock, Deadline
@@ -122,6 +123,30 @@ def test_words_that_no_map_has_are_counted_and_named(tmp_path: Path, counted: Co
     assert found.level is Level.WARN
     assert found.what == 'severity="purple" is not understood: P2 by the rule unknown (2 alerts)'
     assert counted('responder_unknown_severity_words_total{rule="unknown"}') == 2
+
+
+def test_missing_graph_links_are_counted_with_the_reason(tmp_path: Path) -> None:
+    """Doctor says of stored notifications how many give pages without a graph link, for each reason."""
+    root = Path(__file__).parents[3]
+    settings = Settings(database_url=Secret(f"sqlite:///{tmp_path}/responder.db"), link_hosts="prometheus.example.com")
+    context = replace(
+        a_patient(settings, SystemClock()), book=bootstrap.load_rules(str(root / "rules"), str(root / "runbooks"))
+    )
+    assert [each.level for each in graphs(context)] == [Level.SKIPPED]
+    body = json.loads((root / "examples" / "alerts" / "unknown-alert.json").read_text())
+    urls = ("https://prometheus.example.com/graph?g0.expr=up", "", "http://prometheus-0:9090/graph", "")
+    bootstrap.prepare_store(settings)
+    with bootstrap.database(settings) as opened:
+        for url in urls:
+            alerts = [{**body["alerts"][0], "generatorURL": url}]
+            Inbox(opened).keep(json.dumps({**body, "alerts": alerts}).encode(), "", HandClock().now())
+    missing, foreign = graphs(context)
+    assert missing.level is foreign.level is Level.WARN
+    assert missing.what == "pages of 2 of the last 4 notifications link no graph: its generatorURL is missing"
+    assert "pages of 1 of the last 4" in foreign.what
+    assert "leads to prometheus-0:9090, which is not in RESPONDER_LINK_HOSTS" in foreign.what
+    public = replace(context, settings=replace(settings, prometheus_public_url="https://prometheus.example.com"))
+    assert [each.what.partition(": its")[2] for each in graphs(public)] == [" generatorURL is missing"]
 
 
 def test_short_credentials_are_reported() -> None:
