@@ -101,6 +101,7 @@ def context(settings: Settings, book: RuleBook, channels: "dict[str, Channel]") 
         links=LinkBuilder(
             runbook_base_url=settings.runbook_base_url,
             urls=book.urls,
+            annotations=book.link_annotations,
             prometheus_public_url=settings.prometheus_public_url,
             alertmanager_public_urls=settings.alertmanager_public_url,
             hosts=frozenset(settings.link_hosts.replace(",", " ").lower().split()),

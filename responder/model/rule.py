@@ -59,8 +59,14 @@ class Link:
     href: str
 
 
-#: Annotations and labels with the alert's own runbook, in order of precedence.
-RUNBOOK_NAMES = ("runbook_url", "runbook", "runbookURL", "runbook_link", "documentation")
+@dataclass(frozen=True, slots=True)
+class LinkAnnotations:
+    """Annotations, labels and Grafana's fields with the alert's own links; the first runbook that is a link counts."""
+
+    runbook: tuple[str, ...] = ("runbook_url", "runbook", "runbookURL", "runbook_link", "documentation")
+    dashboard: tuple[str, ...] = ("dashboard_url", "dashboard", "grafana_dashboard_link", "dashboardURL")
+    panel: tuple[str, ...] = ("panel_url", "panelURL")
+
 
 #: ``${label}`` or ``${label|lower}`` in the URL of a runbook.
 PLACEHOLDER = re.compile(r"\$\{([^}|]+)(\|lower)?\}")
@@ -312,7 +318,7 @@ class RuleBook:
     ``severities`` are ordered worst first; ``rules`` in the order they are tried. ``gathers`` says whether any of them
     makes one incident of several groups. ``subject_labels`` are tried first for the subject of an alert;
     ``exporters`` are patterns of values that are never it, besides the built-in ones. ``namespace`` is that of
-    services without one.
+    services without one. ``link_annotations`` name the links of an alert.
     """
 
     severities: Mapping[str, Severity]
@@ -332,6 +338,7 @@ class RuleBook:
     teams: Mapping[str, Team] = field(default_factory=dict)
     default_channels: tuple[str, ...] = ()
     subject_labels: tuple[str, ...] = ()
+    link_annotations: LinkAnnotations = field(default=LinkAnnotations())
     services_by_name: Mapping[str, str] = field(init=False, repr=False, compare=False)
     services_by_host: Mapping[str, str] = field(init=False, repr=False, compare=False)
     service_patterns: tuple[tuple[str, str], ...] = field(init=False, repr=False, compare=False)

@@ -11,6 +11,7 @@ from responder.model.rule import (
     ExpectedHeartbeat,
     FindingCondition,
     Link,
+    LinkAnnotations,
     Matcher,
     PageAgain,
     ProbeSpec,
@@ -31,6 +32,7 @@ from responder.rulebook.rule_files import Entry, RuleFiles
 from responder.rulebook.schema import (
     AdjustShape,
     ImpactFromShape,
+    LinkAnnotationsShape,
     Platform,
     ProbeShape,
     RuleShape,
@@ -71,10 +73,17 @@ def assemble(rule_files: RuleFiles, revision: str) -> RuleBook:
         environment=platform.environment,
         namespace=platform.namespace or "",
         subject_labels=tuple(platform.subject_labels),
+        link_annotations=link_annotations(rule_files),
         revision=revision,
         exporters=tuple(platform.exporters),
         heartbeats=tuple(_heartbeats(rule_files)),
     )
+
+
+def link_annotations(rule_files: RuleFiles) -> LinkAnnotations:
+    """Return the names of the alert's own links: those of the platform, or the usual ones."""
+    shape = rule_files.platforms[0].value.link_annotations if rule_files.platforms else LinkAnnotationsShape()
+    return LinkAnnotations(tuple(shape.runbook), tuple(shape.dashboard), tuple(shape.panel))
 
 
 def windows_by_name(rule_files: RuleFiles) -> Mapping[str, Window]:
@@ -187,7 +196,7 @@ def rule_of(number: int, entry: Entry[RuleShape], rule_files: RuleFiles, windows
     shape, defaults = entry.value, rule_files.defaults_of(entry.document.name)
     action = Action(shape.action)
     tells = action is Action.NOTIFY
-    runbook, runbook_from = runbook_of(shape, defaults)
+    runbook, runbook_from = runbook_of(shape, defaults, link_annotations(rule_files).runbook)
     found = destinations_of(entry, rule_files) if tells else Destinations((), "")
     adjust = (_adjustment(each, rule_files.conditions.get((number, at), ())) for at, each in enumerate(shape.adjust))
     return Rule(

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from responder.model.problem import Position
-from responder.model.rule import RUNBOOK_NAMES
 from responder.model.team import TeamSource
 from responder.rulebook.rule_files import Entry, RuleFiles
 from responder.rulebook.schema import AdjustShape, Defaults, RuleShape, RunbookFromShape
@@ -71,11 +70,14 @@ def _source(by: str, given: str | TeamFromShape) -> TeamSource:
     return TeamSource(by=by, team=given.otherwise or "", names=tuple(given.from_), mapping=given.map)
 
 
-def runbook_of(shape: RuleShape, defaults: Defaults) -> tuple[str, tuple[str, ...]]:
-    """Return the runbook of a rule ("" for none), and the annotations that take precedence over it."""
+def runbook_of(shape: RuleShape, defaults: Defaults, names: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    """Return the runbook of a rule ("" for none), and the annotations that take precedence over it.
+
+    ``names`` are those of the alert's own runbook, which takes precedence over a default.
+    """
     if isinstance(shape.runbook, RunbookFromShape):
         return shape.runbook.otherwise or defaults.runbook or "", tuple(shape.runbook.from_)
-    return (shape.runbook, ()) if shape.runbook else (defaults.runbook or "", RUNBOOK_NAMES if defaults.runbook else ())
+    return (shape.runbook, ()) if shape.runbook else (defaults.runbook or "", names if defaults.runbook else ())
 
 
 def runbook_positions(rule_files: RuleFiles) -> Iterator[tuple[str, Position]]:

@@ -1,5 +1,6 @@
 """Schema of rule files. The descriptions are part of the JSON Schema for editors."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
@@ -13,6 +14,7 @@ from pydantic import (
 )
 from pydantic.json_schema import JsonSchemaValue
 
+from responder.model.rule import LinkAnnotations
 from responder.rulebook.field_types import (
     TEXT_OR_LIST,
     Address,
@@ -37,6 +39,7 @@ from responder.rulebook.field_types import (
 from responder.rulebook.team_schema import ChannelShape, ContactShape, TeamRef, TeamShape, check_single_target
 from responder.rulebook.template_schema import TemplateKind, TemplateShape
 
+_USUAL_LINKS: Final = LinkAnnotations()
 Word = Literal["ok", "warning", "bad", "unknown"]
 
 _WORDS: Final[JsonSchemaValue] = {"enum": ["ok", "warning", "bad", "unknown"]}
@@ -47,6 +50,10 @@ def _none(description: str, most: int | None = None) -> Any:
     """Optional list field, without pydantic's copy of the default for each rule."""
     kept: dict[str, Any] = {"default": []}
     return Field(default_factory=list, max_length=most, description=description, json_schema_extra=kept)
+
+
+def _link_names(what: str, usual: Sequence[str]) -> Any:
+    return Field(default=list(usual), description=f"Names with {what}. Default: {', '.join(usual)}.")
 
 
 def _several(value: Any) -> Any:
@@ -63,6 +70,14 @@ def _live(value: Any) -> bool:
     raise ValueError("enabled is true or shadow; to disable a rule, remove it")
 
 
+class LinkAnnotationsShape(StrictModel):
+    """Names of the annotations or labels with the alert's own links. A list replaces the usual names."""
+
+    runbook: Names = _link_names("a runbook; the first that is a link counts", _USUAL_LINKS.runbook)
+    dashboard: Names = _link_names("a dashboard", _USUAL_LINKS.dashboard)
+    panel: Names = _link_names("a panel", _USUAL_LINKS.panel)
+
+
 class Platform(StrictModel):
     """The installation: its names, and exporters that are never the subject of an alert."""
 
@@ -76,6 +91,9 @@ class Platform(StrictModel):
     exporters: Names = Field(
         default=[],
         description="Further names of exporters and scrape Services, * for any text; never the subject of an alert.",
+    )
+    link_annotations: LinkAnnotationsShape = Field(
+        default=LinkAnnotationsShape(), description="Annotations or labels with the alert's own links."
     )
     team: TeamRef | None = Field(default=None, description="Team, or its source, of alerts without a team or channels.")
     channels: Names = Field(default=[], description="Channels of alerts without a team or channels.")

@@ -33,6 +33,7 @@ from responder.rulebook.schema import (
     Defaults,
     File,
     HeartbeatShape,
+    LinkAnnotationsShape,
     Platform,
     ProbeShape,
     RuleShape,
@@ -199,6 +200,7 @@ def _command_line(line: str) -> tuple[click.Command, set[str]]:
 
 SHAPES: dict[str, type[BaseModel]] = {
     "platform": Platform,
+    "platform.link_annotations": LinkAnnotationsShape,
     "channels.NAME": ChannelShape,
     "teams.NAME": TeamShape,
     "severities.NAME": SeverityShape,

@@ -3,14 +3,14 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from responder.cli.rules.links import NOT_ASKED, LinkStatus, Verdict, count_by_state
+from responder.cli.rules.links import LinkStatus, Verdict, count_by_state
 from responder.cli.rules.weight import NOTHING, FiringStats
 from responder.model.alert import Alert
-from responder.model.rule import RUNBOOK_NAMES, Action, Rule, RuleBook, Severity, SeverityFrom
+from responder.model.rule import Action, Rule, RuleBook, Severity, SeverityFrom
 from responder.model.text import one_line
 from responder.rulebook.prometheus_rules import AlertRule
 from responder.triage.decide import severity_of, unknown_word
@@ -28,6 +28,7 @@ class AlertMapping:
 
     ``weight`` is how often it fired; None without --prometheus. ``unknown_word`` is the severity word that the rule
     does not map, as ``label="word"``. ``template`` is the template of the severity label, whose worst result counts.
+    ``runbook_url`` is the alert's own runbook, by the first of the names that pages use.
     """
 
     alert: AlertRule
@@ -37,11 +38,7 @@ class AlertMapping:
     weight: FiringStats | None = None
     unknown_word: str = ""
     template: str = ""
-
-    @property
-    def runbook_url(self) -> str:
-        """The alert's own runbook, by the first of the names that pages use; empty if it has none."""
-        return next(filter(None, map(self.alert.annotations.get, RUNBOOK_NAMES)), "")
+    runbook_url: str = ""
 
     @property
     def family(self) -> str:
@@ -103,10 +100,11 @@ def rows(
         values = [{name: word} for word in _results(template, words)] if template else [{}]
         decided = [_decided({**extra, **alert.labels, **each}, alert, book, matching) for each in values]
         rule, severity, unknown = min(decided, key=lambda each: (each[0].action is not Action.NOTIFY, each[1].priority))
-        row = AlertMapping(
-            alert, rule, severity, NOT_ASKED, unknown_word="" if template else unknown, template=template
+        url = next(filter(None, map(alert.annotations.get, book.link_annotations.runbook)), "")
+        unmapped = "" if template else unknown
+        found.append(
+            AlertMapping(alert, rule, severity, leads(url), unknown_word=unmapped, template=template, runbook_url=url)
         )
-        found.append(replace(row, leads=leads(row.runbook_url)))
     return tuple(found)
 
 

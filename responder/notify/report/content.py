@@ -11,7 +11,7 @@ from responder.model.content import AlertExtract, AlertMember, DecisionRecord, I
 from responder.model.decision import Decision
 from responder.model.finding import NOTHING, Conclusion, Finding
 from responder.model.incident import Incident
-from responder.model.rule import RUNBOOK_NAMES, Rule, RuleBook, Service, Severity
+from responder.model.rule import Rule, RuleBook, Service, Severity
 from responder.model.text import number_of, sanitize_line
 from responder.notify.report.links import LinkBuilder
 from responder.notify.report.titles import cluster, headline, name, own_words, stem
@@ -208,7 +208,9 @@ def _record(
     severity, rule, subject = decision.severity, decision.rule, decision.subject
     service = book.services.get(subject.service) if subject.service else None
     subject_name, alert = name(decision), _with_common(decision.match.alert, group)
-    runbook = links.runbook(rule.runbook, alert, first=rule.runbook_from if rule.matchers else RUNBOOK_NAMES)
+    runbook = links.runbook(
+        rule.runbook, alert, first=rule.runbook_from if rule.matchers else links.annotations.runbook
+    )
     teams = decision.route.teams
     several = f"The alerts of this group belong to {len(teams)} teams; each is notified: {', '.join(teams)}."
     return DecisionRecord(

@@ -9,7 +9,7 @@ from urllib.parse import quote, unquote, unquote_plus, urlencode, urlsplit, urlu
 
 from responder.model.alert import FINGERPRINT, Alert, AlertGroup, Labels
 from responder.model.redaction import redact
-from responder.model.rule import PLACEHOLDER, RUNBOOK_NAMES, Link, Rule, RunbookRef, Service
+from responder.model.rule import PLACEHOLDER, Link, LinkAnnotations, Rule, RunbookRef, Service
 from responder.model.text import sanitize_line
 
 #: Links besides the runbook.
@@ -20,17 +20,6 @@ _BEFORE = timedelta(hours=1)
 _WIDEST = timedelta(days=7)
 
 
-#: Annotations (or labels) of an alert that may hold the URL of a dashboard, with the text of the link.
-DASHBOARD_NAMES = {
-    "dashboard_url": "Dashboard",
-    "dashboard": "Dashboard",
-    "grafana_dashboard_link": "Dashboard",
-    "dashboardURL": "Dashboard",
-    "panel_url": "Panel",
-    "panelURL": "Panel",
-}
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkBuilder:
     """Builds the links of a message from the settings, the rules and the alert.
@@ -39,7 +28,7 @@ class LinkBuilder:
     them, they hold no secret, and their host is one of ``hosts``, where that is not empty. The addresses that responder
     itself queries are never linked: people may not reach them. ``prometheus_public_url`` replaces the address of a
     generatorURL; ``alertmanager_public_urls`` (by cluster, under the empty name those of every other cluster) replace
-    the externalURL. ``urls`` are the rule book's critical URLs.
+    the externalURL. ``urls`` are the rule book's critical URLs, ``annotations`` the names of the alert's own links.
     """
 
     runbook_base_url: str = ""
@@ -47,6 +36,7 @@ class LinkBuilder:
     alertmanager_public_urls: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     hosts: frozenset[str] = frozenset()
     urls: tuple[Link, ...] = ()
+    annotations: LinkAnnotations = field(default=LinkAnnotations())
 
     def runbook(self, ref: RunbookRef | None, alert: Alert | None = None, *, first: Sequence[str] = ()) -> Link | None:
         """Return the runbook of a rule, or else of the alert; a link in the annotations ``first`` wins.
@@ -58,7 +48,7 @@ class LinkBuilder:
         return (
             self._own_runbook(alert, first)
             or (self._of_rule(ref, alert.labels) if ref is not None else None)
-            or self._own_runbook(alert, RUNBOOK_NAMES)
+            or self._own_runbook(alert, self.annotations.runbook)
         )
 
     def by_conclusion(self, rule: Rule, alert: Alert) -> Mapping[str, Link]:
@@ -122,15 +112,15 @@ class LinkBuilder:
         return tuple(dashboards[: MOST - len(rest)] + rest)
 
     def _own_links(self, alert: Alert, group: AlertGroup, runbook: Link | None) -> Iterator[Link]:
-        own = self._own_runbook(alert, RUNBOOK_NAMES)
+        own = self._own_runbook(alert, self.annotations.runbook)
         if own is not None and runbook is not None and own.href != runbook.href:
             yield Link("Runbook of the alert", own.href)
         values = {**alert.links, **alert.labels, **alert.annotations}
-        for name, text in DASHBOARD_NAMES.items():
-            yield Link(text, self._foreign(values.get(name, "")))
+        for text, names in (("Dashboard", self.annotations.dashboard), ("Panel", self.annotations.panel)):
+            yield from (Link(text, self._foreign(values.get(name, ""))) for name in names)
         shown = runbook.href if runbook is not None else ""
         for other in group.firing:
-            theirs = self._own_runbook(other, RUNBOOK_NAMES) if other.name != alert.name else None
+            theirs = self._own_runbook(other, self.annotations.runbook) if other.name != alert.name else None
             if theirs is not None and theirs.href != shown:
                 yield Link(f"Runbook of {sanitize_line(other.name, 60)}", theirs.href)
 

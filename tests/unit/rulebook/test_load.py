@@ -11,7 +11,17 @@ from pathlib import Path
 import pytest
 
 from responder.model.problem import Problem
-from responder.model.rule import Action, Adjustment, FindingCondition, Matcher, Op, RuleBook, SeverityFrom, SubjectFrom
+from responder.model.rule import (
+    Action,
+    Adjustment,
+    FindingCondition,
+    LinkAnnotations,
+    Matcher,
+    Op,
+    RuleBook,
+    SeverityFrom,
+    SubjectFrom,
+)
 from responder.model.window import TimeRange
 from responder.notify.delivery.named import KINDS
 from responder.rulebook.checks import REQUIRED
@@ -208,6 +218,17 @@ def test_a_good_folder_becomes_a_rule_book(tmp_path: Path) -> None:
     assert (packed.subject, packed.pages_in) == ((SubjectFrom(label="shop"),), {"P1": office, "P2": office})
 
 
+def test_the_names_of_link_annotations_replace_the_usual_ones(tmp_path: Path) -> None:
+    """A list of names replaces the usual one, also before a file's default runbook; lists not given stay."""
+    names = "namespace: butterfly, link_annotations: {runbook: [playbook]}, "
+    defaults = "defaults: {runbook: common.md#service-down, "
+    text = GOOD.replace("namespace: butterfly, ", names).replace("defaults: {", defaults)
+    assert _problems(tmp_path, text) == []
+    book = _load(tmp_path / "rules")
+    assert book.link_annotations == LinkAnnotations(runbook=("playbook",))
+    assert {rule.runbook_from for rule in book.rules if rule.id in {"packed", "service-down"}} == {("playbook",), ()}
+
+
 # What is replaced in the good file, by what, and the problem's code and the text its place points at.
 SAMPLES = [
     ("    meaning: outage", "    meening: outage", "unknown-key", "meening"),
@@ -339,6 +360,7 @@ SAMPLES = [
     ("action: heartbeat", "action: drop", "bad-value", "id: watchdog"),
     ("action: heartbeat", "action: drop\n    reason: x\n    channels: [slack]", "bad-value", "id: watchdog"),
     ("action: heartbeat", "action: heartbeat\n    reason: x", "bad-value", "id: watchdog"),
+    ("platform: {", "platform: {link_annotations: {runbok: [x]}, ", "unknown-key", "runbok"),
 ]
 
 

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
-from responder.model.rule import Link, RunbookRef
+from responder.model.rule import Link, LinkAnnotations, RunbookRef
 from responder.notify.report.links import LinkBuilder, safe_url
 from tests.support.builders import NOW, STARTED, a_book, a_group, a_service, an_alert
 
@@ -111,6 +111,24 @@ def test_each_name_of_a_group_has_its_own_runbook() -> None:
     assert [link for link in links if "unbook" in link.text] == [
         Link("Runbook of KubePodCrashLooping", "https://x.example/a")
     ]
+
+
+def test_the_rule_files_name_the_links_of_an_alert() -> None:
+    """Names of the installation replace the usual ones, in their order; Grafana's fields are names like others."""
+    names = LinkAnnotations(runbook=("playbook",), dashboard=("board", "dashboardURL"), panel=())
+    maker = replace(MAKER, annotations=names)
+    at = "https://x.example.com/"
+    annotations = {each: f"{at}{each}" for each in ("playbook", "runbook_url", "board", "dashboard_url", "panel_url")}
+    alert = an_alert(annotations=annotations, links={"dashboardURL": f"{at}grafana"})
+    runbook = maker.runbook(None, alert)
+    assert runbook is not None
+    assert runbook.href == f"{at}playbook"
+    links = maker.around(a_group(alert), None, alert, runbook, since=STARTED, now=NOW)
+    assert [(link.text, link.href) for link in links[:2]] == [
+        ("Dashboard", f"{at}board"),
+        ("Dashboard", f"{at}grafana"),
+    ]
+    assert [link.text for link in links[2:]] == ["Graph", "Silence", "Status page"]
 
 
 @pytest.mark.parametrize("name", ["runbook_url", "runbook", "documentation"])
