@@ -54,6 +54,7 @@ class Mailer:
             raise self._named(error, left, deadline) from error
         finally:
             cutter.cancel()
+            cutter.join()  # at once: a daemon thread that is still there when the interpreter ends can abort it
             spare.close()
             connection.close()
         return Response(200, said)

@@ -14,7 +14,7 @@ from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 _NO_MAIL: Final = "http/1.1"
 
@@ -78,13 +78,23 @@ class MailStandIn:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+        for thread in self._server.conversations:
+            thread.join(2)
 
 
 class _Server(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
-    daemon_threads = True
-    block_on_close = False
     stand_in: MailStandIn
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.conversations: list[threading.Thread] = []
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Serve a connection in a thread that the end of the server joins."""
+        thread = threading.Thread(target=self.process_request_thread, args=(request, client_address), daemon=True)
+        self.conversations.append(thread)
+        thread.start()
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that went away is no news to anybody."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -58,6 +59,14 @@ def test_a_mail_arrives_as_it_was_written(server: MailStandIn) -> None:
     assert (mail.sender, mail.recipients) == ("responder@example.com", ("oncall@example.com", "lead@example.com"))
     assert mail.message["Subject"] == "[P1] plato is down"
     assert "See whether a rollout is under way" in mail.message.get_content()
+
+
+def test_no_thread_outlives_a_mail(server: MailStandIn) -> None:
+    """The thread that cuts a late conversation ends with it: as a daemon it could abort the end of the process."""
+    post = Post(server.port)
+    for _ in range(30):
+        post.send()
+        assert not any(isinstance(thread, threading.Timer) for thread in threading.enumerate())
 
 
 @pytest.mark.parametrize(("mode", "implicit"), [("starttls", False), ("tls", True)])
