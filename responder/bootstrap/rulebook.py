@@ -36,8 +36,10 @@ ANALYSIS_SECONDS = 20.0
 _TRY = "import sys; from responder import bootstrap; bootstrap.try_rules(*sys.argv[1:])"
 
 
-def load_rules(folder: str, runbooks: str, *, confined: bool = False) -> RuleBook:
+def load_rules(folder: str, runbooks: str | None, *, confined: bool = False) -> RuleBook:
     """The checked rule book of a folder. Raises InvalidRules with every problem at once.
+
+    Without ``runbooks`` the links to them are not checked.
 
     ``confined`` refuses links that lead out of the repository of the folder: for files that may be under review.
     """
@@ -59,7 +61,9 @@ def examine_rules(folder: str, runbooks: str, *, confined: bool = False) -> "Lin
     return examine(Path(folder), around, clock.now().date(), repository_of(Path(folder)) if confined else None)
 
 
-def rule_references(runbooks: str | Mapping[str, tuple[str, ...]], *, confined: bool = False) -> "RuleReferences":
+def rule_references(
+    runbooks: str | Mapping[str, tuple[str, ...]] | None, *, confined: bool = False
+) -> "RuleReferences":
     """Return the references that rule files may use: probes, channels, and runbooks of a folder or by their anchors."""
     from responder.diagnose.probes import PROBES
     from responder.notify.channels import CHANNELS
@@ -74,6 +78,8 @@ def rule_references(runbooks: str | Mapping[str, tuple[str, ...]], *, confined: 
         probe_kinds=PROBES,
         runbooks=read_catalog(Path(runbooks), repository_of(Path(runbooks)) if confined else None)
         if isinstance(runbooks, str)
+        else None
+        if runbooks is None
         else {file: frozenset(anchors) for file, anchors in runbooks.items()},
         channels=named_by_rules(),
         pagers=named_by_rules() & pagers({}),

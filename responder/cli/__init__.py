@@ -14,6 +14,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "demo": ("responder.cli.demo:demo", "Watch sample alerts become pages, on this machine only."),
     "dry-run": ("responder.cli.dry_run:dry_run", "Show what webhook payloads would do; nothing is sent."),
     "rules": ("responder.cli.rules:rules", "Check, explain and test the rule files."),
+    "runbooks": ("responder.cli.runbooks:runbooks", "Write, list, show and check runbooks."),
     "backtest": ("responder.cli.backtest:backtest", "Replay past notifications through changed rules."),
     "init": ("responder.cli.init:init", "Write a commented starter set of rules."),
     "health": ("responder.cli.health:health", "Check the health of every service in the catalog."),

@@ -1,0 +1,213 @@
+"""``responder runbooks lint``: print all problems of runbooks."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from responder.cli.errors import FAILED, MISUSED, named_failures
+
+if TYPE_CHECKING:
+    from responder.cli.findings import Findings
+    from responder.cli.runbooks.folder import Folder
+    from responder.model.problem import Problem
+    from responder.runbooks.lint.contract import Runbook
+
+FORMATS = ("text", "json", "sarif", "github")
+PROFILES = ("auto", "template", "plain")
+
+
+@click.command()
+@click.argument("paths", nargs=-1, metavar="[FOLDER | FILE...]", type=click.Path(path_type=Path))
+@click.option(
+    "--rules", metavar="DIR", type=click.Path(path_type=Path), help="Folder of the rule files to compare with."
+)
+@click.option("--output", type=click.Choice(FORMATS), default="text", show_default=True)
+@click.option(
+    "--profile",
+    type=click.Choice(PROFILES),
+    default="auto",
+    show_default=True,
+    help="Which checks apply: those for the template's sections and steps, or those for any Markdown.",
+)
+@click.option("--stale-days", metavar="N", type=click.IntRange(1), default=180, show_default=True, help="Maximum age.")
+@click.option(
+    "--critical-days", metavar="N", type=click.IntRange(1), default=90, show_default=True, help="The same, if critical."
+)
+@click.option("--online", is_flag=True, help="Request the URLs, and report dead links.")
+@click.option("--fix", is_flag=True, help="Fix what is mechanical, and print what is left.")
+@click.option("--strict", is_flag=True, help="Fail on warnings as well.")
+@click.option("--shellcheck", metavar="FILE", help="Program that parses the commands. [default: shellcheck]")
+@click.option("--explain", "code", metavar="CODE", help="Explain a problem code, with examples, and exit.")
+def lint(
+    paths: tuple[Path, ...],
+    rules: Path | None,
+    output: str,
+    profile: str,
+    stale_days: int,
+    critical_days: int,
+    *,
+    online: bool,
+    fix: bool,
+    strict: bool,
+    shellcheck: str | None,
+    code: str | None,
+) -> None:
+    """Print all problems of the runbooks in FOLDER as file:line:column. Default: RESPONDER_RUNBOOKS.
+
+    Contacts, severities, services and namespaces are compared with the rule files: --rules, else the folder `rules`
+    beside FOLDER, else RESPONDER_RULES.
+
+    To suppress a problem, write a comment on its line or the line above:
+    <!-- responder: ignore CODE until=2027-01-31 reason="..." -->.
+
+    Exit status: 0 if there are no errors (with --strict: and no warnings), 1 if there are, 2 if FOLDER cannot be read
+    or has no runbook.
+    """
+    if code is not None:
+        _explain(code)
+        return
+    from responder.cli.findings import WRITERS
+    from responder.cli.runbooks.folder import open_folder
+
+    with named_failures():
+        folder, names = open_folder(paths)
+    if not names:
+        click.echo(f"error: no runbooks (*.md) in {folder.path}", err=True)
+        sys.exit(MISUSED)
+    days = (stale_days, critical_days)
+    with named_failures():
+        linter = _Linter(folder, rules, profile, days, shellcheck, online=online)
+        if fix:
+            linter.fix(names)
+        found = linter.findings(names)
+    click.echo(WRITERS[output](found))
+    sys.exit(FAILED if found.errors or (strict and found.problems) else 0)
+
+
+class _Linter:
+    """Runs the checks on files, with everything that they compare with."""
+
+    def __init__(
+        self,
+        folder: "Folder",
+        rules: Path | None,
+        profile: str,
+        days: tuple[int, int],
+        shellcheck: str | None,
+        *,
+        online: bool,
+    ) -> None:
+        from responder import bootstrap
+        from responder.cli.runbooks.folder import catalog_of, load_book, rules_beside
+        from responder.cli.runbooks.shellcheck import find_parser
+
+        self.folder, self.profile, self.days, self.online = folder, profile, days, online
+        self.parser = find_parser(shellcheck)
+        book, self.note = load_book(rules_beside(folder.path, rules))
+        self.catalog = catalog_of(book) if book else None
+        self.today = bootstrap.SystemClock().now().date()
+
+    def findings(self, names: list[str]) -> "Findings":
+        """Return all problems of the files."""
+        from responder.cli.findings import Findings
+        from responder.model.text import number_of
+        from responder.runbooks.lint.lint import examine
+        from responder.runbooks.lint.pages import page
+
+        runbooks = self._runbooks(names)
+        if self.note:
+            click.echo(f"note: {self.note}", err=True)
+        problems = (*self.folder.problems, *examine(runbooks).problems)
+        lines = {self._shown(each.document.path): each.document.lines for each in runbooks}
+        commands = sum(len(each.document.commands) for each in runbooks)
+        checked = (
+            f"{number_of(len(runbooks), 'runbook')}, {number_of(commands, 'command')} parsed by {self.parser.name}"
+        )
+        if not self.parser.program and commands and problems:
+            click.echo(f"note: commands are parsed by {self.parser.name}: install shellcheck", err=True)
+        return Findings(
+            tuple(map(self._placed, problems)),
+            lines,
+            page=page,
+            passed=checked,
+            keys={"runbooks": len(runbooks), "shell_parser": self.parser.name},
+        )
+
+    def fix(self, names: list[str]) -> None:
+        """Apply the edits of the problems that have some."""
+        from responder.model.text import number_of
+        from responder.runbooks.lint.lint import apply, examine
+
+        edits = examine(self._runbooks(names)).edits
+        for name, each in edits.items():
+            path = (self.folder.path / name).resolve()
+            text = path.read_bytes().decode("utf-8", "replace")
+            path.write_bytes(apply(text, each).encode())
+        self.folder.forget()
+        count = sum(len(each) for each in edits.values())
+        click.echo(f"{number_of(count, 'edit')} in {number_of(len(edits), 'file')}", err=True)
+
+    def _runbooks(self, names: list[str]) -> "list[Runbook]":
+        from responder.runbooks.lint.contract import Profile, Runbook
+        from responder.runbooks.lint.lint import profile_of
+        from responder.runbooks.lint.shell import script_of
+
+        documents = list(self.folder.documents(names))
+        scripts = {
+            (document.path, index): script_of(command.fence.content)
+            for document in documents
+            for index, command in enumerate(document.commands)
+        }
+        errors = self.parser.errors(scripts)
+        dead = self._dead_urls({link.target for document in documents for link in document.links})
+        found = []
+        for document in documents:
+            profile = profile_of(document)
+            if self.profile != "auto" and profile is not Profile.INDEX:
+                profile = Profile(self.profile)
+            runbook = Runbook(document, profile, self.today, self.catalog, self.folder.anchors_of, self.folder.exists)
+            found.append(
+                replace(
+                    runbook,
+                    stale_days=self.days[0],
+                    critical_days=self.days[1],
+                    shell_errors=errors.get(document.path, {}),
+                    dead_urls=dead,
+                )
+            )
+        return found
+
+    def _dead_urls(self, targets: set[str]) -> "Mapping[str, tuple[str, bool]]":
+        if not self.online:
+            return {}
+        from responder import bootstrap
+        from responder.cli.rules.links import LinkStatus
+        from responder.cli.rules.online import request_all
+
+        urls = {each for each in targets if each.startswith(("http://", "https://"))}
+        verdicts = request_all(urls, bootstrap.settings_from_environment())
+        return {
+            url: (reason, status is LinkStatus.NOWHERE)
+            for url, (status, reason) in verdicts.items()
+            if status is not LinkStatus.OK
+        }
+
+    def _shown(self, name: str) -> str:
+        return (self.folder.path / name).as_posix()
+
+    def _placed(self, problem: "Problem") -> "Problem":
+        """Return a problem with the path as the user wrote it."""
+        return replace(problem, position=problem.position._replace(path=self._shown(problem.position.path)))
+
+
+def _explain(code: str) -> None:
+    from responder.model.suggestions import nearest
+    from responder.runbooks.lint.pages import CODES, page
+
+    if code not in CODES:
+        raise click.BadParameter(f"unknown code '{code}': {nearest(code, CODES)}", param_hint="--explain")
+    click.echo(f"{click.style(code, bold=True)}\n\n{page(code).strip()}")

@@ -1,0 +1,1 @@
+"""Lint of runbooks: sections, steps, commands, links, contacts and dates."""

@@ -1,0 +1,49 @@
+"""A command that is tagged as read-only would not be run: it is not one plain command of the list that may be run.
+
+Bad:
+
+    # Service down
+
+    ## Procedure
+
+    ```sh {"name":"pods","tag":"readonly"}
+    kubectl -n shop get pods | grep Running
+    ```
+
+Good:
+
+    # Service down
+
+    ## Procedure
+
+    ```sh {"name":"pods","tag":"readonly"}
+    kubectl -n shop get pods
+    ```
+"""
+
+import re
+from collections.abc import Iterator
+
+from responder.runbooks.command import Refusal, Scope, parse, placeholders
+from responder.runbooks.lint.contract import Finding, Runbook
+
+#: Reasons that depend on the settings.
+_ELSEWHERE = re.compile(r"is not an address of|in the settings|of the service catalog|names no namespace")
+_ANY = Scope(namespace="x", namespaces=frozenset())
+
+
+def check(runbook: Runbook) -> Iterator[Finding]:
+    """Yield each read-only command that execution refuses, with the reason.
+
+    Addresses and namespaces are left out: the settings allow more of them than the rules.
+    """
+    catalog = runbook.catalog
+    for command in runbook.document.commands:
+        fence = command.fence
+        if fence.tag != "readonly" or fence.problem:
+            continue
+        values = dict.fromkeys(placeholders(fence.content), "x")
+        found = parse(fence.content, fence.line, values, catalog.scope if catalog else _ANY)
+        if isinstance(found, Refusal) and not _ELSEWHERE.search(found.reason):
+            hint = "without the tag it is documentation, and never run"
+            yield Finding(found.line, fence.column + found.column - 1, found.reason, hint)

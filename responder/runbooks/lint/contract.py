@@ -1,0 +1,158 @@
+"""Input and output of the checks of runbooks."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+from functools import cached_property
+from typing import Final
+
+from responder.model.problem import Level
+from responder.runbooks.command import Scope
+from responder.runbooks.document import Command, Document, Section, Step
+
+#: Sections of the template, in order.
+SECTIONS: Final = (
+    "Overview",
+    "Prerequisites",
+    "Symptoms",
+    "Impact",
+    "Procedure",
+    "Verification",
+    "Escalation",
+    "Post-Incident",
+)
+
+
+class Profile(StrEnum):
+    """Kind of a file, which decides which checks apply to it.
+
+    ``template`` follows the template of ``responder runbooks new``, ``plain`` is any other runbook, ``index`` a page
+    that lists runbooks.
+    """
+
+    TEMPLATE = "template"
+    PLAIN = "plain"
+    INDEX = "index"
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """Values of the rule files that runbooks repeat.
+
+    ``contacts`` maps roles to contacts, ``responses`` the names of severities to their response, such as
+    ``15 minutes, all hands``. ``scope`` is what commands may reach.
+    """
+
+    services: frozenset[str]
+    contacts: Mapping[str, str]
+    responses: Mapping[str, str]
+    scope: Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """Replacement of ``old`` by ``new`` at a position, for ``--fix``; lines and columns count from 1."""
+
+    line: int
+    column: int
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A problem without its file and code, and the edits that fix it; none if a person must."""
+
+    line: int
+    column: int
+    message: str
+    hint: str = ""
+    level: Level = Level.ERROR
+    edits: tuple[Edit, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ShellError:
+    """A command that a shell cannot parse: line and column within its fence, from 1."""
+
+    line: int
+    column: int
+    message: str
+
+
+@dataclass(frozen=True)
+class Runbook:
+    """A runbook to check, with its surroundings.
+
+    ``catalog`` is None without rule files. ``anchors_of`` returns the anchors of a Markdown file by its path relative
+    to the folder, None if it does not exist; ``exists`` is True for any file or folder. ``stale_days`` and
+    ``critical_days`` limit the age of *Last Updated*. ``shell_errors`` are by the index of the command; ``dead_urls``
+    maps addresses to the reason, and True if the page does not exist.
+    """
+
+    document: Document
+    profile: Profile
+    today: date
+    catalog: Catalog | None = None
+    anchors_of: Callable[[str], frozenset[str] | None] = lambda _path: None
+    exists: Callable[[str], bool] = lambda _path: False
+    stale_days: int = 180
+    critical_days: int = 90
+    shell_errors: Mapping[int, Sequence[ShellError]] = field(default_factory=dict)
+    dead_urls: Mapping[str, tuple[str, bool]] = field(default_factory=dict)
+
+    @property
+    def critical(self) -> bool:
+        """True if its metadata says that it is critical."""
+        found = self.document.metadata.get("criticality")
+        return found is not None and found.value.lower() == "critical"
+
+    @cached_property
+    def prose(self) -> tuple[tuple[int, str], ...]:
+        """Lines outside of code blocks and HTML comments, with their numbers; inline code is blanked."""
+        found = []
+        comment = False
+        for number, line in enumerate(self.document.lines, 1):
+            if number in self.document.code_lines:
+                continue
+            shown, comment = _without_comments(line, comment)
+            found.append((number, _without_code(shown)))
+        return tuple(found)
+
+    def prose_of(self, section: Section) -> Iterator[tuple[int, str]]:
+        """Yield the lines of prose of a section and its sub-sections."""
+        return ((number, line) for number, line in self.prose if section.line < number <= section.end_line)
+
+    def section(self, title: str) -> Section | None:
+        """Return a section of the template."""
+        return self.document.named(title)
+
+    def step_of(self, command: Command) -> Step | None:
+        """Return the step of a command; None outside of steps."""
+        line = command.fence.line
+        inside = (s for s in self.document.steps if s.section.line < line <= s.section.end_line)
+        return next(inside, None)
+
+
+def _without_comments(line: str, inside: bool) -> tuple[str, bool]:
+    """Blank HTML comments; ``inside`` is True if the line begins in one."""
+    pieces: list[str] = []
+    rest = line
+    while rest:
+        mark = "-->" if inside else "<!--"
+        before, found, after = rest.partition(mark)
+        pieces.append(" " * (len(before) + len(found)) if inside else before + " " * len(found))
+        rest, inside = after, inside != bool(found)
+    return "".join(pieces), inside
+
+
+def _without_code(line: str) -> str:
+    """Blank inline code."""
+    parts = line.split("`")
+    if len(parts) < 3:
+        return line
+    return "`".join(" " * len(part) if n % 2 and n < len(parts) - 1 else part for n, part in enumerate(parts))
+
+
+Check = Callable[[Runbook], Iterator[Finding]]
