@@ -120,6 +120,7 @@ def context(settings: Settings, book: RuleBook, channels: "dict[str, Channel]") 
             loki=settings.loki_url,
             loki_tenant=settings.loki_tenant,
             grafana=settings.grafana_url,
+            investigator=settings.investigator_url,
         ),
     )
 

@@ -16,6 +16,14 @@ if TYPE_CHECKING:
     from responder.model.rule import ProbeSpec
 
 _COLOURS = {"ok": "green", "bad": "red", "unknown": "yellow", "skipped": "white"}
+#: The settings without which a probe of a kind asks nothing.
+_SERVERS = {
+    "kubernetes": "RESPONDER_KUBECONFIG",
+    "alertmanager": "RESPONDER_ALERTMANAGER_URL",
+    "loki": "RESPONDER_LOKI_URL",
+    "grafana": "RESPONDER_GRAFANA_URL",
+    "investigator": "RESPONDER_INVESTIGATOR_URL",
+}
 _LABELS = click.option(
     "--label", "labels", metavar="NAME=VALUE", multiple=True, help="A label of the alert; may be repeated."
 )
@@ -122,9 +130,11 @@ def _planned(name: str, labels: tuple[str, ...]) -> "tuple[ProbeQuestion, ...]":
             f"the rules define no probe {name}: {nearest(name, book.probes) or 'see responder probe list'}"
         )
     context = bootstrap.context(settings, book, {})
-    questions = context.questions((name,), subject(given, book))
+    who = subject(given, book)
+    questions = context.questions((name,), who) or context.late_questions((name,), who)
     if not questions:
-        raise FatalError(f"{name}: no access to a Kubernetes cluster is configured: set RESPONDER_KUBECONFIG")
+        kind = book.probes[name].kind
+        raise FatalError(f"{name}: no server for kind {kind} is configured: set {_SERVERS.get(kind, 'its URL')}")
     return questions
 
 

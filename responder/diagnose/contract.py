@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from responder.diagnose.cluster.reader import SharedReads
 from responder.model.clock import Clock, Deadline
+from responder.model.content import IncidentContent
 from responder.model.decision import Subject
 from responder.model.finding import Finding
 from responder.model.rule import ProbeSpec, Service
@@ -26,6 +27,7 @@ class Sources:
     loki: str = ""
     loki_tenant: str = ""
     grafana: str = ""
+    investigator: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +93,9 @@ class ProbeKind(Generic[Spec]):
     never fails: a check that is not possible is skipped. ``run`` runs one: it returns by the deadline, raises
     nothing, and returns unknown if the check was not possible. An investigation returns several findings. ``opening``
     is the first bytes it sends over a connection, empty for none: a request that cannot change anything. ``of_group``
-    is False if its calls are bounded for each page: it is then asked about the incident's subject only.
+    is False if its calls are bounded for each page: it is then asked about the incident's subject only. ``about`` is
+    set for a kind that is asked after the page has left: it returns the question with what is known of the incident.
+    Its finding is no part of the page or the conclusion, and follows in the thread.
     """
 
     name: str
@@ -101,6 +105,7 @@ class ProbeKind(Generic[Spec]):
     run: Callable[[ProbeQuestion, Deadline, ProbeTools], Finding | tuple[Finding, ...]]
     opening: bytes
     of_group: bool = True
+    about: Callable[[ProbeQuestion, IncidentContent], ProbeQuestion] | None = None
 
     def findings(self, question: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> tuple[Finding, ...]:
         """Run a question. Returns its findings, one or several."""

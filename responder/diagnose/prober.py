@@ -74,6 +74,10 @@ class Prober:
         self._breaker = CircuitBreaker()
         self._asked: dict[Hashable, _Job] = {}
 
+    def aside(self, threads: int) -> "Prober":
+        """Return a prober of the same kinds with threads of its own, for what pages must not wait for."""
+        return Prober(self._kinds, self._tools, threads)
+
     def run(
         self, questions: Sequence[ProbeQuestion], deadline: Deadline, on_each: OnEach | None = None
     ) -> tuple[Finding, ...]:

@@ -31,6 +31,7 @@ from responder.engine.workers.diagnosis import DiagnosisWorker
 from responder.engine.workers.failure_page import FailurePage
 from responder.engine.workers.loop import Loop
 from responder.engine.workers.loop_failures import LoopFailures
+from responder.engine.workers.opinions import AT_ONCE, OpinionWorker
 from responder.engine.workers.rule_reloader import RuleReloader
 from responder.engine.workers.senders import Senders
 from responder.engine.workers.triage import IncidentWriter, TriageWorker
@@ -71,7 +72,16 @@ class Engine:
         self.rules = rules
         loop = partial(Loop, on_fatal=on_fatal, failures=failures)
         self._reading = loop("rules", rules.step)
-        self._diagnosis = DiagnosisWorker(database, context, prober, clock, on_end=self._probed, on_page=self._release)
+        opinions = OpinionWorker(database, context, prober.aside(AT_ONCE), clock, self._send)
+        self._diagnosis = DiagnosisWorker(
+            database,
+            context,
+            prober,
+            clock,
+            on_end=self._probed,
+            on_page=self._release,
+            on_diagnosed=opinions.ask,
+        )
         self._triage = TriageWorker(
             database, context, clock, on_effects=self._follow, free_slots=self._diagnosis.free_slots
         )

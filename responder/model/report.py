@@ -15,6 +15,7 @@ class MessageKind(StrEnum):
     ``again`` reopens an incident whose resolution was announced. ``late`` carries findings that came after the page had
     left. ``fallback`` is a page that comes this way because another channel did not take it: ``Report.fallback_reason``
     says why. ``unclosed`` says that the pager rejected the resolve: it must be resolved there manually.
+    ``opinion`` is what an outside investigator says: a reply of its own, which repeats nothing of the page.
     """
 
     START = "start"
@@ -24,6 +25,7 @@ class MessageKind(StrEnum):
     LATE = "late"
     FALLBACK = "fallback"
     UNCLOSED = "unclosed"
+    OPINION = "opinion"
 
     @classmethod
     def _missing_(cls, value: object) -> "MessageKind | None":

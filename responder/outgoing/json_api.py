@@ -1,4 +1,4 @@
-"""GET requests to JSON APIs of monitoring servers; every wait and every response is bounded."""
+"""Requests to JSON APIs of monitoring servers; every wait and every response is bounded."""
 
 from collections.abc import Mapping
 from typing import TypeVar
@@ -24,12 +24,16 @@ def fetch(
     deadline: Deadline,
     cap: int,
     headers: Mapping[str, str] | None = None,
+    body: bytes = b"",
 ) -> _Shape:
     """Return the response at ``url``, with the token of its server. A response of ``cap`` bytes is rejected as a whole.
 
+    The request is a GET, or a POST of the JSON in ``body``.
+
     Raises UnreachableError without a response, NoAnswerError for a status other than 200 and for an unknown shape.
     """
-    request = Request(url=url, body=b"", headers={"Accept": "application/json", **(headers or {})}, method="GET")
+    form = {"Accept": "application/json", **({"Content-Type": "application/json"} if body else {}), **(headers or {})}
+    request = Request(url=url, body=body, headers=form, method="POST" if body else "GET")
     path = sanitize_line("/" + url.partition("://")[2].partition("?")[0].partition("/")[2], 100)
     response = outgoing.query(request, deadline, cap)
     if response.status != 200:

@@ -81,6 +81,10 @@ class Settings:
     loki_tenant: str = _setting("", "tenant of Loki, sent as X-Scope-OrgID; several: a|b")
     grafana_url: str = _setting("", "Grafana, for links to logs and for grafana probes")
     grafana_token: Secret = _setting(Secret(""), "service account token for Grafana; no other address gets it")
+    investigator_url: str = _setting(
+        "", "endpoint that investigator probes ask, such as http://holmes:8080/api/chat of HolmesGPT; empty: none"
+    )
+    investigator_token: Secret = _setting(Secret(""), "bearer token for it; no other address gets it")
     group_interval: int = _setting(
         300,
         "longest group_interval of the Alertmanager routes to responder, in seconds",
@@ -179,6 +183,7 @@ class Settings:
         servers[self.prometheus_url] = self.credentials("prometheus")
         servers[self.loki_url] = Credentials(token=self.loki_token)
         servers[self.grafana_url] = Credentials(token=self.grafana_token)
+        servers[self.investigator_url] = Credentials(token=self.investigator_token)
         return {url: given for url, given in servers.items() if url and given != Credentials()}
 
     def origin(self, variable: str) -> str:

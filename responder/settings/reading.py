@@ -159,7 +159,7 @@ def _joint_problems(settings: Settings) -> Iterator[str]:
         yield from kind.problems(settings.of_channels)
     yield from _credential_problems(settings, "prometheus", (settings.prometheus_url,))
     yield from _credential_problems(settings, "alertmanager", chain(*settings.alertmanager_url.values()))
-    for name in ("loki", "grafana"):
+    for name in ("loki", "grafana", "investigator"):
         if settings.value(f"{name}_token").reveal() and not settings.value(f"{name}_url"):
             variable = env_name(name)
             yield f"{variable}_TOKEN needs {variable}_URL: the token goes to no other address"

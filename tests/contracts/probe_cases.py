@@ -10,6 +10,7 @@ from responder.diagnose.probes.alertmanager import AlertmanagerSpec
 from responder.diagnose.probes.dns import DnsSpec
 from responder.diagnose.probes.grafana import GrafanaSpec
 from responder.diagnose.probes.http import HttpSpec
+from responder.diagnose.probes.investigator import InvestigatorSpec
 from responder.diagnose.probes.kubernetes import KubernetesSpec
 from responder.diagnose.probes.loki import LokiSpec
 from responder.diagnose.probes.promql import PromqlSpec
@@ -155,6 +156,18 @@ CASES: dict[str, Case] = {
         answered={},
         any_subject=True,
     ),
+    "investigator": Case(
+        at=lambda _address: InvestigatorSpec(),
+        hostile=InvestigatorSpec(),
+        wrong=(
+            (InvestigatorSpec(name=" "), "empty"),
+            (InvestigatorSpec(deadline="soon"), "duration"),
+            (InvestigatorSpec(deadline="1h"), "10m"),
+        ),
+        answered={},
+        asks_with_labels=True,
+        any_subject=True,
+    ),
 }
 
 
@@ -166,6 +179,9 @@ def a_scene(address: str, pod: str = "plato-0", name: str = "plato") -> ProbeCon
         prometheus_url=f"http://{address}",
         cluster=True,
         sources=Sources(
-            alertmanager={"": (f"http://{address}",)}, loki=f"http://{address}", grafana=f"http://{address}"
+            alertmanager={"": (f"http://{address}",)},
+            loki=f"http://{address}",
+            grafana=f"http://{address}",
+            investigator=f"http://{address}/api/chat",
         ),
     )

@@ -176,7 +176,10 @@ def test_hostile_text_is_inert(name: str) -> None:
 
 @pytest.mark.parametrize(
     "moment",
-    ["start-P1", "start-P2", "start-P3", "start-P4", "again", "update", "late", "resolution", "fallback", "unclosed"],
+    [
+        *("start-P1", "start-P2", "start-P3", "start-P4", "again", "update", "late", "resolution", "fallback"),
+        *("unclosed", "opinion"),
+    ],
 )
 @every
 def test_golden(name: str, moment: str) -> None:
@@ -218,6 +221,8 @@ def _stories() -> dict[str, Report]:
     late = with_findings(pages["P2"], some_findings(), a_conclusion())
     update = "diagnosis finished 40 seconds after the page was written"
     stories["late"] = _composed(late, NOW + timedelta(seconds=40), MessageKind.LATE, update=update)
+    said = "HolmesGPT (not verified): db refuses connections since the failover of 02:38. Check its replica."
+    stories["opinion"] = _composed(late, NOW + timedelta(seconds=55), MessageKind.OPINION, update=said)
     flapping = an_incident(flaps=3, reopened_at=later)
     again = _content(a_decision(ChangeKind.AGAIN), incident=flapping, now=later, probes=("health",))
     update = "1 alert re-fired 7 minutes after INC-118 resolved (3 re-fires)"

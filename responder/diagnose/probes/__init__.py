@@ -7,6 +7,7 @@ from responder.diagnose.probes.alertmanager import KIND as ALERTMANAGER
 from responder.diagnose.probes.dns import KIND as DNS
 from responder.diagnose.probes.grafana import KIND as GRAFANA
 from responder.diagnose.probes.http import KIND as HTTP
+from responder.diagnose.probes.investigator import KIND as INVESTIGATOR
 from responder.diagnose.probes.kubernetes import KIND as KUBERNETES
 from responder.diagnose.probes.loki import KIND as LOKI
 from responder.diagnose.probes.promql import KIND as PROMQL
@@ -23,4 +24,5 @@ PROBES: dict[str, ProbeKind[Any]] = {
     "alertmanager": ALERTMANAGER,
     "loki": LOKI,
     "grafana": GRAFANA,
+    "investigator": INVESTIGATOR,
 }

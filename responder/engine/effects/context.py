@@ -96,13 +96,23 @@ class DecisionContext:
         Those of the subjects in ``also`` follow: a query that they share is made once, and what cannot be checked of
         them is left out.
         """
-        planned = list(self._planned(names, subject, began))
+        planned = [each for each in self._planned(names, subject, began) if not self._is_late(each)]
         for other in also:
             known = {(each.probe, each.query) for each in planned}
             asked = (each for each in self._planned(names, other, began) if not each.skip)
             more = (each for each in asked if self.probe_kinds[each.kind].of_group)
             planned += [each for each in more if (each.probe, each.query) not in known]
         return tuple(planned)
+
+    def late_questions(
+        self, names: tuple[str, ...], subject: Subject, began: datetime | None = None
+    ) -> tuple[ProbeQuestion, ...]:
+        """Return the questions that are asked after the page has left."""
+        return tuple(each for each in self._planned(names, subject, began) if self._is_late(each))
+
+    def _is_late(self, question: ProbeQuestion) -> bool:
+        kind = self.probe_kinds.get(question.kind)
+        return kind is not None and kind.about is not None
 
     def _planned(self, names: tuple[str, ...], subject: Subject, began: datetime | None) -> tuple[ProbeQuestion, ...]:
         """Return the checks of one subject.

@@ -105,6 +105,7 @@ def opened(
     questions = context.questions(decision.rule.probes, decision.subject, began, decision.probed[1:])
     can_run = {question.probe for question in questions if not question.skip}
     probes = tuple(name for name in decision.rule.probes if name in can_run)
+    late = context.late_questions(decision.rule.probes, decision.subject, began)
     content = content_of(
         decision, group, incident, context.book, context.links, now=now, probes=probes, history=history, before=before
     )
@@ -149,7 +150,7 @@ def opened(
         incident=shadowed(replace(incident, title=title(content.decision)), to, context),
         content=content,
         messages=messages,
-        request=work if probes else None,
+        request=work if probes or late else None,
         due_at=due_at,
     )
 

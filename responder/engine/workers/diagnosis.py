@@ -17,7 +17,7 @@ from responder.engine.pipeline import late_note, revise
 from responder.engine.workers.triage import LEASE, TURN
 from responder.model.clock import Clock, Deadline
 from responder.model.content import NO_FACTS
-from responder.model.delivery import DiagnosisJob, DiagnosisResult
+from responder.model.delivery import DiagnosisJob, DiagnosisRequest, DiagnosisResult
 from responder.model.report import MessageKind
 from responder.notify.report.content import HISTORY_DAYS, MOST_ALIKE, elsewhere
 from responder.store.database import Database
@@ -58,11 +58,13 @@ class DiagnosisWorker:
         *,
         on_end: Callable[[], None],
         on_page: Callable[[Collection[str]], None],
+        on_diagnosed: Callable[[DiagnosisRequest], None] = lambda _work: None,
         at_once: int = AT_ONCE,
     ) -> None:
         """``on_end`` is called when the probes of one diagnosis have ended, in the thread that ran them.
 
-        ``on_page`` is called with the channels whose pages got their findings and may be sent now.
+        ``on_page`` is called with the channels whose pages got their findings and may be sent now, ``on_diagnosed``
+        with each diagnosis whose findings are committed.
         """
         self._database = database
         self._context = context
@@ -70,11 +72,13 @@ class DiagnosisWorker:
         self._clock = clock
         self._on_end = on_end
         self._on_page = on_page
+        self._on_diagnosed = on_diagnosed
         self._renewed = self._looked = clock.monotonic()
         self._at_once = at_once
         self._pool = ThreadPoolExecutor(at_once, thread_name_prefix="diagnosis")
         self._held: dict[int, DiagnosisJob] = {}
         self._ended: list[FinishedDiagnosis] = []
+        self._finished: list[DiagnosisRequest] = []
         self._guard = threading.Lock()
 
     def begin(self, started: Sequence[DiagnosisJob]) -> None:
@@ -105,6 +109,7 @@ class DiagnosisWorker:
         """Commit ended diagnoses. Only those that change a severity wait for the triage lock."""
         with self._guard:
             ended = list(self._ended)
+        self._finished.clear()  # of a transaction that failed
         calm = [each for each in ended if each.diagnosed.adjusted is None]
         if calm:
             with self._database.transaction() as connection:
@@ -127,6 +132,8 @@ class DiagnosisWorker:
                 self._ended.remove(each)
                 self._held.pop(each.job.id, None)
         self._on_page({name for names in notified for name in names})
+        while self._finished:
+            self._on_diagnosed(self._finished.pop())
 
     def _improve(self, connection: Connection, ended: FinishedDiagnosis) -> Collection[str]:
         """Save the findings, release the pages, and follow up those already sent. Returns the channels to wake."""
@@ -136,7 +143,7 @@ class DiagnosisWorker:
             return ()
         reached = outbox.release(connection, work.incident, now)
         missed = [name for name in work.channels if name not in reached and name in channels]
-        if not missed:
+        if not missed or not ended.diagnosed.findings:
             return work.channels
         incident = incidents.find(connection, work.incident)
         if not context.pagers.isdisjoint(missed) and not incidents.still_open(connection, work.incident):
@@ -150,12 +157,14 @@ class DiagnosisWorker:
         outbox.write(connection, messages, now)
         return work.channels
 
-    @staticmethod
-    def _finish(connection: Connection, ended: FinishedDiagnosis, now: datetime) -> bool:
+    def _finish(self, connection: Connection, ended: FinishedDiagnosis, now: datetime) -> bool:
         """Save the findings with the incident. Returns False if another worker has taken the diagnosis over."""
         if not diagnoses.finish(connection, ended.job, now):
             return False
         work, found = ended.job.request, ended.diagnosed
+        self._finished.append(work)
+        if not found.findings:
+            return True
         since = now - timedelta(days=HISTORY_DAYS)
         alike = incidents.with_signature(connection, found.conclusion.signature, work.incident, since, MOST_ALIKE)
         conclusion = replace(found.conclusion, before=elsewhere(alike, now))

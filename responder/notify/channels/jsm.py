@@ -98,6 +98,7 @@ class Jsm(Channel):
         MessageKind.FALLBACK: (_CREATE,),
         MessageKind.RESOLUTION: (_CLOSE,),
         MessageKind.UNCLOSED: (),
+        MessageKind.OPINION: (),
     }
 
     @classmethod

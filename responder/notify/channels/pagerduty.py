@@ -95,6 +95,7 @@ class PagerDuty(Channel):
         MessageKind.FALLBACK: ("trigger",),
         MessageKind.RESOLUTION: (_RESOLVE,),
         MessageKind.UNCLOSED: (),
+        MessageKind.OPINION: (),
     }
 
     @classmethod

@@ -95,6 +95,7 @@ class Slack(Channel):
         MessageKind.UPDATE: (_EDIT, _REPLY),
         MessageKind.RESOLUTION: (_EDIT, _REPLY),
         MessageKind.LATE: (_REPLY,),
+        MessageKind.OPINION: (_REPLY,),
         MessageKind.FALLBACK: (_ALARM,),
         MessageKind.UNCLOSED: (_ALOUD,),
     }

@@ -6,12 +6,14 @@ from textwrap import wrap
 from responder.model.finding import Finding
 from responder.model.report import Report
 from responder.model.rule import Link
-from responder.model.text import clean, one_line
+from responder.model.text import clean, cut, one_line
 from responder.notify.render.response import ascii_only
 from responder.notify.report.sections import Section, findings, headline, metadata, page
 
 WIDTH = 100
 _MARGIN = 17
+#: Characters of one section.
+_LONGEST_TEXT = 4000
 
 
 def lines(report: Report) -> Iterator[str]:
@@ -79,4 +81,4 @@ def _finding(word: str, finding: Finding) -> Iterator[str]:
 
 
 def _sanitized(text: str) -> str:
-    return one_line(text[:4000])
+    return cut(one_line(text[: 2 * _LONGEST_TEXT]), _LONGEST_TEXT)

@@ -30,6 +30,7 @@ _HEADS = {
     MessageKind.LATE: "🔎",
     MessageKind.FALLBACK: "🚨",
     MessageKind.UNCLOSED: "✋",
+    MessageKind.OPINION: "💬",
 }
 #: Sections in the first block, below the headline: update, summary, impact.
 _FIRST = 3
@@ -84,7 +85,8 @@ def reply(report: Report) -> RenderedMessage:
     """Render the thread reply for a change: the change alone, without what the parent already shows."""
     if report.kind is MessageKind.LATE:
         return details(report)
-    shown = _paragraph(_lines([Section("Update", report.update or report.resolution), *fields(report)]))
+    change = [Section("Update", report.update or report.resolution), *fields(report)]
+    shown = _paragraph(_lines(page(report) if report.kind is MessageKind.OPINION else change))
     return RenderedMessage(_preview(report), [slack_blocks.header(_headline(report)), *shown, _small_print(report)])
 
 

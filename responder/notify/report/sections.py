@@ -48,6 +48,7 @@ def headline(report: Report) -> str:
         MessageKind.LATE: ("Diagnosis",),
         MessageKind.FALLBACK: (report.heading,),
         MessageKind.UNCLOSED: ("Resolve manually",),
+        MessageKind.OPINION: ("Opinion",),
     }[report.kind]
     return " · ".join(filter(None, (*words, report.title)))
 
@@ -60,6 +61,8 @@ def preview(report: Report) -> str:
 
 def page(report: Report) -> tuple[Section, ...]:
     """The sections that a reader needs first. The first four that are not empty fit on a phone with the title."""
+    if report.kind is MessageKind.OPINION:
+        return (Section("Opinion", report.update),)
     open_ = report.kind not in _ENDINGS
     found = report.conclusion
     return (
@@ -102,7 +105,7 @@ def metadata(report: Report) -> tuple[Section, ...]:
         ("Rule", report.made_by),
     )
     return (
-        *(Section(name, text) for name, text in rows[:-_PRINT]),
+        *(Section(name, text) for name, text in rows[:-_PRINT] if report.kind is not MessageKind.OPINION),
         *fields(report, rows),
         *(Section(*row) for row in rows[-_PRINT:]),
     )
@@ -116,8 +119,9 @@ def fields(report: Report, rows: Sequence[tuple[str, str]] = ()) -> tuple[Sectio
 
 
 def findings(report: Report) -> tuple[tuple[str, Finding], ...]:
-    """The findings, the worst first, each with the word for its result."""
-    return tuple((result(each), each) for each in worst_first(report.findings))
+    """The findings, the worst first, each with the word for its result; none with an opinion."""
+    found = () if report.kind is MessageKind.OPINION else report.findings
+    return tuple((result(each), each) for each in worst_first(found))
 
 
 def result(finding: Finding) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,7 +18,7 @@ from responder.engine.workers.diagnosis import LATER, DiagnosisWorker
 from responder.engine.workers.triage import BATCH, TriageWorker
 from responder.model.clock import Deadline
 from responder.model.clue import Clue, Role
-from responder.model.delivery import DiagnosisJob
+from responder.model.delivery import DiagnosisJob, DiagnosisRequest
 from responder.model.finding import Finding, Verdict
 from responder.model.rule import ProbeSpec, SeverityFrom
 from responder.store.database import Database
@@ -49,6 +49,7 @@ class Shop:
         self.ended = threading.Semaphore(0)
         self.asked: list[tuple[ProbeQuestion, ...]] = []
         self.clue: Clue | None = None
+        self.on_diagnosed: Callable[[DiagnosisRequest], None] = lambda _work: None
         self.diagnosis = DiagnosisWorker(
             database,
             lambda: self.context,
@@ -56,11 +57,15 @@ class Shop:
             clock,
             on_end=self.ended.release,
             on_page=lambda _channels: None,
+            on_diagnosed=self._diagnosed,
         )
         self.triage = TriageWorker(database, lambda: self.context, clock, self._follow, self.diagnosis.free_slots)
 
     def _follow(self, begun: list[DiagnosisJob], _told: Collection[str]) -> None:
         self.begun.extend(begun)
+
+    def _diagnosed(self, work: DiagnosisRequest) -> None:
+        self.on_diagnosed(work)
 
     def deliver(self, *payloads: dict[str, Any]) -> None:
         """Store payloads and decide all of them."""
