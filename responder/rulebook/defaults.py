@@ -80,17 +80,17 @@ def runbook_of(shape: RuleShape, defaults: Defaults, names: tuple[str, ...]) -> 
     return (shape.runbook, ()) if shape.runbook else (defaults.runbook or "", names if defaults.runbook else ())
 
 
-def runbook_positions(rule_files: RuleFiles) -> Iterator[tuple[str, Position]]:
-    """Yield each runbook that a rule, a heartbeat or the defaults of a file name, with its position."""
+def runbook_positions(rule_files: RuleFiles) -> Iterator[tuple[str, Position, str]]:
+    """Yield each runbook that a rule or the defaults of a file name, its position and the rule's id, if any."""
     for entry in rule_files.rules_and_defaults():
-        named = entry.value.runbook
+        named, rule = entry.value.runbook, entry.value.id if isinstance(entry.value, RuleShape) else ""
         if isinstance(named, RunbookFromShape):
             if named.otherwise:
-                yield named.otherwise, entry.at("runbook", "otherwise")
+                yield named.otherwise, entry.at("runbook", "otherwise"), rule
         elif named:
-            yield named, entry.at("runbook")
+            yield named, entry.at("runbook"), rule
         for code, by_conclusion in entry.value.runbooks.items():
-            yield by_conclusion, entry.at("runbooks", code)
+            yield by_conclusion, entry.at("runbooks", code), rule
 
 
 def probes_of(rule: Entry[RuleShape], rule_files: RuleFiles) -> Iterator[tuple[str, Position]]:

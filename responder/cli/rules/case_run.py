@@ -51,7 +51,7 @@ def run_case(case: Case, context: DecisionContext, runbooks: Runbooks, *, explai
     Without ``explain`` the texts of messages are not compared.
     """
     traces = tuple(
-        trace(sample, context, runbooks, case.now, case.findings, explain=explain) for sample in _samples(case)
+        trace(sample, context, runbooks, case.now, case.findings, explain=explain) for sample in samples_of(case)
     )
     problems = [problem for each in traces for problem in each.shown.problems]
     if problems or not traces:
@@ -60,7 +60,8 @@ def run_case(case: Case, context: DecisionContext, runbooks: Runbooks, *, explai
     return CaseResult(case=case, traces=traces, differences=found)
 
 
-def _samples(case: Case) -> Iterator[Sample]:
+def samples_of(case: Case) -> Iterator[Sample]:
+    """Yield the payloads of a case. Raises FatalError if a captured one cannot be read."""
     if case.body is None:
         members = [{**case.labels, **each} for each in case.alerts] or [dict(case.labels)]
         yield of_labels(members, dict(case.annotations), case.now, case.name)

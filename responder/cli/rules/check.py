@@ -28,7 +28,11 @@ FORMATS = ("text", "json", "sarif", "github")
 )
 @click.option("--output", type=click.Choice(FORMATS), default="text", show_default=True)
 @click.option("--strict", is_flag=True, help="Fail on warnings as well.")
-@click.option("--online", is_flag=True, help="Request the runbooks that are URLs, and report dead links.")
+@click.option(
+    "--online",
+    is_flag=True,
+    help="Request the runbooks that are URLs, and report dead links.",
+)
 @click.option("--explain", "code", metavar="CODE", help="Explain a problem code, with examples, and exit.")
 def check(
     folder: Path | None, runbooks: Path | None, output: str, *, strict: bool, online: bool, code: str | None
@@ -62,7 +66,7 @@ def check(
         from responder.cli.rules.online import dead_links
 
         with named_failures():
-            links = dead_links(found.rule_files, settings_from_environment())
+            links = dead_links(found.rule_files, folder / "tests", settings_from_environment())
         found = replace(found, problems=tuple(sorted((*found.problems, *links))))
     click.echo(WRITERS[output](findings_of(found, folder)))
     if any(problem.code == "no-rules" for problem in found.problems):

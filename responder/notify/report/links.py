@@ -58,7 +58,7 @@ class LinkBuilder:
 
     def _of_rule(self, ref: RunbookRef, labels: Labels) -> Link | None:
         if ref.is_url:
-            return _runbook_link(_expanded(str(ref), labels))
+            return _runbook_link(expanded(str(ref), labels))
         return _local_runbook(self.runbook_base_url.rstrip("/"), ref)
 
     def _own_runbook(self, alert: Alert, names: Sequence[str]) -> Link | None:
@@ -181,8 +181,8 @@ def _runbook_link(url: str) -> Link | None:
     return Link(f"Runbook: {sanitize_line(unquote(shown), 100)}", made)
 
 
-def _expanded(template: str, labels: Labels) -> str:
-    """The URL with the labels in the place of ``${label}`` and ``${label|lower}``; empty where one is missing.
+def expanded(template: str, labels: Labels) -> str:
+    """Return the URL with the labels in the place of ``${label}`` and ``${label|lower}``; empty where one is missing.
 
     A value is percent-encoded whole, so it cannot add a path segment, a query or another host.
     """

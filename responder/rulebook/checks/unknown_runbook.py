@@ -27,7 +27,7 @@ def check(rule_files: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
     suggest = Suggestions()
     if around.runbooks is None:
         return
-    for runbook, position in runbook_positions(rule_files):
+    for runbook, position, _rule in runbook_positions(rule_files):
         file = runbook.partition("#")[0]
         if is_url(file):
             if "${" in PLACEHOLDER.sub("", runbook):

@@ -29,7 +29,7 @@ from responder.rulebook.rule_files import RuleFiles, RuleReferences
 def check(rule_files: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
     """Yield anchors that no heading of their runbook has."""
     suggest = Suggestions()
-    for runbook, position in runbook_positions(rule_files):
+    for runbook, position, _rule in runbook_positions(rule_files):
         file, _, section = runbook.partition("#")
         anchors = (around.runbooks or {}).get(file)
         if section and anchors is not None and section not in anchors:

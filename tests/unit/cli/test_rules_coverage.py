@@ -14,15 +14,18 @@ from click.testing import CliRunner, Result
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from responder.bootstrap import rule_references
 from responder.cli.rules import rules
 from responder.cli.rules.links import LinkStatus, check_link
 from responder.cli.rules.online import dead_links
 from responder.cli.rules.weight import FiringStats, share_weights
 from responder.model.problem import Level
-from responder.rulebook.load import gather
+from responder.rulebook.load import gather, required
 from responder.rulebook.prometheus_rules import AlertRule, NotReadableError, read_file
+from responder.rulebook.rule_files import RuleFiles
 from responder.settings import Settings
 from responder.standins.server import Call, Reply, StandIn, as_json
+from tests.unit.rulebook.test_advice import HEAD
 
 ROOT = Path(__file__).parents[3]
 HERE = ("--rules", str(ROOT / "rules"), "--runbooks", str(ROOT / "runbooks"))
@@ -278,25 +281,56 @@ class _Pages(StandIn):
     asked: list[str]
 
 
+def _with_pages(folder: Path, *rules: str) -> RuleFiles:
+    """Valid rule files with these rules and a catch-all, one line each from line 7."""
+    lines = [f"  - {{severity: P3, first_step: x, {rule}}}\n" for rule in (*rules, "id: unknown, match: []")]
+    (folder / "a.yaml").write_text(HEAD + "".join(lines))
+    rule_files = gather(folder)
+    assert required(rule_files, rule_references(str(folder / "none"))) == ()
+    return rule_files
+
+
 def test_dead_links_of_runbooks_are_reported_where_they_stand(tmp_path: Path) -> None:
     """`rules check --online` requests the runbooks on the web, and only a page that is gone is an error."""
     with _Pages() as server:
         server.asked = []
-        links = {"here": "here#a", "gone": "gone", "broken": "broken", "template": "${alertname}"}
-        rules = "".join(
-            f"  - {{id: {name}, match: [], runbook: '{server.url}/{path}', severity: P3, first_step: Look.}}\n"
-            for name, path in links.items()
-        )
-        runbook = f"{{from: runbook_url, otherwise: '{server.url}/gone'}}"
-        rules += f"  - {{id: last, match: [], runbook: {runbook}, severity: P3, first_step: Look.}}\n"
-        (tmp_path / "a.yaml").write_text(f"rules:\n{rules}")
-        rule_files = gather(tmp_path)
-        found = dead_links(rule_files, Settings())
+        paths = ("here#a", "gone", "broken")
+        rules = [f"id: r{n}, match: 'a=\"{n}\"', runbook: '{server.url}/{path}'" for n, path in enumerate(paths)]
+        rules.append(f"id: last, match: a=\"9\", runbook: {{from: runbook_url, otherwise: '{server.url}/gone'}}")
+        found = dead_links(_with_pages(tmp_path, *rules), tmp_path / "tests", Settings())
     assert sorted(server.asked) == ["/broken", "/gone", "/here"]
     assert [(each.position.line, each.level, each.message.partition("/")[2]) for each in found] == [
-        (3, Level.ERROR, f"{server.url[6:]}/gone: status 404"),
-        (4, Level.WARNING, f"{server.url[6:]}/broken: not checked: status 500"),
-        (6, Level.ERROR, f"{server.url[6:]}/gone: status 404"),
+        (8, Level.ERROR, f"{server.url[6:]}/gone: status 404"),
+        (9, Level.WARNING, f"{server.url[6:]}/broken: not checked: status 500"),
+        (10, Level.ERROR, f"{server.url[6:]}/gone: status 404"),
+    ]
+
+
+def test_urls_with_labels_are_requested_for_the_alerts_that_are_known(tmp_path: Path) -> None:
+    """Names in the matchers and alerts of the test cases give the URLs; a template without any is named."""
+    with _Pages() as server:
+        server.asked = []
+        rule_files = _with_pages(
+            tmp_path,
+            f"id: named, match: 'alertname=~\"Here|Gone\"', runbook: '{server.url}/${{alertname|lower}}'",
+            f"id: cases, match: 'alertname=~\"Kube.*\"', runbook: '{server.url}/${{app}}'",
+            f"id: never, match: 'alertname=~\"Node.*\"', runbook: '{server.url}/never/${{app}}'",
+        )
+        (tmp_path / "tests").mkdir()
+        (tmp_path / "tests" / "a.yaml").write_text(
+            "tests:\n  - {name: it, alert: {alertname: KubeX, app: moved}, expect: {rule: cases}}\n"
+            "  - {name: other, alert: {alertname: KubeY, app: gone}, expect: {rule: cases}}\n"
+        )
+        found = dead_links(rule_files, tmp_path / "tests", Settings())
+    assert sorted(server.asked) == ["/gone", "/here", "/moved"]
+    assert [(each.position.line, each.level, each.message.removeprefix(server.url)) for each in found] == [
+        (7, Level.ERROR, "/gone: status 404"),
+        (8, Level.ERROR, "/gone: status 404"),
+        (
+            9,
+            Level.WARNING,
+            "/never/${app}: not checked: no test case of the rule and no matcher gives its labels",
+        ),
     ]
 
 
