@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from responder import bootstrap
+from responder.cli import message_text
 from responder.cli.decision_context import decision_context_of
 from responder.cli.errors import FAILED, named_failures
 from responder.cli.example import folders
@@ -27,13 +28,21 @@ _MARGIN = " " * 13
 @click.argument("files", nargs=-1, required=True)
 @click.option("--probe", is_flag=True, help="Run the read-only probes.")
 @click.option("--explain", is_flag=True, help="Show every rule that was evaluated, and why it did not match.")
+@click.option("--raw", is_flag=True, help="Show the queries of the probes and the requests to the channels.")
 @OUTPUT
 @RULES
 @RUNBOOKS
 def dry_run(
-    files: tuple[str, ...], *, probe: bool, explain: bool, output: str, rules: str | None, runbooks: str | None
+    files: tuple[str, ...],
+    *,
+    probe: bool,
+    explain: bool,
+    raw: bool,
+    output: str,
+    rules: str | None,
+    runbooks: str | None,
 ) -> None:
-    """Show what webhook payloads would do: rule, severity and its reason, runbook, probes, the exact messages.
+    """Show what webhook payloads would do: the rule, the severity and its reason, the channels, the page on each.
 
     FILES are webhook payloads, folders of them, or - for standard input; a list of alerts or a single alert also works.
     Nothing is stored or sent.
@@ -43,7 +52,7 @@ def dry_run(
     well = True
     as_json, opening = output == "json", "[\n  "
     with named_failures():
-        for text, right in _shown(files, rules, runbooks, probe=probe, explain=explain, as_json=as_json):
+        for text, right in _shown(files, rules, runbooks, probe=probe, explain=explain, raw=raw, as_json=as_json):
             click.echo(f"{opening}{text}" if as_json else text, nl=not as_json)
             opening, well = ",\n  ", well and right
     if as_json:
@@ -53,7 +62,14 @@ def dry_run(
 
 
 def _shown(
-    files: tuple[str, ...], rules: str | None, runbooks: str | None, *, probe: bool, explain: bool, as_json: bool
+    files: tuple[str, ...],
+    rules: str | None,
+    runbooks: str | None,
+    *,
+    probe: bool,
+    explain: bool,
+    raw: bool,
+    as_json: bool,
 ) -> Iterator[tuple[str, bool]]:
     """Yield the text of each sample and True if it was decided, while later samples are still unread."""
     from responder import telemetry
@@ -76,7 +92,7 @@ def _shown(
         if as_json:
             text = _pretty(preview.as_json(shown, explain=explain)).replace("\n", "\n  ")
         else:
-            text = "\n".join(_lines(shown, explain=explain))
+            text = "\n".join(_lines(shown, explain=explain, raw=raw))
         return text, not shown.problems
 
     found = samples(files, sys.stdin.buffer, clock.now())
@@ -94,7 +110,7 @@ def _pretty(raw: bytes) -> str:
     return msgspec.json.format(raw, indent=2).decode()
 
 
-def _lines(shown: "Preview", *, explain: bool) -> Iterator[str]:
+def _lines(shown: "Preview", *, explain: bool, raw: bool) -> Iterator[str]:
     yield click.style(one_line(shown.source), bold=True)
     for problem in shown.problems:
         yield _row("PROBLEM", problem, fg="red")
@@ -116,10 +132,10 @@ def _lines(shown: "Preview", *, explain: bool) -> Iterator[str]:
     yield _row("SUBJECT", f"{_where(decision.subject)}  {decision.subject.why}")
     for rejected in decision.subject.rejected:
         yield _row("", f"not {rejected}")
-    if decision.routed:
+    if decision.route.channels:
         yield _row("ROUTE", str(decision.route))
     yield _row("RUNBOOK", preview.runbook_of(shown))
-    yield from _probes(shown)
+    yield from _probes(shown) if raw else _named_probes(shown)
     if shown.adjusted is not None:
         yield _row("FINDINGS", shown.adjusted.reason, **_colour(shown.adjusted.adjustment.severity.name))
     if decision.shadow:
@@ -128,7 +144,7 @@ def _lines(shown: "Preview", *, explain: bool) -> Iterator[str]:
         yield _row("NOTE", rule.note)
     if explain:
         yield from _explained(shown)
-    yield from _messages(shown)
+    yield from _messages(shown, raw=raw)
     yield ""
 
 
@@ -162,6 +178,22 @@ def _probes(shown: "Preview") -> Iterator[str]:
             yield _row("", f"{'':<20} -> {found.verdict.value}: {found.headline} ({found.duration:.2f} s)")
 
 
+def _named_probes(shown: "Preview") -> Iterator[str]:
+    """Yield the names of the probes in one row for each reason to skip them, and the results of those that ran."""
+    answers = {(found.probe, found.target, found.query): found for found in shown.findings}
+    names: dict[str, list[str]] = {"": []}
+    found_lines = []
+    for question in shown.questions:
+        if found := answers.get((question.probe, question.target, question.query)):
+            found_lines.append(f"{found.verdict.value:<8} {found.headline}  ({question.probe}, {found.duration:.2f} s)")
+        else:
+            names.setdefault(question.skip, []).append(question.probe)
+    rows = [", ".join(names.pop("")), *found_lines]
+    rows += [f"skipped: {', '.join(each)} ({why})" for why, each in names.items()]
+    for number, row in enumerate([row for row in rows if row] or ["none"]):
+        yield _row("" if number else "PROBES", row)
+
+
 def _explained(shown: "Preview") -> Iterator[str]:
     from responder.cli.preview import in_shadow, label_of
 
@@ -178,19 +210,22 @@ def _explained(shown: "Preview") -> Iterator[str]:
         yield _row("EXPLAIN" if number == 0 else "", f"{number + 1:>3}. {step.rule.id:<28} {text}", **style)
 
 
-def _messages(shown: "Preview") -> Iterator[str]:
+def _messages(shown: "Preview", *, raw: bool) -> Iterator[str]:
     sent = {each.key: each for each in shown.sent}
     requested_channels = shown.effects.decision.route.channels if shown.effects and shown.effects.decision else ()
     for name in dict.fromkeys((*requested_channels, *sent)):
         if name not in sent:
             yield _row(name.upper(), "no message")
             continue
-        summary, text = sent[name].channel.dry_run(sent[name].requests)
-        yield _row(name.upper(), summary)
-        if text:
-            yield _indented(text)
+        if raw:
+            summary, text = sent[name].channel.dry_run(sent[name].requests)
+            yield _row(name.upper(), summary)
+            if text:
+                yield _indented(text)
     if not requested_channels and not sent:
         yield _row("MESSAGES", "none")
+    if not raw:
+        yield from message_text.lines(shown.sent, terminal())
 
 
 def _indented(text: bytes) -> str:

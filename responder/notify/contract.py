@@ -15,6 +15,7 @@ from responder.model.check import Result, skipped
 from responder.model.message import ClaimedMessage, Request, Response
 from responder.model.outcome import Outcome
 from responder.model.report import MessageKind
+from responder.model.rule import Link
 from responder.model.secret import Secret
 from responder.model.setting import Setting
 from responder.notify.rate_limit import MethodLimit, RateLimit
@@ -33,6 +34,20 @@ class Use(Enum):
     FALLBACK = "fallback"
     #: Only where no other channel is left; rules cannot name it.
     LAST_RESORT = "last resort"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownMessage:
+    """A message as people read it.
+
+    ``where`` is the place and what the vendor shows beside the title. A row is a name and a text, or a text by itself.
+    ``links`` are the addresses behind its texts.
+    """
+
+    where: str
+    title: str = ""
+    rows: tuple[tuple[str, str], ...] = ()
+    links: tuple[Link, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,8 +165,12 @@ class Channel(ABC):
         """Return the meaning of a response. Never raises, whatever came back."""
 
     def dry_run(self, sent: Sequence[Request]) -> tuple[str, bytes]:
-        """Return the summary line and the text that ``dry-run`` shows for the requests of one report."""
+        """Return the summary line and the text that ``dry-run --raw`` shows for the requests of one report."""
         return f"{len(sent[0].body):,} bytes", sent[0].body
+
+    def shown(self, request: Request) -> ShownMessage:
+        """Return what people read of a request, after the cuts of ``render``; only the size of one for a program."""
+        return ShownMessage(where=f"request of {len(request.body):,} bytes; --raw shows it")
 
     @classmethod
     def unconfigured(cls, name: str) -> Result:

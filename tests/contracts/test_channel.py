@@ -11,6 +11,7 @@ from responder.model.message import ClaimedMessage, Response
 from responder.model.outcome import Delivered, Outcome, Refused, TryLater
 from responder.model.report import MessageKind
 from responder.notify.channels import CHANNELS
+from responder.notify.channels.generic_webhook import GenericWebhook
 from responder.notify.contract import Channel
 from tests.contracts.channel_cases import CASES, messages
 from tests.support.builders import (
@@ -157,3 +158,23 @@ def test_a_4xx_of_a_proxy_is_tried_again(name: str, status: int, body: bytes) ->
     """Only PagerDuty itself can reject a page permanently."""
     channel = CASES[name].make()
     assert isinstance(channel.read(_letter(channel), Response(status, body)), TryLater)
+
+
+@every
+def test_a_message_can_be_read_as_people_see_it(name: str) -> None:
+    """The dry-run shows every section of the page in plain text, without markup and without the vendor's format."""
+    channel = CASES[name].make()
+    report = a_report(
+        title="[P1] plato > 5 % & odyssey", impact="Orders <of> A & B fail.", first_step="Read [the] log."
+    )
+    shown = channel.shown(channel.render(a_letter(report, channel=name, step=channel.steps[MessageKind.START][0])))
+    assert shown.where
+    if isinstance(channel, GenericWebhook):  # programs read it
+        return
+    texts = [text for _name, text in shown.rows]
+    assert report.title in shown.title
+    for wanted in (report.impact, report.first_step):
+        assert [text for text in texts if text.startswith(wanted)], shown
+    for kind in MessageKind:
+        for message in messages(channel, a_report(kind=kind)):
+            assert channel.shown(channel.render(message)).where

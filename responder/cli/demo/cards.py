@@ -1,7 +1,6 @@
 """PagerDuty events and Slack messages of the demo, rendered for a terminal."""
 
 import html
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -14,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from responder.model.text import clean, one_line
+from responder.notify.render.slack_blocks import MRKDWN
 from responder.standins.pagerduty import PagerEvent
 from responder.standins.slack import SlackMessage
 
@@ -23,11 +23,6 @@ _WIDTH = 110
 # Details shown on a card.
 _STORY = frozenset(
     {"Update", "Impact", "Likely cause", "First step", "Note", "Changed", "Ruled out", "Context", "Unknown", "Related"}
-)
-_MRKDWN = re.compile(
-    r"```\n?(?P<fence>.*?)\n?```|`(?P<code>[^`]+)`|<(?P<href>https?://[^|>]*)\|(?P<text>[^>]*)>"
-    r"|\*(?P<bold>[^*\n]+)\*|(?<!\w)_(?P<italic>[^_\n]+)_(?!\w)",
-    re.DOTALL,
 )
 _STYLES = {"fence": "dim", "code": "dim", "text": "underline", "bold": "bold", "italic": "italic"}
 # Lines omitted after the first message, since they repeat.
@@ -169,7 +164,7 @@ def mrkdwn(source: str) -> Text:
     """Render Slack's mrkdwn: link texts, bold, italic, code and HTML entities."""
     text = Text()
     at = 0
-    for found in _MRKDWN.finditer(source):
+    for found in MRKDWN.finditer(source):
         text.append(_plain(source[at : found.start()]))
         for name, style in _STYLES.items():
             if found[name]:

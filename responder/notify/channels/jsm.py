@@ -30,7 +30,7 @@ from responder.model.report import MessageKind, Report
 from responder.model.secret import Secret
 from responder.model.setting import Setting
 from responder.model.text import cut, sanitize_line
-from responder.notify.contract import Channel, SendRequest
+from responder.notify.contract import Channel, SendRequest, ShownMessage
 from responder.notify.rate_limit import RateLimit, per_minute
 from responder.notify.render.plain_text import further_lines, minimal, page_lines
 from responder.notify.render.response import ascii_only, decoded, encoded, error_text, outcome_of, text_of
@@ -132,6 +132,24 @@ class Jsm(Channel):
         alert = json.loads(body)
         message, description = len(alert.get("message", "")), len(alert.get("description", alert.get("note", "")))
         return f"message {message} of {MESSAGE_LIMIT} characters, text {description:,} of {DESCRIPTION_LIMIT:,}", body
+
+    def shown(self, request: Request) -> ShownMessage:
+        """Return the alert, or the note that is added to it or closes it."""
+        alert = json.loads(request.body)
+        text = alert.get("description", alert.get("note", ""))
+        pairs = (line.partition(": ") for line in text.split("\n"))
+        where = (
+            f"alert, priority {alert['priority']}"
+            if "priority" in alert
+            else "note"
+            if "/notes" in request.url
+            else "closes the alert"
+        )
+        return ShownMessage(
+            where=where,
+            title=alert.get("message", ""),
+            rows=tuple((name, rest) if rest else ("", name) for name, _colon, rest in pairs),
+        )
 
     def render(self, message: ClaimedMessage) -> Request:
         """Return the request that creates or closes the alert, or adds a note to it."""

@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Self
 from responder.model.message import ClaimedMessage, Request, Response
 from responder.model.outcome import Outcome
 from responder.model.report import MessageKind
-from responder.notify.contract import Channel, Use
-from responder.notify.render.plain_text import lines, minimal
+from responder.notify.contract import Channel, ShownMessage, Use
+from responder.notify.render.plain_text import lines, minimal, rows_of
 from responder.notify.render.response import outcome_of
 
 URL = "stdout:"  # the deliverer prints what goes here
@@ -36,6 +36,14 @@ class Log(Channel):
     def dry_run(self, _sent: Sequence[Request]) -> tuple[str, bytes]:
         """Return why the page is printed."""
         return "no channel is configured for this severity: the page is printed to the log", b""
+
+    def shown(self, request: Request) -> ShownMessage:
+        """Return the printed text."""
+        text = request.body.decode("utf-8", "replace")
+        title = text.splitlines()[1]
+        return ShownMessage(
+            where="no channel is configured: printed to the log", title=title, rows=tuple(rows_of(text))
+        )
 
     def render(self, message: ClaimedMessage) -> Request:
         """Return the page as text."""

@@ -14,6 +14,8 @@
 Messages mention no user, so this channel never pages.
 """
 
+import html
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,10 +26,11 @@ from responder.model.check import Result, ok
 from responder.model.message import ClaimedMessage, Request, Response
 from responder.model.outcome import Delivered, Outcome, TryLater
 from responder.model.report import MessageKind, Report
+from responder.model.rule import Link
 from responder.model.secret import Secret
 from responder.model.setting import Setting
 from responder.model.text import one_line
-from responder.notify.contract import Channel, SendRequest
+from responder.notify.contract import Channel, SendRequest, ShownMessage
 from responder.notify.rate_limit import RateLimit, per_minute
 from responder.notify.render.plain_text import further_lines, minimal, page_lines, title
 from responder.notify.render.response import decoded, encoded, outcome_of, text_of, within
@@ -46,6 +49,9 @@ PACE = per_minute(60, BURST)
 _STEPS = ("post",)
 # What Markdown, and Slack's markup, which webhooks of Mattermost translate, would read as more than text.
 _MARKUP = re.compile(r"([\\`*_\[\]#~])")
+_ESCAPED = re.compile(r"\\([\\`*_\[\]#~])")
+_LINK = re.compile(r"(?<!\\)\[((?:[^\]\\]|\\.)*)\]\((https?://[^)]*)\)")
+_NAMED = re.compile(r"(?:\*\*([^*]+):\*\* ?)?(.*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +102,18 @@ class Mattermost(Channel):
         """Return how near the post is to the limit, and the post."""
         return f"{len(sent[0].body):,} bytes, at most {POST_LIMIT:,} characters", sent[0].body
 
+    def shown(self, request: Request) -> ShownMessage:
+        """Return the post without its Markdown."""
+        heading, *lines = json.loads(request.body)["text"].split("\n")
+        links = [Link(_plain(text), url) for line in lines for text, url in _LINK.findall(line)]
+        rows = [_NAMED.match(_LINK.sub(r"\1", line)) for line in lines]
+        return ShownMessage(
+            where="post",
+            title=_plain(heading.removeprefix("#### ")),
+            rows=tuple((row[1] or "", _plain(row[2])) for row in rows if row),
+            links=tuple(links),
+        )
+
     def render(self, message: ClaimedMessage) -> Request:
         """Return one post: as many lines as fit, the most important first."""
         report = message.report
@@ -129,6 +147,11 @@ def _links(report: Report) -> Iterator[str]:
     shown = [f"[{_escaped(text)}]({_address(url)})" for text, url in found if url and len(url) <= ADDRESS_LIMIT]
     if shown:
         yield " · ".join(shown[:MOST_LINKS])
+
+
+def _plain(text: str) -> str:
+    """Return what a reader sees of an escaped text."""
+    return html.unescape(_ESCAPED.sub(r"\1", text).replace("\u200b", ""))
 
 
 def _address(url: str) -> str:

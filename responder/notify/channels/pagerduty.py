@@ -16,10 +16,11 @@ from responder.model.finding import Finding, Verdict
 from responder.model.message import ClaimedMessage, Request, Response
 from responder.model.outcome import Delivered, Outcome, Refused, TryLater
 from responder.model.report import MessageKind, Report
+from responder.model.rule import Link
 from responder.model.secret import Secret
 from responder.model.setting import Setting, one_of
 from responder.model.text import clean, cut, one_line
-from responder.notify.contract import Channel, SendRequest, Use
+from responder.notify.contract import Channel, SendRequest, ShownMessage, Use
 from responder.notify.rate_limit import RateLimit, per_minute
 from responder.notify.render.response import ascii_only, decoded, encoded, error_text, outcome_of, text_of, within
 from responder.notify.report.links import safe_url
@@ -145,6 +146,22 @@ class PagerDuty(Channel):
         summary = len(event.get("payload", {}).get("summary", ""))
         limits = f"{len(body):,} of {EVENT_LIMIT:,} bytes, summary {summary} of {SUMMARY_LIMIT:,} characters"
         return f"{event['event_action']}: {limits}", body
+
+    def shown(self, request: Request) -> ShownMessage:
+        """Return the page of the incident: title, details without the numbers that sort them, links."""
+        event = json.loads(request.body)
+        payload = event.get("payload")
+        if payload is None:
+            return ShownMessage(where="resolves the alert")
+        links = tuple(Link(each["text"], each["href"]) for each in event.get("links", ()))
+        details = payload.get("custom_details", {}).items()
+        rows = [(key.partition(" ")[2].capitalize(), text) for key, text in details]
+        return ShownMessage(
+            where=f"alert, severity {payload['severity']}, source {payload['source']}",
+            title=payload["summary"],
+            rows=(*rows, ("Links", " · ".join(each.text for each in links))),
+            links=links,
+        )
 
     def render(self, message: ClaimedMessage) -> Request:
         """Return the event: a minimal resolve, or a trigger within the vendor's limits."""

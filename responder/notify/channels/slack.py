@@ -15,7 +15,7 @@ from responder.model.outcome import Delivered, Outcome, Refused, TryLater
 from responder.model.report import MessageKind
 from responder.model.secret import Secret
 from responder.model.setting import Setting
-from responder.notify.contract import Channel, SendRequest
+from responder.notify.contract import Channel, SendRequest, ShownMessage
 from responder.notify.rate_limit import MethodLimit, RateLimit, per_minute
 from responder.notify.render.response import decoded, encoded, error_text, outcome_of, retry_after, text_of
 from responder.notify.render.slack_messages import (
@@ -28,6 +28,7 @@ from responder.notify.render.slack_messages import (
     minimal_text,
     parent,
     reply,
+    shown,
 )
 
 # https://docs.slack.dev/reference/methods/chat.postMessage and chat.update, "Errors": those that may pass.
@@ -152,6 +153,10 @@ class Slack(Channel):
     def dry_run(self, sent: Sequence[Request]) -> tuple[str, bytes]:
         """Return how near the message is to Slack's limits, and the message."""
         return dry_run(sent)
+
+    def shown(self, request: Request) -> ShownMessage:
+        """Return the message or the reply in its thread."""
+        return shown(request, self.channel)
 
     @property
     def counted_by(self) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from responder.model.outcome import Delivered, Outcome, TryLater
 from responder.model.report import MessageKind
 from responder.model.secret import Secret
 from responder.model.setting import Setting
-from responder.notify.contract import Channel, SendRequest
+from responder.notify.contract import Channel, SendRequest, ShownMessage
 from responder.notify.rate_limit import RateLimit, per_minute
 from responder.notify.render.response import decoded, encoded, outcome_of
 from responder.notify.render.slack_messages import (
@@ -26,6 +26,7 @@ from responder.notify.render.slack_messages import (
     fallback_page,
     minimal_text,
     parent,
+    shown,
 )
 
 _STEPS = ("post",)
@@ -87,6 +88,10 @@ class SlackWebhook(Channel):
     def dry_run(self, sent: Sequence[Request]) -> tuple[str, bytes]:
         """Return how near the message is to Slack's limits, and the message."""
         return dry_run(sent)
+
+    def shown(self, request: Request) -> ShownMessage:
+        """Return the message."""
+        return shown(request, "the channel of the webhook")
 
     @property
     def reaches_on_call(self) -> bool:

@@ -18,7 +18,7 @@ The subject is the title of the page. All mails of an incident refer to the same
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from responder.model.check import Result, bad, ok, warn
 from responder.model.message import ClaimedMessage, MailServer, Request, Response
@@ -27,10 +27,13 @@ from responder.model.report import MessageKind
 from responder.model.secret import Secret
 from responder.model.setting import Setting, one_of, port
 from responder.model.text import cut, one_line
-from responder.notify.contract import Channel, SendRequest, Use
+from responder.notify.contract import Channel, SendRequest, ShownMessage, Use
 from responder.notify.rate_limit import RateLimit, per_minute
-from responder.notify.render.plain_text import lines, minimal, title
+from responder.notify.render.plain_text import lines, minimal, rows_of, title
 from responder.notify.render.response import ascii_only, outcome_of
+
+if TYPE_CHECKING:
+    from email.message import EmailMessage
 
 URL = "submission:"  # the deliverer mails what goes here
 SUBJECT_LIMIT = 180
@@ -148,12 +151,16 @@ class Smtp(Channel):
 
     def dry_run(self, sent: Sequence[Request]) -> tuple[str, bytes]:
         """Return the size of the mail, and the mail as a client shows it."""
-        from email import message_from_bytes
-        from email.policy import default
-
-        mail = message_from_bytes(sent[0].body, policy=default)
+        mail = _read(sent[0])
         text = f"To: {mail['To']}\nSubject: {mail['Subject']}\n\n{mail.get_content()}".replace("\r\n", "\n")
         return f"{len(sent[0].body):,} bytes", text.encode("utf-8", "replace")
+
+    def shown(self, request: Request) -> ShownMessage:
+        """Return the mail as a client shows it."""
+        mail = _read(request)
+        return ShownMessage(
+            where=f"mail to {mail['To']}", title=mail["Subject"], rows=tuple(rows_of(mail.get_content()))
+        )
 
     def render(self, message: ClaimedMessage) -> Request:
         """The mail as it goes over the wire, in 7 bits.
@@ -185,6 +192,13 @@ class Smtp(Channel):
     def read(self, message: ClaimedMessage, response: Response) -> Outcome:
         """The deliverer answers in the words of HTTP: 200 accepted, 422 refused for good, 503 not now."""
         return outcome_of(message, response, response.body[:500].decode("utf-8", "replace"), of="mail")
+
+
+def _read(request: Request) -> "EmailMessage":
+    from email import message_from_bytes
+    from email.policy import default
+
+    return message_from_bytes(request.body, policy=default)
 
 
 def _cut(rows: list[str]) -> list[str]:

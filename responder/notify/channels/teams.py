@@ -12,6 +12,7 @@ own. A card cannot mention users, so this channel never pages. The vendor acknow
 card; the run history of the workflow shows whether the post succeeded.
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
@@ -21,10 +22,11 @@ from responder.model.check import Result, ok
 from responder.model.message import ClaimedMessage, Request, Response
 from responder.model.outcome import Outcome
 from responder.model.report import MessageKind, Report
+from responder.model.rule import Link
 from responder.model.secret import Secret
 from responder.model.setting import Setting
 from responder.model.text import one_line
-from responder.notify.contract import Channel, SendRequest
+from responder.notify.contract import Channel, SendRequest, ShownMessage
 from responder.notify.rate_limit import RateLimit, per_minute
 from responder.notify.render.plain_text import minimal
 from responder.notify.render.response import decoded, encoded, outcome_of, text_of, within
@@ -99,6 +101,15 @@ class Teams(Channel):
     def dry_run(self, sent: Sequence[Request]) -> tuple[str, bytes]:
         """Return how near the card is to the limit, and the card."""
         return f"{len(sent[0].body):,} of {CARD_LIMIT:,} bytes", sent[0].body
+
+    def shown(self, request: Request) -> ShownMessage:
+        """Return the texts of the card and its buttons."""
+        card = json.loads(request.body)["attachments"][0]["content"]
+        (title,), *texts = ([run["text"] for run in each["inlines"]] for each in card["body"])
+        links = tuple(Link(each["title"], each["url"]) for each in card.get("actions", ()))
+        rows = [(text[0].removesuffix(": ") if text[1:] else "", text[-1]) for text in texts]
+        buttons = " · ".join(each.text for each in links)
+        return ShownMessage(where="card", title=title, rows=(*rows, ("Buttons", buttons)), links=links)
 
     def render(self, message: ClaimedMessage) -> Request:
         """Return one card: as many of its lines as fit, the most important first."""

@@ -33,6 +33,18 @@ def lines(report: Report) -> Iterator[str]:
     yield "=" * WIDTH
 
 
+def rows_of(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the rows of what ``lines`` yields, without the title and the lines around it."""
+    rows: list[tuple[str, str]] = []
+    for line in text.splitlines()[3:]:
+        name, rest = line[:_MARGIN].strip(), line[_MARGIN:].strip()
+        if rows and rest and not name:
+            rows[-1] = rows[-1][0], f"{rows[-1][1]} {rest}"
+        elif not line.startswith("="):
+            rows.append((name, rest))
+    return iter(rows)
+
+
 def page_lines(report: Report) -> Iterator[tuple[str, str]]:
     """Yield name and text of the sections of the page, for channels with fonts of their own; links follow them."""
     return ((each.name, each.linked) for each in page(report) if not each.empty)

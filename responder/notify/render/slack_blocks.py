@@ -1,7 +1,8 @@
 """Slack's Block Kit as plain dicts: text that cannot break out of its place, and blocks that keep Slack's limits."""
 
+import html
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from responder.model.rule import Link
@@ -24,6 +25,12 @@ Block = dict[str, Any]
 #: Marks that Slack formats by: those next to a word at its beginning, or at its end.
 _MARKS = re.compile(r"(?<![A-Za-z0-9])([*_~]+)(?=\S)|(?<=\S)([*_~]+)(?![A-Za-z0-9])")
 _ALIKE = str.maketrans("*_~", "\N{ASTERISK OPERATOR}\N{MODIFIER LETTER LOW MACRON}\N{TILDE OPERATOR}")
+#: What Slack shows otherwise than it is written. Each group is what is left of it.
+MRKDWN = re.compile(
+    r"```\n?(?P<fence>.*?)\n?```|`(?P<code>[^`]+)`|<(?P<href>https?://[^|>]*)\|(?P<text>[^>]*)>"
+    r"|\*(?P<bold>[^*\n]+)\*|(?<!\w)_(?P<italic>[^_\n]+)_(?!\w)",
+    re.DOTALL,
+)
 _HALF_ENTITY = re.compile(r"&[a-z]{0,3}$")
 
 
@@ -63,6 +70,19 @@ def link(target: Link, limit: int = 100) -> str:
     text = line_of(target.text, limit).replace("|", "/")
     url = safe_url(target.href)
     return f"<{escaped(url)}|{text}>" if url and text else text
+
+
+def plain(mrkdwn: str) -> str:
+    """Return what a reader sees of a text: links by their texts, no marks and entities."""
+    kept = ("fence", "code", "text", "bold", "italic")
+    return html.unescape(MRKDWN.sub(lambda found: next(filter(None, map(found.group, kept)), ""), mrkdwn))
+
+
+def links_of(mrkdwn: str) -> Iterator[Link]:
+    """Yield the links in a text."""
+    for found in MRKDWN.finditer(mrkdwn):
+        if found["href"]:
+            yield Link(html.unescape(found["text"]), html.unescape(found["href"]))
 
 
 def header(text: str) -> Block:

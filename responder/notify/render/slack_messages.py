@@ -10,6 +10,8 @@ from responder.model.message import Request
 from responder.model.report import MessageKind, Report
 from responder.model.rule import Link
 from responder.model.setting import Setting
+from responder.model.text import cut
+from responder.notify.contract import ShownMessage
 from responder.notify.rate_limit import per_minute
 from responder.notify.render import slack_blocks
 from responder.notify.render.response import ascii_only, within
@@ -42,6 +44,9 @@ BURST = 6
 # https://docs.slack.dev/apis/web-api/rate-limits: one message a second and channel, short bursts are allowed.
 PACE = per_minute(60, BURST)
 
+#: Characters of a message that a phone shows in a notification.
+PHONE = 150
+_NAME = re.compile(r"\*([^*:]+):\* ?")
 _GROUP = re.compile(r"S[A-Z0-9]{4,20}")
 
 
@@ -74,6 +79,27 @@ def dry_run(sent: Sequence[Request]) -> tuple[str, bytes]:
     thread = f", {len(sent) - 1} more in its thread" if sent[1:] else ""
     size = f"{len(message.get('blocks', ()))} of {slack_blocks.MOST_BLOCKS} blocks, {len(message['text'])} characters"
     return f"{size}{thread}", sent[0].body
+
+
+def shown(request: Request, place: str) -> ShownMessage:
+    """Return the message as Slack shows it in ``place``: its notification, and the texts of its blocks."""
+    message = json.loads(request.body)
+    blocks = message.get("blocks", ())
+    parts = [part for each in blocks for part in ([each["text"]] if "text" in each else each["elements"])]
+    texts = [part["text"] for part in parts] or [message["text"]]
+    title, *lines = (line for text in texts for line in text.split("\n"))
+    begins = [] if "thread_ts" in message else [("Notification", cut(slack_blocks.plain(message["text"]), PHONE))]
+    return ShownMessage(
+        where=f"thread in {place}" if "thread_ts" in message else f"edit in {place}" if "ts" in message else place,
+        title=slack_blocks.plain(title),
+        rows=(*begins, *map(_row, lines)),
+        links=tuple(slack_blocks.links_of("\n".join(lines))),
+    )
+
+
+def _row(line: str) -> tuple[str, str]:
+    named = _NAME.match(line)
+    return (named[1] if named else "", slack_blocks.plain(line[named.end() :] if named else line))
 
 
 def parent(report: Report) -> RenderedMessage:
