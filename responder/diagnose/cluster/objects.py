@@ -32,8 +32,7 @@ def pruned(value: Any) -> Any:
     """Return parsed JSON without values that may be secrets: those of variables and headers, and whole manifests.
 
     Called while a response is parsed, before anything is compared, cut, stored or logged. Every text is redacted, but
-    for names and times. Of a variable's value a number remains by which two templates can be compared: its hash under
-    a key that Python chooses for each process.
+    for names and times.
     """
     if isinstance(value, str):
         return _remembered(value) if len(value) <= _SHORT else redact(value)
@@ -48,7 +47,7 @@ def pruned(value: Any) -> Any:
     }
     for key in ("env", "envFrom", "httpHeaders"):
         if isinstance(kept.get(key), list):
-            kept[key] = [_variable(each) for each in value[key] if isinstance(each, dict)]
+            kept[key] = [_without_value(each) for each in kept[key] if isinstance(each, dict)]
     return kept
 
 
@@ -73,11 +72,8 @@ def _is_content(key: str, value: Any) -> bool:
     return key == "data" and not (isinstance(value, dict) and any(isinstance(each, dict) for each in value.values()))
 
 
-def _variable(variable: dict[str, Any]) -> dict[str, Any]:
-    kept = {key: pruned(each) for key, each in variable.items() if key != "value"}
-    if isinstance(value := variable.get("value"), str):
-        kept["hash"] = hash(value)
-    return kept
+def _without_value(variable: dict[str, Any]) -> dict[str, Any]:
+    return {key: each for key, each in variable.items() if key != "value"}
 
 
 def at(value: Any, *path: str) -> Any:

@@ -25,6 +25,10 @@ _POD = (
     "terminationGracePeriodSeconds",
     "imagePullSecrets",
 )
+#: Set by `kubectl rollout restart`.
+_RESTARTED = "kubectl.kubernetes.io/restartedAt"
+#: Variables that a sentence names.
+_MOST_NAMES = 5
 
 
 def differences(before: Object, after: Object) -> tuple[str, ...]:
@@ -53,6 +57,31 @@ def differences(before: Object, after: Object) -> tuple[str, ...]:
     ignored = {"pod-template-hash"}
     labels = _keys("label", _labels(before), _labels(after), ignored)
     return (*found, *labels)
+
+
+def unread(before: Object, after: Object) -> tuple[str, ...]:
+    """Return what a rollout changed between two templates that look equal.
+
+    A changed annotation, such as the checksum of a configuration; else a value of one of the variables, which are
+    dropped when an answer is parsed: their names are all that is known.
+    """
+    old, new = (objects.pairs(each, "metadata", "annotations") for each in (before, after))
+    if noted := _keys("annotation", old, new, set()):
+        return tuple("restarted by kubectl" if _RESTARTED in each else each for each in noted)
+    variables = [
+        objects.text(variable, "name")
+        for container in _containers(after).values()
+        for variable in objects.items(container, "env")
+        if not objects.at(variable, "valueFrom")
+    ]
+    names = list(dict.fromkeys(variables))
+    if not names:
+        return ()
+    shown = names[:_MOST_NAMES]
+    if len(names) > _MOST_NAMES:
+        shown.append(f"{len(names) - _MOST_NAMES} more")
+    listed = " or ".join(filter(None, (", ".join(shown[:-1]), shown[-1])))
+    return (f"the value of env {listed} (values are not read)",)
 
 
 def _container(before: Object, after: Object) -> list[str]:
@@ -99,9 +128,9 @@ def _containers(template: Object) -> dict[str, Object]:
 
 
 def _variables(container: Object) -> dict[str, Any]:
-    """Return where each variable comes from; of a literal value only the hash is known here."""
+    """Return where each variable comes from; a literal value is not known here."""
     found: dict[str, Any] = {
-        objects.text(each, "name"): (each.get("valueFrom"), each.get("hash"))
+        objects.text(each, "name"): each.get("valueFrom")
         for each in objects.items(container, "env")
         if isinstance(each, Mapping)
     }

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from responder.diagnose.cluster.objects import pruned
-from responder.diagnose.cluster.template import differences
+from responder.diagnose.cluster.template import differences, unread
 
 
 def template(spec: dict[str, Any] | None = None, **container: Any) -> dict[str, Any]:
@@ -32,6 +32,11 @@ PROBE = {"httpGet": {"path": "/ready", "port": 8080}, "timeoutSeconds": 5}
         (
             template(env=[{"name": "URL", "value": "a"}]),
             template(env=[{"name": "URL", "value": "b"}]),
+            [],
+        ),
+        (
+            template(env=[{"name": "URL", "valueFrom": {"secretKeyRef": {"name": "db", "key": "a"}}}]),
+            template(env=[{"name": "URL", "valueFrom": {"secretKeyRef": {"name": "db", "key": "b"}}}]),
             ["env URL changed"],
         ),
         (template(env=[{"name": "URL", "value": "a"}]), template(env=[{"name": "URL", "value": "a"}]), []),
@@ -63,6 +68,33 @@ def test_a_difference_is_a_phrase(before: dict[str, Any], after: dict[str, Any],
     assert list(differences(before, after)) == said
 
 
+def env(*names: str) -> list[dict[str, Any]]:
+    """Return variables of these names."""
+    return [{"name": name, "value": f"the value of {name}"} for name in names]
+
+
+@pytest.mark.parametrize(
+    ("annotations", "names", "said"),
+    [
+        ({}, "", []),
+        ({}, "URL", ["the value of env URL (values are not read)"]),
+        ({}, "URL REGION", ["the value of env URL or REGION (values are not read)"]),
+        ({}, "A B C", ["the value of env A, B or C (values are not read)"]),
+        ({}, "A B C D E F G", ["the value of env A, B, C, D, E or 2 more (values are not read)"]),
+        ({"checksum/config": "b"}, "URL", ["annotation +checksum/config"]),
+        ({"kubectl.kubernetes.io/restartedAt": "2026"}, "URL", ["restarted by kubectl"]),
+    ],
+)
+def test_a_change_that_is_not_read_is_named_as_far_as_it_is_known(
+    annotations: dict[str, str], names: str, said: list[str]
+) -> None:
+    """A new revision differs from the one before: where no field does, the value of a variable was changed."""
+    known = template(env=[*env(*names.split()), {"name": "KEY", "valueFrom": {"secretKeyRef": {"name": "db"}}}])
+    after = {**known, "metadata": {**known["metadata"], "annotations": annotations}}
+    assert differences(known, after) == ()
+    assert list(unread(known, after)) == said
+
+
 def test_contents_are_dropped_and_revisions_are_kept() -> None:
     """Values of variables, Secrets and ConfigMaps do not survive parsing; the template of a revision does."""
     kept = pruned(
@@ -73,4 +105,5 @@ def test_contents_are_dropped_and_revisions_are_kept() -> None:
         }
     )
     assert "s3cret" not in str(kept)
+    assert str(hash("s3cret")) not in str(kept), "nor can a guess be checked"
     assert kept["items"][0]["data"]["spec"]["template"]["spec"]["containers"]

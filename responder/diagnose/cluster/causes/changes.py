@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from responder.diagnose.cluster import objects
 from responder.diagnose.cluster.objects import Object
 from responder.diagnose.cluster.scene import Scene, ago, last_seen
-from responder.diagnose.cluster.template import differences, tag
+from responder.diagnose.cluster.template import differences, tag, unread
 from responder.model.clue import Certainty, Clue, Role
 
 #: A change counts if it came at most this long before the alert.
@@ -86,7 +86,8 @@ def _rollout(scene: Scene, workload: Object) -> Clue | None:
     if moment is None or not is_recent(scene, moment):
         return None
     (number, newest), (_, previous) = known[0], known[1]
-    changed = differences(template_of(previous), template_of(newest))
+    templates = template_of(previous), template_of(newest)
+    changed = differences(*templates) or unread(*templates)
     created, older = objects.created(newest), objects.created(previous)
     verb = "rolled back" if created and older and created < older else "rolled out"
     old, new = versions(scene, workload)
