@@ -109,12 +109,12 @@ def other_subjects(
         return (), 0
     read = READ | {*book.subject_labels, *(each.label for each in rule.subject)}
     names = tuple(read.intersection(chain.from_iterable(ranked)) - _OF_ONE_POD)
+    values = [tuple(map(labels.get, names)) for labels in ranked]
     found = {about.title: about}
-    known = set()
+    known = set() if about.label in _OF_ONE_POD else {values[0]}
     looked = uncounted = 0
-    for labels in ranked:
-        values = tuple(map(labels.get, names))
-        if values in known:
+    for labels, own in zip(ranked[1:], values[1:], strict=True):
+        if own in known:
             continue
         if looked == MOST_SUBJECTS:
             uncounted += 1
@@ -123,7 +123,7 @@ def other_subjects(
         one = subject(labels, book, rule.subject)
         found.setdefault(one.title, one)
         if one.label not in _OF_ONE_POD:
-            known.add(values)
+            known.add(own)
     return tuple(found.values())[1:], uncounted
 
 

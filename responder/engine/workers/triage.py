@@ -31,6 +31,8 @@ _log = structlog.get_logger()
 
 #: Notifications decided in one transaction.
 BATCH = 32
+#: Bytes of payloads from which on a transaction takes no further notification: as objects they need ten times as much.
+BATCH_BYTES = 1024 * 1024
 #: Seconds between polls for notifications that another process left behind; the webhook wakes this process.
 POLL = 0.7
 
@@ -66,7 +68,7 @@ class TriageWorker:
         with self._database.read() as connection:
             batch = [
                 _not_later(notification, self._clock.now())
-                for notification in inbox.oldest_undecided(connection, BATCH)
+                for notification in inbox.oldest_undecided(connection, BATCH, BATCH_BYTES)
             ]
             if not batch:
                 return POLL
@@ -78,7 +80,8 @@ class TriageWorker:
             started = write(connection, decided, self._clock.now(), self._free_slots())
         self._on_effects(started, due_channels(decided.effects, self._clock.now()))
         count(decided.effects)
-        return 0.0 if len(batch) == BATCH else POLL
+        full = len(batch) == BATCH or sum(len(notification.body) for notification in batch) >= BATCH_BYTES
+        return 0.0 if full else POLL
 
     def _decide(self, connection: Connection, batch: Sequence[Notification]) -> IncidentChanges:
         """Decide a batch in order: an incident opened by one notification is open for the next of its group."""

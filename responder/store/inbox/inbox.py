@@ -1,5 +1,6 @@
 """Webhook payloads: committed before they are acknowledged, read by triage, stored apart if rejected."""
 
+import sys
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -198,9 +199,15 @@ class Inbox:
             return find(connection, number)
 
 
-def oldest_undecided(connection: Connection, limit: int) -> list[Notification]:
-    """Return the oldest undecided notifications."""
-    return [notification_of(row) for row in connection.execute(_OLDEST_NEW, {"most": limit}).mappings()]
+def oldest_undecided(connection: Connection, limit: int, most_bytes: int = sys.maxsize) -> list[Notification]:
+    """Return the oldest undecided notifications: up to ``limit``, and up to the first that reaches ``most_bytes``."""
+    found, size = list[Notification](), 0
+    for row in connection.execute(_OLDEST_NEW, {"most": limit}).mappings():
+        found.append(notification_of(row))
+        size += len(found[-1].body)
+        if size >= most_bytes:
+            break
+    return found
 
 
 def find(connection: Connection, number: int) -> Notification | None:

@@ -15,7 +15,7 @@ from sqlalchemy import text
 from responder.diagnose.contract import ProbeContext, ProbeQuestion
 from responder.engine.effects.context import DecisionContext
 from responder.engine.workers.diagnosis import LATER, DiagnosisWorker
-from responder.engine.workers.triage import BATCH, TriageWorker
+from responder.engine.workers.triage import BATCH, BATCH_BYTES, TriageWorker
 from responder.model.clock import Deadline
 from responder.model.clue import Clue, Role
 from responder.model.delivery import DiagnosisJob, DiagnosisRequest
@@ -185,6 +185,17 @@ def test_more_than_a_batch_is_decided_batch_by_batch(shop: Shop) -> None:
     shop.deliver(*(a_body(alerts=[FIRING], groupKey=f"g{n}") for n in range(BATCH + 1)))
     assert shop.rows("SELECT state, count(*) FROM notifications GROUP BY state") == [("decided", BATCH + 1)]
     assert shop.rows("SELECT count(*) FROM incidents WHERE open") == [(BATCH + 1,)]
+
+
+def test_a_batch_of_large_payloads_ends_early(shop: Shop) -> None:
+    """Groups of thousands of alerts are not all in memory at once; the rest follows without a rest."""
+    for number in range(3):
+        large = {**FIRING, "annotations": {"description": "x" * (BATCH_BYTES // 2)}}
+        shop.inbox.keep(to_bytes(a_body(alerts=[large], groupKey=f"g{number}")), "", shop.clock.now())
+    assert shop.triage.step() == 0.0
+    assert shop.rows("SELECT count(*) FROM notifications WHERE state = 'decided'") == [(2,)]
+    assert shop.triage.step() > 0.0
+    assert shop.rows("SELECT count(*) FROM notifications WHERE state = 'decided'") == [(3,)]
 
 
 def test_a_delivery_that_breaks_triage_does_not_stop_those_behind_it(shop: Shop) -> None:
