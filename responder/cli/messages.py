@@ -126,6 +126,7 @@ def _fields(row: "MessageRow") -> dict[str, Any]:
         "id": row.id,
         "state": row.state,
         "channel": row.channel,
+        "channel_kind": row.channel_kind,
         "step": row.step,
         "moment": row.kind,
         "incident": row.incident,
@@ -149,7 +150,8 @@ def _last(row: "MessageRow") -> str:
 
 def _rows(row: "MessageRow") -> Iterator[tuple[str, str]]:
     yield "Message", f"{row.id}, {row.state}"
-    yield "Channel", f"{row.channel}, step {row.step} ({row.kind})"
+    kind = f" ({row.channel_kind})" if row.channel_kind not in {"", row.channel} else ""
+    yield "Channel", f"{row.channel}{kind}, step {row.step} ({row.kind})"
     yield "Incident", f"{row.incident}  {row.title}"
     yield "Written", format_time(row.written_at)
     if row.ended_at:

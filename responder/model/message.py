@@ -17,7 +17,7 @@ class OutboxMessage:
     key) and channel leave in the order they were written. ``priority`` is the severity's, 1 first. ``facts`` is what is
     true of this message only. ``enrich`` marks a page that waits for its diagnosis until it is due. ``replaces`` is the
     id of the undelivered message that this one replaces. Pages that wait before this message leave at ``within`` at the
-    latest, where it is set.
+    latest, where it is set. ``channel_kind`` is the kind of the channel; rule files may stop declaring the channel.
     """
 
     incident: str
@@ -27,6 +27,7 @@ class OutboxMessage:
     kind: MessageKind
     priority: int
     due_at: datetime
+    channel_kind: str = ""
     facts: MessageFacts = NO_FACTS
     enrich: bool = False
     replaces: int | None = None

@@ -138,6 +138,11 @@ class Channel(ABC):
         return tuple(value for value in values if isinstance(value, Secret))
 
     @property
+    def kind(self) -> str:
+        """Name of its kind, which is that of the channel of the settings."""
+        return str(self.__dataclass_fields__["name"].default)
+
+    @property
     def reaches_on_call(self) -> bool:
         """True if a page that is sent here as a fallback calls on-call."""
         return self.pages
@@ -150,7 +155,7 @@ class Channel(ABC):
     @property
     def is_fallback_only(self) -> bool:
         """True if rules cannot name it, since it is only a fallback."""
-        return self.use is Use.FALLBACK and self.name == self.__dataclass_fields__["name"].default
+        return self.use is Use.FALLBACK and self.name == self.kind
 
     @abstractmethod
     def render(self, message: ClaimedMessage) -> Request:

@@ -183,6 +183,7 @@ def messages_for(
             incident=of.id if isinstance(of, Incident) else of[0],
             ordering_key=key,
             channel=channel.name,
+            channel_kind=channel.kind,
             step=step,
             kind=kind,
             priority=priority + 1 if began and place else priority,

@@ -74,11 +74,11 @@ def _ways_of(page: UndeliveredMessage, usable: Sequence[str], context: DecisionC
 
 def _reaches_on_call(page: UndeliveredMessage, context: DecisionContext) -> bool:
     """Return True if on-call is to be paged by it. Without a pager, that is what its rule would have done."""
-    pagers = context.pagers
-    if page.message.channel in pagers:
+    pagers, kind = context.pagers, page.message.channel_kind
+    if page.message.channel in pagers or kind in pagers:
         return True
-    if page.decision and page.decision.pages and not is_known(page.message.channel, context.channels):
-        return True  # of a channel that the rule files do not declare any more: it may have been a pager
+    if page.decision and page.decision.pages and not kind and not is_known(page.message.channel, context.channels):
+        return True  # written by an earlier version, of a removed channel: it may have been a pager
     decision = page.decision
     if decision is None or page.message.kind is MessageKind.FALLBACK or not decision.pages:
         return page.message.facts.reaches_on_call and (decision is None or decision.pages)
@@ -176,7 +176,7 @@ def every_way(channels: Mapping[str, Channel]) -> tuple[str, ...]:
 def _stuck(page: UndeliveredMessage, context: DecisionContext) -> UndeliveredPage:
     return UndeliveredPage(
         channel=page.message.channel,
-        title=title(page.message.channel, context.channels),
+        title=title(page.message.channel, context.channels, page.message.channel_kind),
         dead=page.dead,
         priority=page.message.priority,
         written_at=page.written_at,

@@ -36,7 +36,8 @@ def _resolve_manually(
     each: UnresolvedPage, incident: Incident | None, context: DecisionContext, now: datetime
 ) -> Effects:
     message = each.message
-    facts = replace(message.facts, update=_to_do(each, title(message.channel, context.channels)))
+    name = title(message.channel, context.channels, message.channel_kind)
+    facts = replace(message.facts, update=_to_do(each, name))
     notified = context.configured(incident.channels if incident else ())
     to = [channel for channel in notified if not channel.pages] or context.configured(readable(context.channels)[:1])
     messages = messages_for(

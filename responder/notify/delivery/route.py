@@ -28,9 +28,9 @@ def named_by_rules() -> frozenset[str]:
     return frozenset(name for name, kind in CHANNELS.items() if kind.use is Use.RULES and not kind.stands_in_for)
 
 
-def title(name: str, configured: Channels) -> str:
-    """Return the title of a channel, with the name of one that rule files declare."""
-    channel = known(configured).get(name)
+def title(name: str, configured: Channels, kind: str = "") -> str:
+    """Return the title of a channel, with the name of one that rule files declare, or declared with that ``kind``."""
+    channel = known(configured).get(name) or CHANNELS.get(kind)
     if channel is None:
         return name
     return channel.title if name in CHANNELS else f"{channel.title} ({name})"

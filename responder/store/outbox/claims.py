@@ -266,7 +266,7 @@ def _chosen(
 
 _OF_A_ROW = (
     *("id", "incident", "ordering_key", "channel", "step", "kind", "priority", "facts"),
-    *("due_at", "enrich", "replaces", "attempt", "minimal", "written_at"),
+    *("due_at", "enrich", "replaces", "attempt", "minimal", "written_at", "channel_kind"),
 )
 
 
@@ -284,7 +284,16 @@ def message_of(row: Mapping[Any, Any]) -> OutboxMessage:
     return OutboxMessage(
         **{
             name: row[name]
-            for name in ("incident", "ordering_key", "channel", "step", "priority", "enrich", "replaces")
+            for name in (
+                "incident",
+                "ordering_key",
+                "channel",
+                "channel_kind",
+                "step",
+                "priority",
+                "enrich",
+                "replaces",
+            )
         },
         kind=MessageKind(row["kind"]),
         due_at=to_time(row["due_at"]),

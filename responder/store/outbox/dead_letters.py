@@ -33,6 +33,7 @@ class MessageRow:
     incident: str
     ordering_key: str
     channel: str
+    channel_kind: str
     step: str
     kind: str
     priority: int
@@ -101,7 +102,17 @@ def _row(row: Any) -> MessageRow:
     return MessageRow(
         **{
             name: row[name]
-            for name in ("id", "incident", "ordering_key", "channel", "step", "kind", "priority", "state")
+            for name in (
+                "id",
+                "incident",
+                "ordering_key",
+                "channel",
+                "channel_kind",
+                "step",
+                "kind",
+                "priority",
+                "state",
+            )
         },
         **{name: row[name] for name in ("attempt", "minimal", "merged_into", "replaces")},
         error=row["error"] or "",

@@ -76,6 +76,7 @@ def write(connection: Connection, new_messages: Iterable[OutboxMessage], now: da
             "written_at": to_seconds(now),
             "kind": message.kind.value,
             "replaces": message.replaces,
+            "channel_kind": message.channel_kind,
         }
         for message in new_messages
     ]

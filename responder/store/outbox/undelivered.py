@@ -50,14 +50,16 @@ def pages(
 ) -> list[UndeliveredMessage]:
     """Return pages of ``pagers``, and fallback pages on ``stations``, the worst and oldest first, at most 100.
 
+    ``pagers`` are channels, and kinds by their names.
+
     Excludes pages that were not attempted yet on a working channel. First messages on other channels are included if
     they are dead, except on the ``last`` channels, which have no fallback.
     """
     troubled = or_(messages.c.error.is_not(None), channel_states.c.failing_since.is_not(None))
-    of_pagers = _of_pagers(pagers, stations)
     unread = and_(messages.c.channel.not_in(list(last)), messages.c.kind.in_(_BEGINNINGS), ~_SAID_BEFORE)
-    dead = _looked_for(or_(of_pagers, unread), messages.c.state == "dead")
-    waiting = _looked_for(of_pagers, and_(WAITING, troubled))
+    dead = _looked_for(or_(_of_pagers(_paged(pagers), stations), unread), messages.c.state == "dead")
+    # Those of a removed channel do not wait: only names are compared, which the index of waiting messages has.
+    waiting = _looked_for(_of_pagers(messages.c.channel.in_(list(pagers)), stations), and_(WAITING, troubled))
     rows = [row for statement in (dead, waiting) for row in connection.execute(statement).mappings()]
     found = [
         UndeliveredMessage(
@@ -74,11 +76,16 @@ def pages(
     return sorted(found, key=lambda page: (page.message.priority, page.written_at, page.id))[:_MOST]
 
 
-def _of_pagers(pagers: Collection[str], stations: Collection[str]) -> ColumnElement[bool]:
+def _of_pagers(is_of_pager: ColumnElement[bool], stations: Collection[str]) -> ColumnElement[bool]:
     return or_(
-        and_(messages.c.channel.in_(list(pagers)), messages.c.kind.in_(_BEGINNINGS)),
+        and_(is_of_pager, messages.c.kind.in_(_BEGINNINGS)),
         and_(messages.c.channel.in_(list(stations)), messages.c.kind == MessageKind.FALLBACK.value),
     )
+
+
+def _paged(pagers: Collection[str]) -> ColumnElement[bool]:
+    """Return the condition for messages of a channel that pages, also one that is not declared any more."""
+    return or_(messages.c.channel.in_(list(pagers)), messages.c.channel_kind.in_(list(pagers)))
 
 
 def _looked_for(is_page: ColumnElement[bool], state: ColumnElement[bool]) -> Select[tuple[object, ...]]:
@@ -110,7 +117,7 @@ def unclosed(connection: Connection, pagers: Collection[str]) -> list[Unresolved
         _stand_in.c.kind.in_((*_BEGINNINGS, MessageKind.FALLBACK.value)),
     )
     open_again = exists().where(incidents.c.id == messages.c.incident, incidents.c.open)
-    ended = and_(messages.c.kind == MessageKind.RESOLUTION.value, messages.c.channel.in_(list(pagers)))
+    ended = and_(messages.c.kind == MessageKind.RESOLUTION.value, _paged(pagers))
     rows = connection.execute(
         select(messages)
         .where(messages.c.state == "dead", ended, begun, ~open_again, ~_ANSWERED_FOR)

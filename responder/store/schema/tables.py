@@ -15,7 +15,7 @@ from sqlalchemy import (
 )
 
 #: The migration that this version needs; a database at it is not checked further.
-HEAD = "0008"
+HEAD = "0009"
 
 metadata = MetaData()
 
@@ -167,6 +167,7 @@ messages = Table(
     Column("kind", Text, nullable=False, server_default=""),
     Column("merged_into", _Id),  # the newer message that took over
     Column("replaces", _Id),  # the message that this one is the fallback of
+    Column("channel_kind", Text, nullable=False, server_default=""),  # empty of messages of earlier versions
     sqlite_autoincrement=True,
 )
 #: Messages that are not sent, dead or merged.

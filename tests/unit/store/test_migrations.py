@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import inspect, text
 
+from responder.model.content import NO_FACTS
 from responder.store.database import Database
-from responder.store.outbox import channel_state
+from responder.store.outbox import channel_state, dead_letters
 from responder.store.schema import migrate, tables
+from responder.store.schema.serialization import to_bytes
 
 VERSION_0_1_0 = "0002"
 
@@ -46,4 +49,23 @@ def test_a_database_of_0_1_0_loses_its_counters_and_nothing_else(
             "slack": channel_state.ChannelState(1.0, 2.0, 3.0, accepted_at=17.5, failed_at=18.5),
             "pagerduty": channel_state.ChannelState(1.0, 2.0, 3.0),
         }
+    database.close()
+
+
+def test_messages_of_earlier_versions_have_no_kind_of_channel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A message that waits in a database of the schema before 0009 is read as one of an unknown kind."""
+    database = Database(f"sqlite:///{tmp_path / 'responder.db'}")
+    with monkeypatch.context() as old:
+        old.setattr(migrate, "HEAD", "0008")
+        migrate.migrate(database)
+    columns: dict[str, Any] = dict.fromkeys(("priority", "attempt", "due_at", "claimed_until", "written_at"), 1)
+    columns |= {"enrich": False, "minimal": False, "state": "waiting", "kind": "start", "facts": to_bytes(NO_FACTS)}
+    columns |= {"incident": "INC-1", "ordering_key": "a", "channel": "gone", "step": "trigger"}
+    names = ", ".join(columns)
+    with database.write() as connection:
+        connection.execute(text(f"INSERT INTO messages ({names}) VALUES (:{', :'.join(columns)})"), columns)
+    migrate.migrate(database)
+    with database.read() as connection:
+        (row,) = dead_letters.newest(connection, 10)
+    assert (row.channel, row.channel_kind) == ("gone", "")
     database.close()

@@ -225,6 +225,7 @@ class Bar(Night):
             message = replace(
                 self.begun.messages[0],
                 channel="slack",
+                channel_kind="slack",
                 step="post",
             )
             content = self.begun.content

@@ -32,12 +32,12 @@ def a_context() -> DecisionContext:
     return replace(base, book=replace(base.book, teams=TEAMS))
 
 
-def after(channel: str, team: str, kind: MessageKind = MessageKind.START) -> str:
+def after(channel: str, team: str, kind: MessageKind = MessageKind.START, channel_kind: str = "") -> str:
     """Return the channel that a page rejected by this channel goes to."""
     page = UndeliveredMessage(
         id=1,
         dead=True,
-        message=a_draft(channel=channel, kind=kind),
+        message=a_draft(channel=channel, kind=kind, channel_kind=channel_kind),
         decision=replace(a_content().decision, teams=(team,), pages=True),
         written_at=NOW,
         error="HTTP 400",
@@ -64,6 +64,12 @@ def test_a_page_falls_back_to_its_team_and_then_to_the_settings(
 ) -> None:
     """The fallbacks of the page's own team go first; no page reaches the channels of another team."""
     assert after(channel, team, kind) == expected
+
+
+@pytest.mark.parametrize(("kind", "expected"), [("pagerduty", "pagerduty"), ("slack", "slack"), ("", "pagerduty")])
+def test_the_kind_of_a_removed_channel_decides_who_gets_its_messages(kind: str, expected: str) -> None:
+    """Only a message of a removed pager, or of an unknown kind, pages on-call by another channel."""
+    assert after("removed", "search", channel_kind=kind) == expected
 
 
 def test_a_pager_that_is_gone_is_named_in_the_resolve() -> None:

@@ -17,8 +17,11 @@ from responder.engine.workers.triage import IncidentWriter, write
 from responder.model.delivery import IncidentChanges
 from responder.model.incident import Incident
 from responder.model.message import ClaimedMessage
+from responder.model.report import MessageKind
+from responder.model.rule import Rule
 from responder.model.secret import Secret
 from responder.notify.channels.pagerduty import PagerDuty
+from responder.notify.channels.slack import Slack
 from responder.notify.contract import Channel
 from responder.store.database import Database
 from responder.store.incidents import incidents
@@ -29,16 +32,23 @@ from tests.support.outbox_messages import claimed, last_report
 from tests.unit.engine.test_pipeline import CHANNELS_USED, EVERYTHING, a_delivery, a_desk, begun
 
 EVERY = claims.ChannelQueue((), rest=True)
+UNPROBED = replace(EVERYTHING, probes=())
 ONLY: dict[str, Channel] = {"pagerduty": PagerDuty(Secret("key")), "log": CHANNELS_USED["log"]}
 
 
 class Morning:
     """An incident that paged, and its resolve, which PagerDuty does not accept."""
 
-    def __init__(self, database: Database, clock: HandClock, channels: dict[str, Channel]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: HandClock,
+        channels: dict[str, Channel],
+        rule: Rule = UNPROBED,
+    ) -> None:
         self.database = database
         self.clock = clock
-        self.context = a_desk(replace(EVERYTHING, probes=()), channels)
+        self.context = a_desk(rule, channels)
         self.job = UnresolvedPagesJob(database, IncidentWriter(database, clock), lambda: self.context, clock)
         channel_state.prepare(database, channels)
         first = begun(self.context)
@@ -94,6 +104,26 @@ def test_slack_hears_that_it_must_be_closed_by_hand(morning: Morning) -> None:
     assert "rejected the resolve of this incident (HTTP 400: Invalid routing key)" in report.update
     assert "resolve it there manually" in report.update
     assert "`responder messages resend 4`" in report.update
+
+
+@pytest.mark.parametrize(("removed", "said"), [("payments-pager", [("slack", "aloud")]), ("payments-slack", [])])
+def test_the_resolve_of_a_removed_pager_must_be_done_by_hand(
+    database: Database, clock: HandClock, removed: str, said: list[tuple[str, str]]
+) -> None:
+    """A reload that removes a pager before its resolve was sent leaves a page open there; a chat channel does not."""
+    named: dict[str, Channel] = {
+        "payments-pager": PagerDuty(Secret("other"), name="payments-pager"),
+        "payments-slack": Slack(Secret("token"), "#payments", name="payments-slack"),
+    }
+    rule = replace(UNPROBED, channels=(removed, "slack"))
+    morning = Morning(database, clock, CHANNELS_USED | named, rule)
+    morning.carry(lambda message: message.channel == removed and message.report.kind is MessageKind.RESOLUTION)
+    morning.context = a_desk(rule, CHANNELS_USED)
+    assert morning.notified() == said
+    if said:
+        with database.read() as connection:
+            report = last_report(connection, morning.incident.id, NOW)
+        assert report.update.startswith("PagerDuty (payments-pager) rejected the resolve")
 
 
 def test_what_pagerduty_never_took_need_not_be_closed(morning: Morning) -> None:
