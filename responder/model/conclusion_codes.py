@@ -148,6 +148,7 @@ CODES: Final[Mapping[str, Code]] = {
     "change-rollout": Code(
         "rolled out", "Undo the rollout, if the errors began with it: `kubectl rollout undo {ref}{in_ns}`."
     ),
+    "change-sync": Code("synced", "Revert the commit in Git, if the errors began with the sync."),
     "change-deploy": Code("deployed", "Go back to the version before, if the errors began with the deployment."),
     "change-scale": Code("scaled", "Scale it back, if the errors began then."),
     "change-created": Code("created", "Compare the new object with what uses it."),

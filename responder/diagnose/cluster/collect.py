@@ -102,7 +102,7 @@ def _second(scene: Scene) -> list[Read]:
     namespace = scene.place.namespace
     if not namespace:
         return _neighbors(scene) if "Node" in scene.place.named else []
-    reads = _own_pods(scene)
+    reads = [*_own_pods(scene), *_delivery(scene)]
     owners = {objects.controller(each)[0] for each in scene.of("Pod")}
     owners |= {objects.text(each, "involvedObject", "kind") for each in scene.of("Event")}
     others = ("StatefulSet", "DaemonSet", "Job")
@@ -122,6 +122,19 @@ def _second(scene: Scene) -> list[Read]:
     if not scene.was_read("Node"):
         reads += _nodes(scene, waiting)
     return reads + _logs(scene, scene.pods_of(scene.workload))
+
+
+def _delivery(scene: Scene) -> list[Read]:
+    """Return the read of the object of Argo CD or Flux that the workload names.
+
+    An Application is looked for in all namespaces, where the workload does not say in which it is.
+    """
+    kind, name, namespace = objects.delivered_by(scene.workload) if scene.workload is not None else ("", "", "")
+    if not is_name(name):
+        return []
+    if is_name(namespace):
+        return [single(kind, name, namespace)]
+    return [listing(kind, fieldSelector=f"metadata.name={name}")] if kind == "Application" else []
 
 
 def _own_pods(scene: Scene) -> list[Read]:
@@ -164,7 +177,8 @@ def _third(scene: Scene) -> list[Read]:
     """Return the reads that logs and owners of the second wave name: a dependency, the cluster's DNS, an ingress."""
     if not scene.place.namespace:
         return []
-    reads = [] if scene.logs else [*_own_pods(scene), *_logs(scene, scene.pods_of(scene.workload))]
+    reads = _delivery(scene)
+    reads += [] if scene.logs else [*_own_pods(scene), *_logs(scene, scene.pods_of(scene.workload))]
     if any(_is_unnoticed(each) for each in scene.pods_of(scene.workload)):
         reads.append(listing("Pod", SYSTEM, labelSelector="component=kube-scheduler"))
     if scene.fails_lookups:

@@ -138,6 +138,23 @@ def annotations(value: Object) -> Mapping[str, str]:
     return pairs(value, "metadata", "annotations")
 
 
+def delivered_by(value: Object) -> tuple[str, str, str]:
+    """Return kind, name and namespace of the object of Argo CD or Flux that an object says it is from.
+
+    Three empty texts where there is none; the namespace is empty where it is not said, which is usual for Argo CD
+    (https://argo-cd.readthedocs.io/en/stable/user-guide/resource_tracking/). `app.kubernetes.io/instance` does not
+    count: Helm sets it too.
+    """
+    given, noted = labels(value), annotations(value).get("argocd.argoproj.io/tracking-id", "")
+    if app := noted.partition(":")[0] or given.get("argocd.argoproj.io/instance", ""):
+        namespace, _, name_ = app.rpartition("_")
+        return "Application", name_, namespace
+    for kind_, group in (("HelmRelease", "helm"), ("Kustomization", "kustomize")):
+        if name_ := given.get(f"{group}.toolkit.fluxcd.io/name", ""):
+            return kind_, name_, given.get(f"{group}.toolkit.fluxcd.io/namespace", "")
+    return "", "", ""
+
+
 def reference(value: Object) -> str:
     """Return an object as ``Kind/name``, the form in which clues name entities."""
     return f"{kind(value)}/{name(value)}"

@@ -29,6 +29,7 @@ CONTEXT = {
         "namespace-ready",
         "autoscaler",
         "certificate-ready",
+        "sync-failed",
     ),
 }
 

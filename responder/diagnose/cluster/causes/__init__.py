@@ -14,6 +14,7 @@ from responder.diagnose.cluster.causes import (
     crash,
     dependencies,
     endpoints,
+    gitops,
     health,
     image,
     ingress,
@@ -51,6 +52,7 @@ LOOKS: tuple[Callable[[Scene], tuple[Clue, ...]], ...] = (
     namespace.look,
     rollout.look,
     changes.look,
+    gitops.look,
 )
 #: Characters of a clue's sentence.
 SENTENCE = 240
