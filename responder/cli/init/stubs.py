@@ -1,6 +1,5 @@
 """Alerts of Prometheus that a new set of rules must know: the presets for them, and stubs for the rest."""
 
-import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Final
 
 from responder import bootstrap
 from responder.cli.init.presets import names, preset_files
+from responder.cli.stubs import quoted, stub, unique_id
 from responder.model.rule import Rule
 from responder.rulebook.prometheus_rules import AlertRule
 from responder.triage.rule_index import RuleIndex
@@ -20,12 +20,8 @@ defaults:
   baseline: [related-alerts]
 rules:
 """
-_RULE: Final = """\
-  - id: {id}
-    match: {match}
-    severity: {{from: severity, map: {{critical: P2, warning: P3, info: P4}}, unknown: P2, otherwise: P3}}
-    first_step: Read what the alert says, and decide whether customers notice anything.
-"""
+_SEVERITY: Final = "{from: severity, map: {critical: P2, warning: P3, info: P4}, unknown: P2, otherwise: P3}"
+_FIRST_STEP: Final = "Read what the alert says, and decide whether customers notice anything."
 _CASES: Final = """\
 # What the stubs decide.
 tests:
@@ -53,9 +49,10 @@ def stubs(alerts: Iterable[AlertRule], texts: Mapping[str, str]) -> dict[str, st
     unknown = dict.fromkeys(alert.name for alert, rule in _decided(alerts, texts) if not rule.matchers)
     if not unknown:
         return {}
-    found = list(zip(unknown, _ids(unknown), strict=True))
-    rules = (_RULE.format(id=id_, match=_yaml(f'alertname="{_escaped(name)}"')) for name, id_ in found)
-    cases = (_CASE.format(id=id_, name=_yaml(name)) for name, id_ in found)
+    taken: set[str] = set()
+    found = [(name, unique_id(f"stub-{name}", taken)) for name in unknown]
+    rules = (f"{line}\n" for name, id_ in found for line in stub(id_, [name], _SEVERITY, _FIRST_STEP))
+    cases = (_CASE.format(id=id_, name=quoted(name)) for name, id_ in found)
     return {
         "rules/70-stubs.yaml": _HEAD + "".join(rules),
         "rules/tests/70-stubs.yaml": _CASES + "".join(cases),
@@ -70,23 +67,3 @@ def _decided(alerts: Iterable[AlertRule], texts: Mapping[str, str]) -> Iterator[
             path.write_text(text, "utf-8")
         index = RuleIndex(bootstrap.load_rules(f"{folder}/rules", f"{folder}/runbooks").rules)
     return ((alert, index.first(alert.labels)) for alert in alerts)
-
-
-def _ids(alertnames: Iterable[str]) -> Iterator[str]:
-    """Yield a unique id for each name: words in lower case with dashes."""
-    taken: set[str] = set()
-    for name in alertnames:
-        words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+", "-", name).strip("-").lower()
-        stem = f"stub-{words or 'alert'}"[:60].rstrip("-")
-        found = next(each for each in (stem, *(f"{stem}-{n}" for n in range(2, 10_000))) if each not in taken)
-        taken.add(found)
-        yield found
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-
-
-def _yaml(text: str) -> str:
-    """Return text as a quoted YAML scalar on one line."""
-    return '"' + _escaped(text).replace("\t", "\\t") + '"'
