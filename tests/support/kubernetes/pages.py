@@ -35,7 +35,8 @@ _QUESTION = ProbeQuestion(probe="cluster", kind="kubernetes", target="", query="
 
 
 @cache
-def _context() -> DecisionContext:
+def shipped_context() -> DecisionContext:
+    """Return the shipped rules with PagerDuty, Slack and access to a cluster."""
     book = load_rules(str(ROOT / "rules"), str(ROOT / "runbooks"))
     return DecisionContext(
         book=book,
@@ -51,7 +52,9 @@ def _context() -> DecisionContext:
 def pages_of(scenario: Scenario, now: datetime) -> str:
     """Return the PagerDuty event and the Slack message of a scenario, one line for each that is read."""
     group = parse(notification(scenario))
-    effects = pipeline.triage(group, Notification(id=1, received_at=now, cluster="", body=b""), History(), _context())
+    effects = pipeline.triage(
+        group, Notification(id=1, received_at=now, cluster="", body=b""), History(), shipped_context()
+    )
     assert effects.content is not None
     assert effects.request is not None
     findings = tuple(finding_of(_QUESTION, clue, 0.0) for clue in clues_of(scenario))
@@ -60,7 +63,7 @@ def pages_of(scenario: Scenario, now: datetime) -> str:
     for message in effects.messages:
         if message.step not in {"trigger", "post"}:
             continue
-        channel = _context().channels[message.channel]
+        channel = shipped_context().channels[message.channel]
         claimed = ClaimedMessage(
             id=1,
             channel=message.channel,
