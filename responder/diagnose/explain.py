@@ -13,6 +13,7 @@ _WEAK = frozenset(
         "crash",
         "crash-probe",
         "unready",
+        "unready-init",
         "probe-timeout",
         "job-failed",
         "log-error",
@@ -83,7 +84,7 @@ def _chain(own: Sequence[Clue], symptoms: Sequence[Clue], told: Sequence[Clue]) 
         for each in strong:  # one that another one explains: a volume that hangs on a node, and the node that is lost
             if root := next((other for other in strong if other.entity in each.leads_to), None):
                 return (each, root)
-        return (log, strong[0]) if log and strong[0].code.startswith(("policy", "dns")) else (strong[0],)
+        return (log, strong[0]) if log and strong[0].code.startswith(("policy", "dns", "certificate")) else (strong[0],)
     weak = [each for each in own if each.code in _WEAK]
     first = weak[0] if weak else log
     if first is not None:

@@ -46,6 +46,10 @@ CODES: Final[Mapping[str, Code]] = {
     ),
     "volume-pending": Code("pending", f"Read the events of the claim: {_EVENTS}."),
     "volume-mount": Code("cannot mount its volume", "Check the storage server that the volume is mounted from."),
+    "volume-read-only": Code(
+        "file system is read-only", "Check the volume and its node for disk errors; then restart the pod elsewhere."
+    ),
+    "volume-resize": Code("not resized", f"Fix what keeps the claim from its new size: {_EVENTS}."),
     "volume-attached": Code(
         "waits for its volume", "Make sure the old pod has stopped, then delete it so that the volume is detached."
     ),
@@ -91,6 +95,9 @@ CODES: Final[Mapping[str, Code]] = {
     "config-key": Code("key missing", "Add the missing key, or correct the name that the template refers to.", True),
     "config-missing": Code("configuration missing", "Create the missing object, or correct the reference to it.", True),
     "config-command": Code("command missing", "Correct the command in the template.", True),
+    "config-read-only": Code(
+        "root file system is read-only", "Mount a volume where it writes, or allow writes in the template.", True
+    ),
     "config": Code("cannot start", f"Read what the kubelet reports: {_EVENTS}.", True),
     "crash-memory": Code(
         "OOM-killed", "Raise the memory limit if the node has room for it, then find out what uses the memory.", True
@@ -110,6 +117,7 @@ CODES: Final[Mapping[str, Code]] = {
         "readiness times out", "See what makes the readiness check slow: load, or a dependency.", True
     ),
     "unready-gate": Code("readiness gate not met", "Check the controller of the gate, such as the load balancer's."),
+    "unready-init": Code("waits in an init container", f"Bring up what its init container waits for: {_EVENTS}.", True),
     "unready": Code("not ready", "Fix what the readiness check answers: it names what is not available.", True),
     "ingress-class": Code("ingress class missing", "Name an ingress class that exists.", True),
     "ingress-service": Code("leads to no Service", "Correct the Service that the Ingress names."),

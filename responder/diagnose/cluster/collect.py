@@ -51,6 +51,10 @@ SYSTEM = "kube-system"
 #: A label's value, and its key with an optional prefix (Kubernetes API, labels).
 _LABEL = re.compile(r"[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _LABEL_KEY = re.compile(rf"(?:[a-z0-9.-]{{1,253}}/)?{_LABEL.pattern}")
+#: Errors about the certificate of the other end, in logs of Go, Java, Python, Node.js and OpenSSL.
+_CERTIFICATE = re.compile(
+    r"x509|PKIX|CERT_|certificate.{0,20}(?:expired|verify|not yet valid)|expired certificate", re.IGNORECASE
+)
 #: Part of the time left that a wave may take, so that the next one is asked too.
 _SHARE = 0.6
 
@@ -183,6 +187,11 @@ def _third(scene: Scene) -> list[Read]:
         reads.append(listing("Pod", SYSTEM, labelSelector="component=kube-scheduler"))
     if scene.fails_lookups:
         reads.append(listing("Pod", SYSTEM, labelSelector="k8s-app=kube-dns"))
+    if any(_CERTIFICATE.search(line) for line in scene.failures) and not scene.was_read("Certificate"):
+        reads.append(listing("Certificate", scene.place.namespace))
+    named = (scene.find("Service", name.partition(".")[0]) for name in scene.named_in_logs)
+    if not scene.was_read("StatefulSet") and any(each is not None and scene.behind(each) is None for each in named):
+        reads.append(listing("StatefulSet", scene.place.namespace))
     for namespace in scene.other_namespaces[:1]:
         reads += [listing(kind, namespace) for kind in ("Pod", "Service", "Deployment", "ReplicaSet")]
     if any("Multi-Attach" in objects.text(each, "message") for each in scene.of("Event")):

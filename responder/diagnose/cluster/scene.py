@@ -10,13 +10,15 @@ from responder.diagnose.cluster import objects
 from responder.diagnose.cluster.objects import Object
 
 _FAILURE = re.compile(
-    r"error|fatal|fail|exception|refused|time[sd]? ?out|timeout|deadline|unreachable|reset|unavailable|\b5\d\d\b",
+    r"error|fatal|fail|exception|refused|time[sd]? ?out|timeout|deadline|unreachable|reset|unavailable|\b5\d\d\b|"
+    r"\bwait(?:ing|s)?\b.{0,20}\b(?:for|on)\b",
     re.IGNORECASE,
 )
 #: Errors of which the other end may be the cause. A missing variable or a wrong password is none.
 _REMOTE = re.compile(
     r"refused|time[sd]? ?out|timeout|deadline|unreachable|reset|unavailable|no such host|unknown ?host|lookup|"
-    r"name resolution|resolve host|getaddrinfo|connect|\b5(?:\d\d|xx)\b|broken pipe|\bEOF\b|closed|pool|down\b",
+    r"name resolution|resolve host|getaddrinfo|connect|\b5(?:\d\d|xx)\b|broken pipe|"
+    r"\bwait(?:ing)? for\b|\bEOF\b|closed|pool|down\b",
     re.IGNORECASE,
 )
 _IP = re.compile(r"(?<![\d.])(\d{1,3}(?:\.\d{1,3}){3})(?![\d.])")

@@ -4,6 +4,7 @@ The table follows what programs print before they end; the first pattern that is
 `0 errors` and `failover ok` are no signatures.
 """
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -48,7 +49,7 @@ _TABLE: tuple[re.Pattern[str], ...] = tuple(
 _GENERIC: tuple[re.Pattern[str], ...] = tuple(
     re.compile(pattern)
     for pattern in (
-        r"(?i)((?:(?:get|post|put|patch|delete|head) \"?https?://[^\s\"]+\"?:? )?dial tcp .+)",
+        r"(?i)((?:(?:get|post|put|patch|delete|head) \"?https?://[^\s\"]+\"?:? )?(?:dial tcp|tls: failed|x509:) .+)",
         r"((?:\w+\.)*\w*Timeout(?:Error|Exception)?: .+)",
         r"((?i:could not|cannot|can't|unable to|failed to) .+)",
         r"(?i)(.*(?:command not found|: not found|unbound variable|no such file or directory|permission denied).*)",
@@ -66,12 +67,21 @@ _HARMLESS = re.compile(r"\b(?:0|no) errors?\b|failover ok|error(?:s|_count)?[=:]
 _MESSAGE = re.compile(r"\b(?:msg|message|error|err)=\"([^\"]+)\"|\"(?:msg|message)\": ?\"((?:[^\"\\]|\\.)+)\"")
 
 
+#: Keys of JSON logs (bunyan, pino, zap, slog, structlog, Serilog, logback), the usual one first.
+_LEVELS = ("level", "severity", "lvl", "@l", "log.level")
+_TEXTS = ("msg", "message", "event", "@m", "@mt")
+_ERRORS = ("error", "err", "exception", "@x", "exc_info", "error.message", "cause")
+_ABOUT = ("url", "uri", "upstream", "target", "host", "address", "status", "statusCode", "status_code")
+#: Levels of pino and bunyan.
+_NUMBERS = {60: "FATAL", 50: "ERROR", 40: "WARN", 30: "INFO", 20: "DEBUG"}
+
+
 def signature(lines: Sequence[str], *, warnings: bool = False) -> str:
     """Return the line that says why a program failed, without time, level and logger; empty if none does.
 
     ``warnings`` accepts a warning where there is no error: programs that wait write no more.
     """
-    plain = [line for line in map(without_time, lines) if not _HARMLESS.search(line)]
+    plain = [line for line in map(_plain, lines) if not _HARMLESS.search(line)]
     if found := _after(plain, "APPLICATION FAILED TO START") or _after(plain, "panicked at"):
         return _short(found)
     minor = [line for line in plain if not _MINOR.search(line)]
@@ -113,6 +123,39 @@ def recent(lines: Iterable[str], since: datetime) -> list[str]:
 def without_time(line: str) -> str:
     """Return a line without the times at its beginning."""
     return _PREFIX.sub("", line, count=1)
+
+
+def _plain(line: str) -> str:
+    """Return a line without its times; one in JSON as ``ERROR message: error (url, status 503)``."""
+    rest = without_time(line)
+    try:
+        given = json.loads(rest) if rest.startswith("{") else None
+    except (ValueError, RecursionError):
+        return rest
+    if not isinstance(given, dict) or not (message := _first(given, _TEXTS)):
+        return rest
+    level = next((given[key] for key in _LEVELS if key in given), "")
+    level = _NUMBERS.get(level, "") if isinstance(level, int) else str(level).upper()
+    error = _first(given, _ERRORS)
+    about = [
+        f"{'status ' if 'tatus' in key else ''}{given[key]}"
+        for key in _ABOUT
+        if isinstance(given.get(key), str | int) and str(given[key]) not in f"{message}{error}"
+    ]
+    because = f": {error}" if error and error not in message else ""
+    about_it = f" ({', '.join(about)})" if about else ""
+    return f"{level} {message}{because}{about_it}".replace("\n", " ").strip()
+
+
+def _first(given: dict[str, object], keys: Sequence[str]) -> str:
+    """Return the first of the values that is a text, or the message of an error that is an object."""
+    for key in keys:
+        value = given.get(key)
+        if isinstance(value, dict):
+            value = value.get("message") or value.get("msg")
+        if isinstance(value, str) and value.strip():
+            return value.strip()
+    return ""
 
 
 def _after(lines: Sequence[str], heading: str) -> str:

@@ -30,6 +30,8 @@ CONTEXT = {
         "autoscaler",
         "certificate-ready",
         "sync-failed",
+        "preempted",
+        "volume-bound",
     ),
 }
 

@@ -11,6 +11,8 @@ from responder.model.clue import Clue, Role
 from responder.model.text import cut, sanitize_line
 
 _QUOTA = re.compile(r"exceeded quota: (\S+?), requested: (.+?), used: (.+?), limited: (.+)")
+#: A claim of a StatefulSet's pod that cannot be created, and the pod therefore not either.
+_CLAIM = re.compile(r"failed to create PVC (\S+?):")
 _MUST = re.compile(r"failed quota: (\S+?): must specify (.+)")
 #: The containers, which newer versions name: ``limits.cpu for: app; limits.memory for: app``.
 _FOR = re.compile(r" for: [^;]+")
@@ -82,7 +84,9 @@ def _why(scene: Scene, said: str) -> tuple[str, str]:
     """Return the code and the reason, with the numbers of the API server's message."""
     if match := _QUOTA.search(said):
         numbers = _numbers(match[2], match[3], match[4])
-        return "admission-quota", f"quota {match[1]}{_age(scene, match[1])} is exceeded ({numbers})"
+        claim = _CLAIM.search(said)
+        by = f" by claim {claim[1]}" if claim else ""
+        return "admission-quota", f"quota {match[1]}{_age(scene, match[1])} is exceeded{by} ({numbers})"
     if match := _MUST.search(said):
         what = _FOR.sub("", match[2]).strip(" .").replace("; ", " and ").replace(",", " and ")
         return (

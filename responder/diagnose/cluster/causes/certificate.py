@@ -22,9 +22,13 @@ def _of_subject(scene: Scene) -> Iterator[Object]:
     named = {scene.place.named.get("Certificate", ""), scene.place.workload}
     ingress = scene.find("Ingress", scene.place.named.get("Ingress", ""))
     secrets = {objects.text(each, "secretName") for each in objects.items(ingress, "spec", "tls")}
+    called = {name.partition(".")[0] for name in scene.named_in_logs} - {""}
     for each in scene.of("Certificate"):
+        hosts = {str(host).partition(".")[0] for host in objects.items(each, "spec", "dnsNames")}
         if objects.name(each) in named or objects.text(each, "spec", "secretName") in secrets - {""}:
             yield each
+        elif hosts & called and not objects.is_true(each, "Ready"):
+            yield each  # of something that the subject calls
 
 
 def _clue(scene: Scene, certificate: Object) -> Iterator[Clue]:

@@ -24,6 +24,12 @@ _UNREACHED = re.compile(
     re.IGNORECASE,
 )
 
+#: Links to documentation in error messages: nothing is called there.
+_DOCUMENTATION = re.compile(
+    r"\((?:background|see|for more|more)\b[^)]*\)|\b(?:see|visit|read|documentation|details)\b:? +(?:at )?https?://\S+",
+    re.IGNORECASE,
+)
+
 #: An error in the log of a ready pod counts if it is at most so much older than the alert.
 _BEFORE = timedelta(minutes=30)
 
@@ -66,7 +72,7 @@ def _outside(scene: Scene, workload: Object) -> tuple[Clue, ...]:
             says = f"{name} uses Service {objects.name(service)}, which is outside the cluster (ExternalName {host})"
             return (Clue(code="external", role=Role.CAUSE, entity=entity, says=says, certainty=Certainty.LIKELY),)
     for line in scene.failures:
-        match = _HOST.search(line)
+        match = _HOST.search(_DOCUMENTATION.sub("", line))
         if match is None or not _UNREACHED.search(line):
             continue
         says = f"{name} cannot reach {match[1]}, which is outside the cluster"

@@ -66,6 +66,10 @@ _REASONS: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
 )
 #: The part of an error that names the registry and what it answered: the end of the chain of a runtime's messages.
 _DETAIL = re.compile(r"((?:dial tcp|x509|tls|http)[ :].{1,90}?)\"?$")
+#: The registry's own words for a missing right.
+_REFUSAL = re.compile(
+    r"40[13] (?:Unauthorized|Forbidden)|pull access denied|insufficient_scope|no basic auth credentials"
+)
 _SECRETS = re.compile(r"image pull secrets \(([^)]+)\)")
 
 
@@ -88,6 +92,12 @@ def _clue(scene: Scene, total: int, image: str, waiting: list[Container]) -> Clu
     code, reason = next(((code, words) for found, code, words in _REASONS if found.search(said)), ("image", ""))
     if code == "image-platform" and (kind := architecture(scene, waiting[0].pod)):
         reason = f"{reason} ({kind})"
+    if code == "image-space" and (node := objects.text(waiting[0].pod, "spec", "nodeName")):
+        reason = f"the disk of node {node} is full (no space left on device)"
+    if code == "image-rights" and (refusal := _REFUSAL.search(said)):
+        reason = f"{reason} ({refusal[0]})"
+    several = len(objects.items(waiting[0].pod, "spec", "containers")) > 1
+    of = f" of container {waiting[0].name}" if several else ""
     why = f": {reason}" if reason else ", for a reason that the cluster no longer shows (events are kept about 1 h)"
     told = (match[1] for each in (waiting[0].waits_because, *events) if (match := _DETAIL.search(each)))
     detail = next(told, "") if code == "image-registry" else ""
@@ -97,7 +107,7 @@ def _clue(scene: Scene, total: int, image: str, waiting: list[Container]) -> Clu
         code=code,
         role=Role.CAUSE,
         entity=objects.reference(workload if workload is not None and len(waiting) > 1 else waiting[0].pod),
-        says=f"{many(len(waiting), total)}{f' of {name}' if name else ''} cannot pull image {image}{why}"
+        says=f"{many(len(waiting), total)}{f' of {name}' if name else ''} cannot pull image {image}{of}{why}"
         + (f" ({detail})" if detail else "")
         + (f"; pull secret {lacking} cannot be read (missing or unreadable)" if lacking else ""),
         detail=said,

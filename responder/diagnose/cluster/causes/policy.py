@@ -1,5 +1,7 @@
 """Network policies: which one stands between a caller and what it calls, since when, and what it lets through."""
 
+import ipaddress
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -12,6 +14,14 @@ from responder.diagnose.cluster.scene import Scene, ago
 from responder.model.clue import Certainty, Clue, Role
 
 _DNS_PORT = 53
+#: A connection that times out, with the host of the URL before it.
+_OUTSIDE = re.compile(
+    r"(?:https?://(?P<host>[a-z0-9.-]+)[^\n]*?)?\b(?P<ip>\d{1,3}(?:\.\d{1,3}){3}):(?P<port>\d{1,5})\b[^\n]*"
+    r"(?:time[sd]? ?-?out|deadline|unreachable)",
+    re.IGNORECASE,
+)
+#: Where objects of the cluster have an address.
+_INSIDE = (("Pod", "status", "podIP"), ("Service", "spec", "clusterIP"))
 #: What a policy lets through that has a rule without conditions.
 EVERYTHING = "everything"
 
@@ -26,6 +36,8 @@ def look(scene: Scene) -> tuple[Clue, ...]:
         found += _between(scene, own, callee)
     if not found and scene.fails_lookups:
         found += _lookups(scene, own)
+    if not found:
+        found += _outwards(scene, own)
     if not found:
         found += _lately(scene, own)
     return tuple(found)
@@ -217,6 +229,54 @@ def _lookups(scene: Scene, own: Object) -> list[Clue]:
             since=changed,
         )
     ]
+
+
+def _outwards(scene: Scene, own: Object) -> list[Clue]:
+    """Return the policy that keeps the subject from an address outside of the cluster which does not answer."""
+    policies = _selecting(scene, own, "Egress")
+    for line in scene.failures if policies else ():
+        match = _OUTSIDE.search(line)
+        if match is None or any(_lets_out(each, match["ip"], int(match["port"])) for each in policies):
+            continue
+        if any(match["ip"] == objects.text(each, *where) for kind, *where in _INSIDE for each in scene.of(kind)):
+            continue
+        newest = max(policies, key=_changed)
+        changed, age = _age(scene, newest)
+        if not is_recent(scene, changed):
+            return []
+        host = f"{match['host']} ({match['ip']}:{match['port']})" if match["host"] else f"{match['ip']}:{match['port']}"
+        return [
+            Clue(
+                code="policy-blocks",
+                role=Role.CAUSE,
+                entity=objects.reference(newest),
+                says=f"{objects.name(own)} cannot connect to {host} (timeout): NetworkPolicy "
+                f"{objects.name(newest)}{age} lets it reach {admitted(newest, 'Egress')}",
+                certainty=Certainty.SHOWN,
+                since=changed,
+            )
+        ]
+    return []
+
+
+def _lets_out(policy: Object, address: str, port: int) -> bool:
+    """Return True if a rule of the policy lets pods reach an address outside of the cluster."""
+    for rule in objects.items(policy, "spec", "egress"):
+        peers = [objects.at(each, "ipBlock") for each in objects.items(rule, "to")]
+        if (not peers or any(block and _contains(block, address) for block in peers)) and _has_port(rule, {"": port}):
+            return True
+    return False
+
+
+def _contains(block: Object, address: str) -> bool:
+    try:
+        where = ipaddress.ip_address(address)
+        excepted = (ipaddress.ip_network(str(each)) for each in objects.items(block, "except"))
+        return where in ipaddress.ip_network(objects.text(block, "cidr")) and not any(
+            where in each for each in excepted
+        )
+    except ValueError:
+        return True
 
 
 def _lets_dns(policy: Object) -> bool:

@@ -2,17 +2,20 @@
 
 import re
 from collections import defaultdict
+from datetime import datetime
 
 from responder.diagnose.cluster import objects
 from responder.diagnose.cluster.causes.rollout import is_under_way
 from responder.diagnose.cluster.objects import Object
 from responder.diagnose.cluster.pods import containers, is_ready, logs_of, many, wanted
-from responder.diagnose.cluster.scene import Scene, times
-from responder.diagnose.cluster.signature import signature
+from responder.diagnose.cluster.scene import Scene, ago, times
+from responder.diagnose.cluster.signature import signature, without_time
 from responder.model.clue import Certainty, Clue, Role
 from responder.model.text import cut
 
 _FAILED = re.compile(r"(Readiness|Startup|Liveness) probe failed: ?(.*)", re.DOTALL)
+#: Seconds after which an init container that runs keeps its pod waiting; migrations take less.
+_INIT_SECONDS = 120.0
 _STATUS = re.compile(r"statuscode: (\d+)")
 
 
@@ -33,7 +36,42 @@ def look(scene: Scene) -> tuple[Clue, ...]:
         key = probe, answer if probe == "gate" else " ".join(probe_answer(answer))
         found[key].append(pod)
         said.setdefault(key, answer)
-    return tuple(_clue(scene, len(pods), (key[0], said[key]), unready) for key, unready in found.items())
+    clues = tuple(_clue(scene, len(pods), (key[0], said[key]), unready) for key, unready in found.items())
+    return (*_initializing(scene, pods), *clues)
+
+
+def _initializing(scene: Scene, pods: tuple[Object, ...]) -> tuple[Clue, ...]:
+    """Return the init container that runs and does not end, and the last line of its log."""
+    found: dict[str, list[Object]] = defaultdict(list)
+    since: dict[str, datetime] = {}
+    for pod in pods:
+        for each in containers(pod):
+            started = objects.when(each.status, "state", "running", "startedAt")
+            is_sidecar = objects.text(each.spec, "restartPolicy") == "Always"
+            if each.init and not is_sidecar and started and (scene.now - started).total_seconds() > _INIT_SECONDS:
+                found[each.name].append(pod)
+                since[each.name] = min(started, since.get(each.name, started))
+    clues: list[Clue] = []
+    for name, waiting in found.items():
+        workload = scene.workload if scene.workload is not None else waiting[0]
+        lines = next((log.lines for log in logs_of(scene, waiting) if log.container == name and log.lines), ())
+        reason = signature(lines, warnings=True) or (cut(without_time(lines[-1]), 120) if lines else "")
+        says = (
+            f"{many(len(waiting), len(pods))} of {objects.name(workload)} not ready: init container {name} runs for "
+            f"{ago(scene.now, since[name])} and does not end{f': {reason}' if reason else ''}"
+        )
+        clues.append(
+            Clue(
+                code="unready-init",
+                role=Role.CAUSE,
+                entity=objects.reference(workload),
+                says=says,
+                since=since[name],
+                leads_to=scene.explaining(reason) if reason else (),
+                reason=reason,
+            )
+        )
+    return tuple(clues)
 
 
 def _probe(scene: Scene, pod: Object) -> tuple[str, str]:

@@ -2,11 +2,13 @@
 
 import re
 from collections import Counter, defaultdict
+from datetime import datetime
 
 from responder.diagnose.cluster import objects
+from responder.diagnose.cluster.causes.changes import is_recent
 from responder.diagnose.cluster.objects import Object
 from responder.diagnose.cluster.pods import containers, is_ready, many, ready_of
-from responder.diagnose.cluster.scene import Scene, ago
+from responder.diagnose.cluster.scene import Scene, ago, last_seen
 from responder.model.clue import Clue, Role
 from responder.model.text import cut
 
@@ -25,7 +27,28 @@ def look(scene: Scene) -> tuple[Clue, ...]:
     for pod in pods:
         if objects.text(pod, "status", "phase") == "Pending" and not objects.text(pod, "spec", "nodeName"):
             found[message_of(scene, pod)].append(pod)
-    return tuple(_clue(scene, len(pods), said, waiting) for said, waiting in found.items())
+    clues = tuple(_clue(scene, len(pods), said, waiting) for said, waiting in found.items())
+    return (*clues, *_preempted(scene)) if clues else ()
+
+
+def _preempted(scene: Scene) -> tuple[Clue, ...]:
+    """Return when a pod of the subject gave its place to one of a higher priority."""
+    workload = scene.workload
+    if workload is None:
+        return ()
+    name = objects.name(workload)
+    for event in sorted(scene.of("Event"), key=lambda each: last_seen(each) or scene.began, reverse=True):
+        pod, moment = objects.text(event, "involvedObject", "name"), last_seen(event)
+        if objects.text(event, "reason") == "Preempted" and pod.startswith(f"{name}-") and is_recent(scene, moment):
+            says = f"a pod of {name} was preempted by a pod of a higher priority{_at(scene, moment)}"
+            return (
+                Clue(code="preempted", role=Role.FACT, entity=objects.reference(workload), says=says, since=moment),
+            )
+    return ()
+
+
+def _at(scene: Scene, moment: datetime | None) -> str:
+    return f" {ago(scene.now, moment)} ago" if moment else ""
 
 
 def message_of(scene: Scene, pod: Object) -> str:

@@ -5,13 +5,15 @@ import re
 from responder.diagnose.cluster import objects
 from responder.diagnose.cluster.causes.scheduling import claims_of
 from responder.diagnose.cluster.objects import Object
-from responder.diagnose.cluster.pods import is_ready
-from responder.diagnose.cluster.scene import Scene, ago, times
+from responder.diagnose.cluster.pods import is_ready, is_steady, logs_of
+from responder.diagnose.cluster.scene import Scene, ago, last_seen, times
+from responder.diagnose.cluster.signature import signature, without_time
 from responder.model.clue import Clue, Role
 from responder.model.text import cut
 
 _ATTACHED = re.compile(r"Multi-Attach error for volume \"([^\"]+)\"(.*)", re.DOTALL)
 
+_READ_ONLY = re.compile(r"read-only file ?system|EROFS", re.IGNORECASE)
 _FAILED_MOUNT = re.compile(r"MountVolume\.\S+ failed for volume \"([^\"]+)\" ?: ?(.*)", re.DOTALL)
 #: Mounts of Secrets and ConfigMaps that are missing, or not yet synchronized, have a look of their own.
 _MISSING = re.compile(r"not found|references non-existent|failed to sync", re.IGNORECASE)
@@ -27,7 +29,63 @@ def look(scene: Scene) -> tuple[Clue, ...]:
         for claim in scene.of("PersistentVolumeClaim")
         if objects.name(claim) in wanted and (clue := _pending(scene, claim)) is not None
     ]
-    return (*found, *_attached(scene, pods))
+    resized = [
+        clue
+        for claim in scene.of("PersistentVolumeClaim")
+        if (objects.name(claim) == named or objects.name(claim) in {each for pod in pods for each in claims_of(pod)})
+        and (clue := _resize(scene, claim)) is not None
+    ]
+    return (*found, *_attached(scene, pods), *_read_only(scene, pods), *resized)
+
+
+def _resize(scene: Scene, claim: Object) -> Clue | None:
+    """Return why a claim is smaller than it asks for: the resize failed, or waits for a restart of the pod."""
+    wanted = objects.text(claim, "spec", "resources", "requests", "storage")
+    size = objects.text(claim, "status", "capacity", "storage")
+    users = [objects.name(each) for each in scene.of("Pod") if objects.name(claim) in claims_of(each)]
+    using = f", used by {', '.join(users[:2])}" if users else ""
+    name, entity = objects.name(claim), objects.reference(claim)
+    if objects.text(claim, "status", "phase") != "Bound":
+        return None
+    failed = next((each for each in scene.events_of(claim) if "ResizeFailed" in objects.text(each, "reason")), None)
+    pending = objects.condition(claim, "FileSystemResizePending")
+    is_smaller = (objects.quantity(size) or 0.0) < (objects.quantity(wanted) or 0.0)
+    if is_smaller and objects.text(pending, "status") == "True":
+        moment = objects.when(pending, "lastTransitionTime")
+        since = f" for {ago(scene.now, moment)}" if moment else ""
+        says = f"resize of claim {name} from {size} to {wanted} waits{since} for a restart of its pod{using}"
+        return Clue(code="volume-resize", role=Role.CAUSE, entity=entity, says=says, since=moment)
+    if is_smaller and failed is not None:
+        why = objects.text(failed, "message").rpartition("desc = ")[2]
+        count = f" ({times(failed)} times)" if times(failed) > 1 else ""
+        says = f"resize of claim {name} from {size} to {wanted} fails{count}: {cut(why, 120)}"
+        return Clue(code="volume-resize", role=Role.CAUSE, entity=entity, says=says, since=last_seen(failed))
+    if name != scene.place.named.get("PersistentVolumeClaim"):
+        return None
+    says = f"claim {name} is bound, {size or 'of unknown size'}{using}"
+    return Clue(code="volume-bound", role=Role.FACT, entity=entity, says=says)
+
+
+def _read_only(scene: Scene, pods: tuple[Object, ...]) -> tuple[Clue, ...]:
+    """Return the pods that cannot write: their volume is read-only, or the root of the container by its template."""
+    for log in logs_of(scene, [each for each in pods if not is_steady(scene, each)]):
+        line = next((line for line in reversed(log.lines) if _READ_ONLY.search(line)), "")
+        pod = next(each for each in pods if objects.name(each) == log.pod)
+        if not line or scene.workload is None:
+            continue
+        by_template = any(
+            objects.at(each, "securityContext", "readOnlyRootFilesystem") is True
+            for each in objects.items(pod, "spec", "containers")
+            if objects.text(each, "name") == log.container
+        )
+        claims = ", ".join(claims_of(pod))
+        of = f" of claim {claims}" if claims else ""
+        what = "its root file system is read-only (readOnlyRootFilesystem)" if by_template else f"a volume{of}"
+        what += "" if by_template else " is read-only"
+        says = f"{log.pod} is not ready, it cannot write: {what}: {signature([line]) or cut(without_time(line), 120)}"
+        code = "config-read-only" if by_template else "volume-read-only"
+        return (Clue(code=code, role=Role.CAUSE, entity=objects.reference(scene.workload), says=says),)
+    return ()
 
 
 def _pending(scene: Scene, claim: Object) -> Clue | None:
