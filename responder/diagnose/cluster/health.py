@@ -37,15 +37,19 @@ _NO_JUDGEMENT = frozenset({401, 403, 404, 405})
 
 @dataclass(frozen=True, slots=True)
 class PodHealth:
-    """Asks pods for their health, only at addresses inside ``networks``: with none of them it asks nothing."""
+    """Asks pods for their health, only at addresses inside ``networks``: with none of them it asks nothing.
+
+    ``slots`` are those of the threads that read the cluster. A pod is not asked while none is free.
+    """
 
     networks: tuple[Network, ...]
     send: Callable[[Request, Deadline, int], Response]
     clock: Clock
+    slots: threading.BoundedSemaphore
 
     def start(self, scene: Scene, deadline: Deadline) -> Callable[[], Mapping[str, Health]]:
         """Ask the pods of the subject at the same time. Returns a function that waits for the answers."""
-        urls = self._urls(scene)
+        urls = {pod: url for pod, url in self._urls(scene).items() if self.slots.acquire(blocking=False)}
         news: queue.SimpleQueue[tuple[str, Health]] = queue.SimpleQueue()
         until = deadline.earlier(HEALTH_SECONDS, self.clock.monotonic())
         for pod, url in urls.items():
@@ -88,10 +92,11 @@ class PodHealth:
         began = self.clock.monotonic()
         try:
             response = self.send(Request(url, b"", {"Accept": "application/json, */*;q=0.5"}, "GET"), until, _CAP)
+            put((pod, judged(url, response, self.clock.monotonic() - began)))
         except UnreachableError as error:
             put((pod, Health(url=url, problem=str(error))))
-            return
-        put((pod, judged(url, response, self.clock.monotonic() - began)))
+        finally:
+            self.slots.release()
 
 
 def judged(url: str, response: Response, seconds: float) -> Health:

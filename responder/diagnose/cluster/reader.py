@@ -28,7 +28,7 @@ SHARED_SECONDS = 10.0
 #: Seconds for a log: the API server waits for the kubelet, and a dead node never answers.
 LOG_SECONDS = 2.0
 
-#: Threads of one process that read at the same time, and so its connections to the API server.
+#: Threads of one process that read the cluster or ask its pods at the same time, and so their connections.
 MOST_THREADS = 128
 
 #: RFC 1123: a name is a label or several, joined by dots. Nodes and some others have dots.

@@ -123,8 +123,9 @@ def run(question: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> tuple
     place, began = question.wire
     started = tools.clock.monotonic()
     now = tools.clock.now()
-    pods = PodHealth(tools.pod_networks, tools.outgoing.send, tools.clock) if tools.pod_networks else None
-    scene = collect(place, Reader(tools.cluster, tools.clock), deadline, tools.clock, began or now, pods)
+    reader = Reader(tools.cluster, tools.clock)
+    pods = PodHealth(tools.pod_networks, tools.outgoing.send, tools.clock, reader.slots) if tools.pod_networks else None
+    scene = collect(place, reader, deadline, tools.clock, began or now, pods)
     clues = (*investigate(scene), *unseen(scene))
     took = tools.clock.monotonic() - started
     if not clues:

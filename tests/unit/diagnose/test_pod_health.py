@@ -37,6 +37,7 @@ class Pods:
         self.objects: list[dict[str, Any]] = []
         self.asked: list[str] = []
         self.servers: list[ThreadingHTTPServer] = []
+        self.slots = threading.BoundedSemaphore(8)
 
     def add(self, answer: tuple[int, object] | None, *, ready: bool = True) -> None:
         """Add a pod that answers with a status and a body; with None nothing listens at its port."""
@@ -107,7 +108,7 @@ class Pods:
             began=NOW,
             objects={"Deployment": (workload,), "Pod": tuple(self.objects)},
         )
-        ask = PodHealth(tuple(map(ip_network, networks.split())), Outgoing(CLOCK).send, CLOCK)
+        ask = PodHealth(tuple(map(ip_network, networks.split())), Outgoing(CLOCK).send, CLOCK, self.slots)
         answers = ask.start(scene, Deadline(CLOCK.monotonic() + 5))()
         return look(Scene(place=scene.place, now=NOW, began=NOW, objects=scene.objects, health=answers))
 
@@ -130,6 +131,17 @@ def test_all_pods_that_answer_well_are_ruled_out(pods: Pods) -> None:
     assert clue.role is Role.FINE
     assert "all 3 pods of plato answer" in clue.says
     assert sorted(pods.asked) == ["127.42.0.1/ready", "127.42.0.2/ready", "127.42.0.3/ready"]
+
+
+def test_no_more_pods_are_asked_than_threads_are_free(pods: Pods) -> None:
+    """Pods share the threads that read the cluster: one that gets none is not asked, and neither fails nor is ruled out."""
+    pods.slots = threading.BoundedSemaphore(1)
+    pods.add(DOWN, ready=False)
+    pods.add(None, ready=False)
+    (clue,) = pods.clues()
+    assert clue.role is Role.SYMPTOM
+    assert clue.says.startswith("1 of 2 pods of plato fail the health check")
+    assert pods.slots.acquire(timeout=5)
 
 
 def test_one_well_pod_of_three_rules_nothing_out(pods: Pods) -> None:
