@@ -134,7 +134,7 @@ def runbook_of(shown: Preview) -> str:
     code = content.conclusion.code if content else ""
     if found := closest(code, rule.runbooks):
         return f"{found} (conclusion {code})"
-    others = f" ({len(rule.runbooks)} more by conclusion)" if rule.runbooks else ""
+    others = f" ({len(rule.runbooks)} others by conclusion)" if rule.runbooks else ""
     return f"{rule.runbook or 'none'}{others}"
 
 

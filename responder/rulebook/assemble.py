@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from responder.model.rule import (
@@ -26,7 +27,15 @@ from responder.model.rule import (
 )
 from responder.model.team import NamedChannel, SecretName, Team
 from responder.model.window import TimeRange, Window
-from responder.rulebook.defaults import Destinations, destinations_of, expanded, runbook_of, team_channels, windows_of
+from responder.rulebook.defaults import (
+    Destinations,
+    destinations_of,
+    expanded,
+    runbook_of,
+    runbooks_of,
+    team_channels,
+    windows_of,
+)
 from responder.rulebook.field_types import DAYS, span, zone
 from responder.rulebook.rule_files import Entry, RuleFiles
 from responder.rulebook.schema import (
@@ -210,7 +219,7 @@ def rule_of(number: int, entry: Entry[RuleShape], rule_files: RuleFiles, windows
         runbook_from=runbook_from,
         first_step=shape.first_step,
         first_steps={**defaults.first_steps, **shape.first_steps},
-        runbooks={code: _runbook_ref(name) for code, name in {**defaults.runbooks, **shape.runbooks}.items()},
+        runbooks={code: _runbook_ref(name) for code, name in runbooks_of(shape, rule_files).items()} if tells else {},
         probes=expanded(shape, defaults, rule_files.pack_lists()) if tells else (),
         channels=tuple(dict.fromkeys(found.channels)),
         own_channels=found.own,
@@ -230,6 +239,7 @@ def rule_of(number: int, entry: Entry[RuleShape], rule_files: RuleFiles, windows
     )
 
 
+@lru_cache(maxsize=1024)
 def _runbook_ref(name: str) -> RunbookRef:
     file, _, section = name.partition("#")
     return RunbookRef(file, section)

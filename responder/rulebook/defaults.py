@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from responder.model.problem import Position
 from responder.model.team import TeamSource
@@ -80,8 +81,14 @@ def runbook_of(shape: RuleShape, defaults: Defaults, names: tuple[str, ...]) -> 
     return (shape.runbook, ()) if shape.runbook else (defaults.runbook or "", names if defaults.runbook else ())
 
 
+def runbooks_of(shape: RuleShape, rule_files: RuleFiles) -> Mapping[str, str]:
+    """Return the runbooks of a rule by the code of the conclusion: its own, then the platform's."""
+    platform = rule_files.platforms[0].value.runbooks if rule_files.platforms else {}
+    return {**platform, **shape.runbooks}
+
+
 def runbook_positions(rule_files: RuleFiles) -> Iterator[tuple[str, Position, str]]:
-    """Yield each runbook that a rule or the defaults of a file name, its position and the rule's id, if any."""
+    """Yield each runbook that a rule, the defaults of a file or the platform name, its position and the rule's id."""
     for entry in rule_files.rules_and_defaults():
         named, rule = entry.value.runbook, entry.value.id if isinstance(entry.value, RuleShape) else ""
         if isinstance(named, RunbookFromShape):
@@ -89,8 +96,10 @@ def runbook_positions(rule_files: RuleFiles) -> Iterator[tuple[str, Position, st
                 yield named.otherwise, entry.at("runbook", "otherwise"), rule
         elif named:
             yield named, entry.at("runbook"), rule
-        for code, by_conclusion in entry.value.runbooks.items():
-            yield by_conclusion, entry.at("runbooks", code), rule
+    with_codes: list[Entry[Any]] = [*rule_files.rules, *rule_files.platforms]
+    for of in with_codes:
+        for code, by_conclusion in of.value.runbooks.items():
+            yield by_conclusion, of.at("runbooks", code), of.value.id if isinstance(of.value, RuleShape) else ""
 
 
 def probes_of(rule: Entry[RuleShape], rule_files: RuleFiles) -> Iterator[tuple[str, Position]]:

@@ -70,6 +70,9 @@ def _live(value: Any) -> bool:
     raise ValueError("enabled is true or shadow; to disable a rule, remove it")
 
 
+_RUNBOOKS: Final = "Runbook by the code of the conclusion, as in first_steps: {crash: common.md#crash-loop}."
+
+
 class LinkAnnotationsShape(StrictModel):
     """Names of the annotations or labels with the alert's own links. A list replaces the usual names."""
 
@@ -97,6 +100,7 @@ class Platform(StrictModel):
     )
     team: TeamRef | None = Field(default=None, description="Team, or its source, of alerts without a team or channels.")
     channels: Names = Field(default=[], description="Channels of alerts without a team or channels.")
+    runbooks: dict[Text, Text] = Field(default={}, description=f"{_RUNBOOKS} For all rules.")
 
     @model_validator(mode="after")
     def _one_default(self) -> Self:
@@ -286,8 +290,6 @@ _FIRST_STEPS: Final = (
     "First step by the code of the conclusion, or the beginning of codes: {crash: ..., image-tag: ...}."
 )
 
-_RUNBOOKS: Final = "Runbook by the code of the conclusion, as in first_steps: {crash: common.md#crash-loop}."
-
 _PAGES_IN: Final = "Window in which it pages, or one per severity; other severities page at any time."
 
 
@@ -423,7 +425,6 @@ class Defaults(StrictModel):
     owner: Text | None = Field(default=None, description="Owner of rules without `owner`.")
     runbook: Text | None = Field(default=None, description="Runbook where neither the rule nor the alert has one.")
     first_steps: dict[Text, Text] = Field(default={}, description=_FIRST_STEPS)
-    runbooks: dict[Text, Text] = Field(default={}, description=_RUNBOOKS)
 
     @model_validator(mode="after")
     def _one_default(self) -> Self:

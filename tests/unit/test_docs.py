@@ -6,7 +6,7 @@ import inspect
 import os
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import fields
 from pathlib import Path
 
@@ -17,11 +17,13 @@ from prometheus_client.core import Metric
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from responder.bootstrap import load_rules
 from responder.cli import _COMMANDS, main
 from responder.counters import METRICS
 from responder.diagnose.probes import PROBES
+from responder.model.clock import short_duration
 from responder.model.conclusion_codes import CODES
-from responder.model.rule import ExpectedHeartbeat
+from responder.model.rule import ExpectedHeartbeat, RuleBook
 from responder.model.secret import Secret
 from responder.model.setting import Setting
 from responder.notify.channels import CHANNELS
@@ -48,6 +50,7 @@ from responder.rulebook.schema import (
 )
 from responder.rulebook.team_schema import ChannelShape, ContactShape, TeamFromShape, TeamShape
 from responder.runbooks.catalog import anchors
+from responder.runbooks.document import parse
 from responder.settings import Settings, env_name
 from responder.store.database import Database
 from responder.web.metrics import RulesInfo, StoreCollector
@@ -87,9 +90,9 @@ def test_the_conclusions_page_lists_every_code() -> None:
     """Each code that `first_steps` and `runbooks` may name is documented with the step that it replaces."""
     rows = [f"| `{name}` | {each.short} | {each.step} | {'yes' if each.undo else ''} |" for name, each in CODES.items()]
     head = (
-        "# Conclusions\n\nThe codes of conclusions, for `first_steps` and `runbooks` of a rule or of `defaults`:"
-        " `first_steps: {crash: Read the log., none: Ask the owner.}`,\n"
-        "`runbooks: {crash: common-issues.md#crash-loop}`.\n"
+        "# Conclusions\n\nThe codes of conclusions, for `first_steps` of a rule or of `defaults`"
+        " (`{crash: Read the log., none: Ask the owner.}`)\n"
+        "and `runbooks` of a rule or of `platform` (`{crash: common-issues.md#crash-loop}`).\n"
         "The beginning of a code holds for all codes that begin with it: `crash` for `crash-memory`. The code `none`\n"
         "means that the cluster was read and nothing was found. A step of the rule takes precedence over that of the\n"
         "table, which takes precedence over the rule's `first_step`. Where *undo* says yes and a rollout of the\n"
@@ -268,3 +271,91 @@ def test_the_reliability_page_has_room_for_the_figures() -> None:
     text = (ROOT / "docs" / "reliability.md").read_text()
     assert text.count("<!-- figures: written by make faults SEEDS=100 -->") == 1
     assert text.count("<!-- end of figures -->") == 1
+
+
+RUNBOOKS = ROOT / "runbooks"
+
+
+def _shipped() -> RuleBook:
+    return load_rules(str(ROOT / "rules"), str(RUNBOOKS))
+
+
+def _alerts_table() -> list[str]:
+    """The sections that rules link, with their rules and the alerts that these match, as the regex has them."""
+    sections: dict[str, tuple[list[str], list[str]]] = {}
+    for rule in _shipped().rules:
+        if rule.runbook is not None:
+            ids, names = sections.setdefault(str(rule.runbook), ([], []))
+            ids.append(f"`{rule.id}`")
+            found = [each.value for each in rule.matchers if each.name == "alertname"]
+            names += [name for value in found for name in value.removeprefix("(?i)").split("|")] or ["any other alert"]
+    rows = ((_titled(link), ", ".join(ids), ", ".join(dict.fromkeys(names))) for link, (ids, names) in sections.items())
+    return _markdown_table(("Section", "Rules", "Alerts"), rows)
+
+
+def _causes_table() -> list[str]:
+    links: dict[str, list[str]] = {}
+    for code, ref in _shipped().rules[-1].runbooks.items():
+        links.setdefault(str(ref), []).append(f"`{code}`")
+    return _markdown_table(("Cause", "Section"), ((", ".join(codes), _titled(link)) for link, codes in links.items()))
+
+
+def _titled(link: str) -> str:
+    """A link whose text is the heading it leads to."""
+    file, _, anchor = link.partition("#")
+    found = parse(file, (RUNBOOKS / file).read_text()).sections
+    return f"[{next(each.title for each in found if each.anchor == anchor)}]({link})"
+
+
+def _contacts_table() -> list[str]:
+    rows = ((each.role, each.contact, each.hours) for each in _shipped().contacts)
+    return _markdown_table(("Role", "Contact", "Hours"), rows)
+
+
+def _urls_table() -> list[str]:
+    return _markdown_table(("Resource", "URL"), ((each.text, each.href) for each in _shipped().urls))
+
+
+def _services_table() -> list[str]:
+    rows = (
+        (each.name, each.owner, each.impact, ", ".join(each.depends_on), ", ".join(each.needed_by), f"`{each.health}`")
+        for each in _shipped().services.values()
+    )
+    return _markdown_table(("Service", "Owner", "Impact", "Depends on", "Depended on by", "Health"), rows)
+
+
+def _severities_table() -> list[str]:
+    rows = (
+        (each.name, each.meaning, each.response, "yes" if each.pages else "no", short_duration(each.next_update))
+        for each in _shipped().severities.values()
+    )
+    return _markdown_table(("Severity", "Meaning", "Response", "Pages", "Updates every"), rows)
+
+
+def _markdown_table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
+    return [f"| {' | '.join(cells)} |" for cells in (head, ("---",) * len(head), *rows)]
+
+
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [
+        ("alerts", _alerts_table),
+        ("causes", _causes_table),
+        ("contacts", _contacts_table),
+        ("urls", _urls_table),
+        ("services", _services_table),
+        ("severities", _severities_table),
+    ],
+)
+def test_the_tables_of_the_runbooks_are_those_of_the_rules(name: str, rows: Callable[[], list[str]]) -> None:
+    """The catalog of the runbooks states the contacts, addresses, severities, services and sections of the rules."""
+    path = RUNBOOKS / "README.md"
+    first, last = f"<!-- {name}: written by tests/unit/test_docs.py -->\n", f"<!-- end of {name} -->\n"
+    before, found, rest = path.read_text().partition(first)
+    _, ends, after = rest.partition(last)
+    assert found, first
+    assert ends, last
+    expected = f"{before}{first}\n{chr(10).join(rows())}\n\n{last}{after}"
+    if os.environ.get("UPDATE_DOCS"):
+        path.write_text(expected)
+    assert path.read_text() == expected, "runbooks/README.md is stale: run make generate"

@@ -52,7 +52,7 @@ def lines(found: Trace) -> Iterator[str]:
     for name, text in (("OWNER", rule.owner), ("NOTE", rule.note)):
         if text:
             yield _row(name, text)
-    by_conclusion = f"; {len(rule.runbooks)} more by conclusion" if rule.runbooks else ""
+    by_conclusion = f"; {len(rule.runbooks)} others by conclusion" if rule.runbooks else ""
     yield _row("RUNBOOK", f"{rule.runbook or ''}  {found.runbook}{by_conclusion}".strip())
     yield from _probes(found)
     yield _row("ROUTE", _route(found))

@@ -104,7 +104,7 @@ def test_each_alert_is_shown_with_what_it_gets(folder: Path) -> None:
     _adds_up(found)
     assert {(each["alert"], each["rule"], each["severity"], each["runbook"]) for each in found["alerts"]} == {
         ("ServiceDown", "service-down", "P1", "common-issues.md#service-down"),
-        ("PrometheusRuleFailures", "monitoring", "P2", "incident-response.md#unknown-alert"),
+        ("PrometheusRuleFailures", "monitoring", "P2", "common-issues.md#monitoring"),
         ("NobodyKnows", "unknown", "P1", "common-issues.md#unknown-alert"),
         ("<script>alert(1)</script>", "unknown", "P3", "common-issues.md#unknown-alert"),
         ("KubePodCrashLooping", "crash-loop", "P2", "common-issues.md#crash-loop"),
