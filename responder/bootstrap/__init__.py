@@ -36,6 +36,7 @@ from responder.bootstrap.rulebook import (
     rule_references,
     try_rules,
 )
+from responder.bootstrap.runbooks import document_of, runbook_set, scope_of, step_tools
 from responder.bootstrap.store import (
     back_up,
     check_store,
@@ -58,6 +59,7 @@ __all__ = [
     "database",
     "deliverer",
     "deliverer_with",
+    "document_of",
     "environment",
     "examine_rules",
     "find_named_channels",
@@ -79,8 +81,11 @@ __all__ = [
     "retention",
     "rule_files",
     "rule_references",
+    "runbook_set",
+    "scope_of",
     "settings_from_environment",
     "shown_channels",
+    "step_tools",
     "try_rules",
     "vendors",
 ]

@@ -79,9 +79,9 @@ def reads_of(server: "ApiServer", clock: Clock, secrets: tuple[Secret, ...] = ()
 
     hidden = _written(secrets)
 
-    def fetch(target: str, deadline: Deadline, cap: int) -> Response:
+    def fetch(target: str, deadline: Deadline, cap: int, accept: str) -> Response:
         try:
-            return _masked(server.get(target, deadline, cap), hidden)
+            return _masked(server.get(target, deadline, cap, accept), hidden)
         except UnreachableError as error:
             raise UnseenError(Unseen(what="", why=f"the API server: {error}")) from error
 

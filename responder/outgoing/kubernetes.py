@@ -15,6 +15,7 @@ RETRY_SECONDS = 0.2
 #: Longest pause that a 429 may ask for, in seconds; a page does not wait for more.
 MOST_PAUSE_SECONDS = 0.5
 _UNABLE = frozenset({500, 502, 503, 504})
+JSON = "application/json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +50,20 @@ class ApiServer:
         """The server and how to log in to it."""
         return self._access
 
-    def get(self, target: str, deadline: Deadline, cap: int) -> Response:
+    def get(self, target: str, deadline: Deadline, cap: int, accept: str = JSON) -> Response:
         """Return the answer to a GET, whatever its status. Raises UnreachableError, by the deadline, if there is none.
 
         After a 401 the token is read again, once: bound tokens are rotated about hourly. A 429 is waited for if the
         server asks for a short pause. A 5xx is repeated once.
         """
-        response = self._once(target, deadline, cap, anew=False)
+        response = self._send("GET", target, b"", deadline, cap, anew=False, accept=accept)
         if response.status == 401:
-            return self._once(target, deadline, cap, anew=True)
+            return self._send("GET", target, b"", deadline, cap, anew=True, accept=accept)
         wait = RETRY_SECONDS if response.status in _UNABLE else _asked_for(response.headers, response.status)
         if not wait or deadline.left(self._clock.monotonic()) < 2 * wait:
             return response
         self._pause.wait(wait)
-        return self._once(target, deadline, cap, anew=False)
+        return self._send("GET", target, b"", deadline, cap, anew=False, accept=accept)
 
     def post(self, target: str, body: bytes, deadline: Deadline, cap: int = 65536) -> Response:
         """Return the answer to a POST; only ``doctor`` sends one, to ask for its own rights."""
@@ -78,13 +79,12 @@ class ApiServer:
         except (OSError, ValueError) as error:
             raise UnreachableError(f"no TLS to the API server: {error}") from error
 
-    def _once(self, target: str, deadline: Deadline, cap: int, *, anew: bool) -> Response:
-        return self._send("GET", target, b"", deadline, cap, anew=anew)
-
-    def _send(self, method: str, target: str, body: bytes, deadline: Deadline, cap: int, *, anew: bool) -> Response:
-        headers = {"Accept": "application/json"}
+    def _send(
+        self, method: str, target: str, body: bytes, deadline: Deadline, cap: int, *, anew: bool, accept: str = JSON
+    ) -> Response:
+        headers = {"Accept": accept}
         if body:
-            headers["Content-Type"] = "application/json"
+            headers["Content-Type"] = JSON
         try:
             token = self._access.token(anew).reveal()
         except (OSError, ValueError) as error:

@@ -20,8 +20,8 @@ from responder.diagnose.cluster.scene import Place, Unseen
 from responder.model.clock import Deadline
 from responder.outgoing.kubernetes import ApiServer, ClusterAccess
 from responder.settings import Settings
+from responder.standins.cluster.api import Cluster, LogText
 from responder.standins.server import Call, Fault, Reply, StandIn, drip, hang, reset, status, swallow
-from tests.support.kubernetes.api import Cluster, LogText
 from tests.support.kubernetes.server import TOKEN, KubernetesStandIn
 
 BUDGET = 0.5

@@ -107,7 +107,7 @@ def diagnosed(scenario: Scenario, database: Database, clock: SystemClock) -> Inc
     channel_state.prepare(database, context.channels)
     guard = threading.Lock()
 
-    def fetch(target: str, deadline: Deadline, cap: int) -> Response:  # noqa: ARG001 - the names are those of Fetch
+    def fetch(target: str, deadline: Deadline, cap: int, accept: str) -> Response:  # noqa: ARG001 - the names are those of Fetch
         with guard:
             return Response(*scenario.cluster.answer(target))
 

@@ -1,4 +1,4 @@
-"""``responder runbooks``: write, list, show and check runbooks."""
+"""``responder runbooks``: write, list, show, check and run runbooks."""
 
 from collections.abc import Mapping
 
@@ -12,9 +12,11 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "show": ("responder.cli.runbooks.show:show", "Print a runbook or one of its sections."),
     "report": ("responder.cli.runbooks.report:report", "Report on coverage, and stale, orphaned and unused runbooks."),
     "lint": ("responder.cli.runbooks.lint:lint", "Print all problems of runbooks."),
+    "run": ("responder.cli.runbooks.run:run", "Run the read-only steps of a runbook."),
+    "drill": ("responder.cli.runbooks.drill:drill", "Run the read-only steps against stand-ins."),
 }
 
 
 @click.group(cls=LazyGroup, known=_COMMANDS)
 def runbooks() -> None:
-    """Write, list, show and check runbooks."""
+    """Write, list, show, check and run runbooks."""

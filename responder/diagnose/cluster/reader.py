@@ -31,6 +31,10 @@ LOG_SECONDS = 2.0
 #: Threads of one process that read the cluster or ask its pods at the same time, and so their connections.
 MOST_THREADS = 128
 
+#: Media types: objects, and the table that kubectl prints (Kubernetes API concepts, "Table fetches").
+OBJECTS = "application/json"
+TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
+
 #: RFC 1123: a name is a label or several, joined by dots. Nodes and some others have dots.
 _NAME = re.compile(r"(?!.{254})[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 
@@ -98,6 +102,7 @@ RESOURCES: Mapping[str, Resource] = {
             namespaced=False,
         ),
         Resource("PodMetrics", "/apis/metrics.k8s.io/v1beta1", "pods"),
+        Resource("NodeMetrics", "/apis/metrics.k8s.io/v1beta1", "nodes", namespaced=False),
         Resource("Certificate", "/apis/cert-manager.io/v1", "certificates"),
         Resource("Application", "/apis/argoproj.io/v1alpha1", "applications"),
         Resource("Kustomization", "/apis/kustomize.toolkit.fluxcd.io/v1", "kustomizations"),
@@ -118,7 +123,8 @@ class UnseenError(Exception):
 class Read:
     """A GET of a fixed path. ``what`` is the resource as a role names it.
 
-    ``kind`` is empty for a log; ``pod``, ``container`` and ``previous`` are of a log; ``name`` of an object.
+    ``kind`` is empty for a log; ``pod``, ``container`` and ``previous`` are of a log; ``name`` of an object. ``accept``
+    is the media type.
     """
 
     path: str
@@ -130,6 +136,7 @@ class Read:
     pod: str = ""
     container: str = ""
     previous: bool = False
+    accept: str = OBJECTS
 
     @property
     def target(self) -> str:
@@ -170,15 +177,18 @@ def single(kind: str, name: str, namespace: str = "") -> Read:
     return Read(resource.path(namespace, name), (), resource.plural, kind, namespace=namespace, name=name)
 
 
-def log_of(namespace: str, pod: str, container: str, *, previous: bool) -> Read:
+def log_of(
+    namespace: str, pod: str, container: str, *, previous: bool, lines: int = LOG_LINES, timestamps: bool = True
+) -> Read:
     """Return the read of the end of a container's log. Raises ValueError for what is no Kubernetes name."""
     path = f"{RESOURCES['Pod'].path(namespace, pod)}/log"
     query = [
         ("container", segment(container)),
         ("limitBytes", str(LOG_BYTES)),
-        ("tailLines", str(LOG_LINES)),
-        ("timestamps", "true"),
+        ("tailLines", str(lines)),
     ]
+    if timestamps:
+        query.append(("timestamps", "true"))
     if previous:
         query.append(("previous", "true"))
     return Read(path, tuple(query), "pods/log", namespace=namespace, pod=pod, container=container, previous=previous)
@@ -187,7 +197,7 @@ def log_of(namespace: str, pod: str, container: str, *, previous: bool) -> Read:
 class Fetch(Protocol):
     """Sends one GET to the API server, by the deadline and with at most ``cap`` bytes. Raises UnseenError."""
 
-    def __call__(self, target: str, deadline: Deadline, cap: int) -> Response:
+    def __call__(self, target: str, deadline: Deadline, cap: int, accept: str) -> Response:
         """Return the answer, whatever its status."""
 
 
@@ -213,17 +223,17 @@ class SharedReads:
         self._fetch = fetch
         self._clock = clock
         self._lock = threading.Lock()
-        self._flights: dict[str, _Flight] = {}
+        self._flights: dict[tuple[str, str], _Flight] = {}
 
     def get(self, read: Read, deadline: Deadline, cap: int) -> Response:
         """Return the answer to a read, the present one or one of the last seconds. Raises UnseenError."""
-        now = self._clock.monotonic()
+        now, wanted = self._clock.monotonic(), (read.target, read.accept)
         with self._lock:
             self._flights = {key: each for key, each in self._flights.items() if now - each.at <= SHARED_SECONDS}
-            flight = self._flights.get(read.target)
+            flight = self._flights.get(wanted)
             leads = flight is None
             if flight is None:
-                flight = self._flights[read.target] = _Flight(now)
+                flight = self._flights[wanted] = _Flight(now)
         if leads:
             self._fly(read, flight, deadline, cap)
         else:
@@ -235,7 +245,7 @@ class SharedReads:
 
     def _fly(self, read: Read, flight: _Flight, deadline: Deadline, cap: int) -> None:
         try:
-            answer = self._fetch(read.target, deadline, LOG_BYTES if read.pod else cap)
+            answer = self._fetch(read.target, deadline, LOG_BYTES if read.pod else cap, read.accept)
             if len(answer.body) < cap or read.pod:
                 flight.answer = answer
             else:  # it was cut, so it is of no use to others either
@@ -245,7 +255,7 @@ class SharedReads:
         finally:
             if flight.answer is None or flight.answer.status >= 400:
                 with self._lock:  # a failure is not shared with later incidents
-                    self._flights.pop(read.target, None)
+                    self._flights.pop((read.target, read.accept), None)
             flight.done.set()
 
 
@@ -292,6 +302,13 @@ class Reader:
         except (ValueError, RecursionError):
             raise UnseenError(Unseen(what=read.what, why="the answer is not JSON of the Kubernetes API")) from None
         return _objects(found, read)
+
+    def answer(self, read: Read, deadline: Deadline) -> Response:
+        """Return the answer to a read; one with a status other than 200 is a 404. Raises UnseenError."""
+        answer = self._answer(read, deadline)
+        if answer.status != 404:
+            refuse(answer, read)
+        return answer
 
     def log(self, read: Read, deadline: Deadline) -> Log:
         """Return the end of a log. Raises UnseenError."""

@@ -15,7 +15,7 @@ from sqlalchemy import (
 )
 
 #: The migration that this version needs; a database at it is not checked further.
-HEAD = "0009"
+HEAD = "0010"
 
 metadata = MetaData()
 
@@ -133,6 +133,7 @@ contents = Table(
     Column("conclusion", LargeBinary),
     Column("changed_at", Float, nullable=False),
     Column("signature", Text, nullable=False, server_default=""),  # of the cause, equal for equal causes
+    Column("transcript", LargeBinary),  # steps of runbooks that were run
 )
 Index("contents_changed", contents.c.changed_at)
 Index(

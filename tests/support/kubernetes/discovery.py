@@ -1,6 +1,6 @@
-"""Answers for kubectl besides objects: versions, groups and resources, Tables, and its protobuf of access reviews."""
+"""Answers for kubectl besides objects: versions, groups and resources, and its protobuf of access reviews."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from responder.diagnose.cluster.reader import RESOURCES
@@ -42,35 +42,6 @@ def _group(version: str) -> Mapping[str, Any]:
     name, _, short = version.partition("/")
     known = {"groupVersion": version, "version": short}
     return {"name": name, "versions": [known], "preferredVersion": known}
-
-
-def table(found: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """Return objects as a Table, with the columns that all kinds have, and the state of pods."""
-    columns = [
-        {"name": name, "type": "string", "format": "name" if name == "Name" else "", "description": "", "priority": 0}
-        for name in ("Name", "Ready", "Status", "Restarts", "Created")
-    ]
-    rows = [
-        {
-            "cells": _cells(each),
-            "object": {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": each["metadata"]},
-        }
-        for each in found
-    ]
-    return {"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": {}, "columnDefinitions": columns, "rows": rows}
-
-
-def _cells(found: Mapping[str, Any]) -> list[str]:
-    status = found.get("status") or {}
-    containers = status.get("containerStatuses") or ()
-    waiting = [each["state"]["waiting"].get("reason", "") for each in containers if "waiting" in (each["state"] or {})]
-    return [
-        found["metadata"]["name"],
-        f"{sum(bool(each.get('ready')) for each in containers)}/{len(containers)}" if containers else "",
-        next(iter(waiting), str(status.get("phase", ""))),
-        str(sum(each.get("restartCount", 0) for each in containers)) if containers else "",
-        found["metadata"].get("creationTimestamp", ""),
-    ]
 
 
 def reviewed(body: bytes) -> Mapping[str, str]:

@@ -36,7 +36,7 @@ def scene_of(scenario: Scenario, seconds: float = 5.0) -> Scene:
     known = ProbeContext(subject=subject(labels, book), services=services, prometheus_url="", cluster=True)
     place = place_of(known)
     clock = _Clock()
-    shared = SharedReads(lambda target, _deadline, _cap: Response(*scenario.cluster.answer(target)), clock)
+    shared = SharedReads(lambda target, _deadline, _cap, _accept: Response(*scenario.cluster.answer(target)), clock)
     began = datetime.fromisoformat(scenario.alerts[0]["startsAt"])
     return collect(place, Reader(shared, clock), Deadline(clock.monotonic() + seconds), clock, began)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from tests.support.kubernetes.api import Cluster, LogText
+from responder.standins.cluster.api import Cluster, LogText
 
 _MOMENT = re.compile(r"T\[([+-])(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?\]")
 

@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from responder.standins.cluster.api import Cluster, failure
 from responder.standins.server import Call, Reply, StandIn
-from tests.support.kubernetes.api import Cluster, failure
-from tests.support.kubernetes.discovery import reviewed
+from tests.support.kubernetes.discovery import document, reviewed
 
 #: Reads that no reader of responder's may ask for.
 _FORBIDDEN = re.compile(r"/secrets\b|/configmaps\b|/pods/[^/]+/(exec|attach|portforward|proxy)\b|/proxy\b")
@@ -51,6 +51,8 @@ class KubernetesStandIn(StandIn):
             with self.lock:
                 self.refused.append(f"{call.method} {call.path}")
             return _json(failure(405, "the server does not allow this method on the requested resource"))
+        if (discovered := document(call.path.partition("?")[0])) is not None:
+            return _json((200, json.dumps(discovered).encode()))
         with self.lock:
             return _json(self.cluster.answer(call.path, as_table="as=Table" in call.headers.get("accept", "")))
 

@@ -149,7 +149,7 @@ def test_no_label_changes_the_shape_of_a_read(labels: dict[str, str]) -> None:
     known = ProbeContext(subject=subject(labels, a_book()), services={}, prometheus_url="", cluster=True)
     asked: list[str] = []
 
-    def fetch(target: str, deadline: Deadline, cap: int) -> Response:  # noqa: ARG001 - the names are those of Fetch
+    def fetch(target: str, deadline: Deadline, cap: int, accept: str) -> Response:  # noqa: ARG001 - the names are those of Fetch
         asked.append(target)
         return Response(200, b'{"kind": "List", "items": []}')
 
@@ -221,7 +221,7 @@ def test_fifty_incidents_on_a_server_that_hangs() -> None:
     clock = SystemClock()
     most, held = [0], threading.Event()
 
-    def fetch(target: str, deadline: Deadline, cap: int) -> Response:  # noqa: ARG001 - the names are those of Fetch
+    def fetch(target: str, deadline: Deadline, cap: int, accept: str) -> Response:  # noqa: ARG001 - the names are those of Fetch
         most[0] = max(most[0], sum(each.name == "kubernetes" for each in threading.enumerate()))
         held.wait(10)
         return Response(500, b"")
@@ -293,7 +293,7 @@ class _Api(ApiServer):
     def __init__(self, answer: Callable[[str], Response]) -> None:
         self._answer = answer
 
-    def get(self, target: str, deadline: Deadline, cap: int) -> Response:
+    def get(self, target: str, deadline: Deadline, cap: int, accept: str = "") -> Response:
         return self._answer(target)
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from responder.diagnose.cluster.reader import RESOURCES, Resource
-from tests.support.kubernetes.discovery import document, table
+from responder.standins.cluster.tables import table
 
 _LOG = re.compile(r"/api/v1/namespaces/([^/]+)/pods/([^/]+)/log")
 _BY_PATH = {(each.root, each.plural): each for each in RESOURCES.values()}
@@ -38,8 +38,6 @@ class Cluster:
         """Return status and body of a GET."""
         self.asked.append(target)
         parts = urlsplit(target)
-        if (found_document := document(parts.path)) is not None:
-            return 200, json.dumps(found_document).encode()
         query = dict(parse_qsl(parts.query, keep_blank_values=True))
         if found := _LOG.fullmatch(parts.path):
             return self._log(found[1], found[2], query)
@@ -66,7 +64,7 @@ class Cluster:
             one = next((each for each in found if each["metadata"]["name"] == name), None)
             if one is None:
                 return failure(404, f'{plural} "{name}" not found')
-            return 200, json.dumps(table([one]) if as_table else one).encode()
+            return 200, json.dumps(table(kind, [one]) if as_table else one).encode()
         if unknown := _unknown_field(kind, query):
             return failure(400, f"field label not supported: {unknown}")
         chosen = [each for each in found if _selected(each, query)]
@@ -80,7 +78,7 @@ class Cluster:
                 metadata["remainingItemCount"] = rest
         page = chosen[first : first + limit]
         if as_table:
-            return 200, json.dumps({**table(page), "metadata": metadata}).encode()
+            return 200, json.dumps({**table(kind, page), "metadata": metadata}).encode()
         items = [{key: value for key, value in each.items() if key not in {"kind", "apiVersion"}} for each in page]
         version = resource.root.removeprefix("/apis/").removeprefix("/api/")
         body = {"kind": f"{kind}List", "apiVersion": version, "metadata": metadata, "items": items}

@@ -1,0 +1,159 @@
+"""Steps of a runbook on the command line: opened, filled, carried out, shown and recorded."""
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from responder import bootstrap
+from responder.cli.errors import FatalError
+
+if TYPE_CHECKING:
+    from responder.diagnose.steps.run import StepTools
+    from responder.model.clock import Clock
+    from responder.model.rule import RuleBook
+    from responder.model.transcript import StepRecord
+    from responder.runbooks.document import Document
+    from responder.runbooks.expected import Comparison, Output
+    from responder.runbooks.plan import PlannedCommand
+    from responder.settings import Settings
+
+_COLOURS = {"match": "green", "mismatch": "red", "unknown": "yellow"}
+_WORDS = {"match": "as expected", "mismatch": "differs", "unknown": "unknown"}
+
+
+@dataclass(frozen=True, slots=True)
+class StepRun:
+    """A command, its output if it ran, and the comparison."""
+
+    planned: "PlannedCommand"
+    output: "Output | None"
+    comparison: "Comparison"
+
+    @property
+    def result(self) -> str:
+        """The result in one word."""
+        return self.comparison.result.value
+
+
+def opened(file: str, settings: "Settings") -> "tuple[Document, str]":
+    """Return a runbook and the anchor of a section of it, empty for none. Raises FatalError."""
+    from responder.checked_file import repository_of
+
+    name, _, anchor = file.partition("#")
+    path = next((each for each in (Path(name), Path(settings.runbooks) / name) if each.is_file()), None)
+    if path is None:
+        raise FatalError(f"there is no runbook {name}, neither here nor in {settings.runbooks}")
+    try:
+        document = bootstrap.document_of(path, repository_of(path))
+    except OSError as error:
+        raise FatalError(f"{path}: {error.strerror}") from error
+    if anchor and document.section(anchor) is None:
+        raise FatalError(f"{path} has no section #{anchor}")
+    return document, anchor
+
+
+def values_of(given: tuple[str, ...], book: "RuleBook") -> dict[str, str]:
+    """Return the values of placeholders. A service must be in the catalog. Raises FatalError."""
+    from responder.model.suggestions import nearest
+    from responder.runbooks.placeholders import is_value
+
+    values: dict[str, str] = {}
+    for each in given:
+        name, equals, value = each.partition("=")
+        if not equals:
+            raise FatalError(f"--value {each}: write NAME=VALUE")
+        if not is_value(value):
+            raise FatalError(f"--value {name}: {value!r} is not a name: letters, digits, '-', '_' and '.'")
+        values[name] = value
+    service = values.get("service", "")
+    if service and service not in book.services:
+        known = nearest(service, book.services) or f"there are {', '.join(book.services)}"
+        raise FatalError(f"--value service: the service catalog has no {service}: {known}")
+    namespace = (book.services[service].namespace if service else "") or book.namespace
+    return {**({"namespace": namespace} if namespace else {}), **values}
+
+
+def planned_of(
+    document: "Document",
+    anchor: str,
+    names: tuple[str, ...],
+    values: dict[str, str],
+    settings: "Settings",
+    book: "RuleBook",
+) -> "list[PlannedCommand]":
+    """Return the read-only commands of a section, or those of ``names``. Raises FatalError."""
+    from responder.runbooks.plan import planned
+
+    found = planned(document, values, bootstrap.scope_of(settings, book), anchor)
+    for name in names:
+        if all(each.name != name for each in found):
+            marked = ", ".join(each.name for each in found) or "none"
+            fence = next((each.fence for each in document.commands if each.fence.name == name), None)
+            problem = f" ({fence.problem})" if fence and fence.problem else ""
+            why = f'is not marked "tag":"readonly"{problem}' if fence else "does not exist here"
+            raise FatalError(f"{document.path}: step {name} {why}; read-only steps are: {marked}")
+    if not found:
+        raise FatalError(
+            f'{document.path} has no step that is marked "tag":"readonly"' + (f" in #{anchor}" * bool(anchor))
+        )
+    return [each for each in found if not names or each.name in names]
+
+
+def carried_out(planned: "PlannedCommand", tools: "StepTools") -> StepRun:
+    """Run a command and compare its output."""
+    from responder.diagnose.steps.run import NotRunError
+    from responder.diagnose.steps.run import run as run_command
+    from responder.model.clock import Deadline
+    from responder.runbooks.command import Refusal
+    from responder.runbooks.expected import Comparison, Result, compare
+
+    if isinstance(planned.command, Refusal):
+        return StepRun(planned, None, Comparison(Result.UNKNOWN, f"not run: {planned.command}"))
+    try:
+        output = run_command(planned.command, Deadline(tools.clock.monotonic() + planned.seconds), tools)
+    except NotRunError as error:
+        return StepRun(planned, None, Comparison(Result.UNKNOWN, str(error)))
+    expected = planned.expected
+    match, lines = (expected.match, expected.lines) if expected else ("none", ())
+    return StepRun(planned, output, compare(match, lines, output, planned.values))
+
+
+def record_of(ran: StepRun, document: "Document", clock: "Clock") -> "StepRecord":
+    """Return the record of a command."""
+    from responder.model.text import sanitize
+    from responder.model.transcript import OUTPUT_LIMIT, StepRecord
+
+    return StepRecord(
+        at=clock.now(),
+        runbook=document.path,
+        step=f"{ran.planned.step}: {ran.planned.name}",
+        result=ran.result,
+        difference=ran.comparison.difference,
+        command=command_line(ran.planned),
+        sha256=ran.planned.sha256,
+        output=sanitize(ran.output.text, OUTPUT_LIMIT) if ran.output else "",
+    )
+
+
+def command_line(planned: "PlannedCommand") -> str:
+    """Return the argument vector as a shell would need it; empty if the command is refused."""
+    from responder.runbooks.command import Refusal
+
+    return "" if isinstance(planned.command, Refusal) else shlex.join(planned.command.argv)
+
+
+def show(ran: StepRun) -> None:
+    """Print a command, its output and the comparison."""
+    planned = ran.planned
+    where = f"{planned.step}: {planned.title}" if planned.number else planned.title
+    click.secho(f"{where} ({planned.name})", bold=True)
+    if line := command_line(planned):
+        click.echo(f"  $ {line}")
+    for line in ran.output.text.splitlines() if ran.output else ():
+        click.echo(f"  {line}")
+    said = f": {ran.comparison.difference}" if ran.comparison.difference else ""
+    click.echo(click.style(f"  {_WORDS[ran.result]}{said}", fg=_COLOURS[ran.result]))
+    click.echo()
