@@ -134,7 +134,7 @@ def test_all_pods_that_answer_well_are_ruled_out(pods: Pods) -> None:
 
 
 def test_no_more_pods_are_asked_than_threads_are_free(pods: Pods) -> None:
-    """Pods share the threads that read the cluster: one that gets none is not asked, and neither fails nor is ruled out."""
+    """A pod that gets none of the threads that read the cluster neither fails nor is ruled out."""
     pods.slots = threading.BoundedSemaphore(1)
     pods.add(DOWN, ready=False)
     pods.add(None, ready=False)
