@@ -175,11 +175,13 @@ def _name(clue: Clue) -> str:
 
 
 def _step(code: str, known: Explanation) -> str:
-    """Return the first step that a code suggests. A rollout shortly before the alert is undone first."""
+    """Return the first step that a clue brings or its code suggests. A rollout before the alert is undone first."""
+    about = known.cause or next(iter((*known.symptoms, *known.changes)), None)
     found = code_of(code)
-    if found is None:
+    if about is not None and about.first_step:
+        return about.first_step
+    if found is None or about is None:
         return ""
-    about = known.cause or next(iter((*known.symptoms, *known.changes)))
     rollout = next((each for each in known.changes if each.code == "change-rollout"), None)
     step = found.step.format(**_names(about))
     if found.undo and rollout is not None and _is_of(about, rollout):

@@ -36,6 +36,7 @@ class Clue:
     ``Kind/name``, in ``namespace``. ``leads_to`` are entities that would explain it, if there is a clue about them:
     where a log names a Service that refuses, the Service. ``since`` is when it began, as far as the scene says.
     ``step`` is 0 for the subject of the alert, 1 for what its log names, and so on. ``detail`` goes to the thread only.
+    ``first_step`` is the operator's own for a cause that a rule file names, empty for the step of the code.
     ``reason`` is the part of ``says`` that a program or the API wrote: the same in every workload with the same fault.
     """
 
@@ -50,3 +51,4 @@ class Clue:
     namespace: str = ""
     detail: str = ""
     reason: str = ""
+    first_step: str = ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from responder.diagnose.cluster.causes.named import NamedCause
 from responder.diagnose.contract import ProbeContext, Sources
 from responder.diagnose.probes.alertmanager import AlertmanagerSpec
 from responder.diagnose.probes.dns import DnsSpec
@@ -118,7 +119,12 @@ CASES: dict[str, Case] = {
     "kubernetes": Case(
         at=lambda _address: KubernetesSpec(),
         hostile=KubernetesSpec(),
-        wrong=(),
+        wrong=(
+            (KubernetesSpec(causes={"Lock": NamedCause(contains="lock held", says="a lock")}), "no code"),
+            (KubernetesSpec(causes={"crash": NamedCause(contains="lock held", says="a lock")}), "none of"),
+            (KubernetesSpec(causes={"db-lock": NamedCause(contains=" e ", says="a lock")}), "4 characters"),
+            (KubernetesSpec(causes={"db-lock": NamedCause(contains="lock held", says=" ")}), "says is empty"),
+        ),
         answered={},
         asks_with_labels=True,
         any_subject=True,

@@ -1,10 +1,12 @@
 """Kubernetes probe: an investigation of the subject in the cluster, with a finding for each thing it sees."""
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
 from responder.diagnose.cluster.causes import investigate, unseen
+from responder.diagnose.cluster.causes.named import NamedCause
 from responder.diagnose.cluster.collect import collect
 from responder.diagnose.cluster.health import PodHealth
 from responder.diagnose.cluster.reader import Reader, is_name
@@ -14,6 +16,7 @@ from responder.diagnose.make_finding import answer
 from responder.diagnose.plan import endpoint, service_of
 from responder.model.clock import Deadline
 from responder.model.clue import Clue, Role
+from responder.model.conclusion_codes import is_known
 from responder.model.finding import Finding, Verdict
 from responder.model.rule import ProbeSpec
 
@@ -42,6 +45,10 @@ KINDS: Final = {
 #: What is checked, in a finding without a clue: ``cluster: no answer within 3.0 s``.
 _TARGET: Final = "cluster"
 
+#: Code of a cause of the operator's own, and the characters of a text by which it is found.
+_CODE: Final = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
+_SHORTEST_TEXT: Final = 4
+
 _VERDICTS: Final = {
     Role.CAUSE: Verdict.BAD,
     Role.SYMPTOM: Verdict.BAD,
@@ -56,10 +63,27 @@ _VERDICTS: Final = {
 class KubernetesSpec:
     """Everything about the subject is read: workload, pods, revisions, events, Services, quotas, policies, nodes."""
 
+    causes: dict[str, NamedCause] = field(
+        default_factory=dict,
+        metadata={
+            "help": "causes of your own by code: {contains: text in a log line or event, says: cause, step: ...}"
+        },
+    )
 
-def check(_spec: KubernetesSpec) -> tuple[str, ...]:
-    """Return no problem: there is nothing to set."""
-    return ()
+
+def check(spec: KubernetesSpec) -> tuple[str, ...]:
+    """Return the problems of a spec."""
+    problems = []
+    for code, cause in spec.causes.items():
+        if not _CODE.fullmatch(code) or is_known(code):
+            problems.append(
+                f"causes: {code!r} is no code of your own: lower case, digits and dashes, none of responder's"
+            )
+        if len(cause.contains.strip()) < _SHORTEST_TEXT:
+            problems.append(f"causes: {code}: contains needs at least {_SHORTEST_TEXT} characters")
+        if not cause.says.strip():
+            problems.append(f"causes: {code}: says is empty")
+    return tuple(problems)
 
 
 def questions(probe: ProbeSpec[KubernetesSpec], probe_context: ProbeContext) -> tuple[ProbeQuestion, ...]:
@@ -79,7 +103,7 @@ def questions(probe: ProbeSpec[KubernetesSpec], probe_context: ProbeContext) -> 
             target=_TARGET,
             query=f"kubectl get pods,events,deployments,replicasets,services{where}, for {named}",
             timeout=probe.timeout,
-            wire=(place, probe_context.began),
+            wire=(place, probe_context.began, probe.spec.causes),
             endpoint="the Kubernetes API server",
         ),
     )
@@ -120,13 +144,13 @@ def run(question: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> tuple
     """Read the cluster, and return a finding for each clue; a single unknown one without access to a cluster."""
     if tools.cluster is None:
         return (answer(question, Verdict.UNKNOWN, "no access to a Kubernetes cluster is configured"),)
-    place, began = question.wire
+    place, began, causes = question.wire
     started = tools.clock.monotonic()
     now = tools.clock.now()
     reader = Reader(tools.cluster, tools.clock)
     pods = PodHealth(tools.pod_networks, tools.outgoing.send, tools.clock, reader.slots) if tools.pod_networks else None
     scene = collect(place, reader, deadline, tools.clock, began or now, pods)
-    clues = (*investigate(scene), *unseen(scene))
+    clues = (*investigate(scene, causes=causes), *unseen(scene))
     took = tools.clock.monotonic() - started
     if not clues:
         what = f"{place.workload or 'the subject'} is not found" if scene.was_read("Pod") else "could not be read"

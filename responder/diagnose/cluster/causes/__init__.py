@@ -1,8 +1,9 @@
 """The looks of an investigation. To add one: a file here with ``look``, a line in LOOKS, a scenario in the tests."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 from responder.diagnose.cluster import objects
 from responder.diagnose.cluster.causes import (
@@ -19,6 +20,7 @@ from responder.diagnose.cluster.causes import (
     image,
     ingress,
     job,
+    named,
     namespace,
     node,
     policy,
@@ -69,13 +71,18 @@ _MOST_NEIGHBORS = 2
 _FOLLOWED = frozenset({Role.CAUSE, Role.SYMPTOM, Role.FINE})
 
 
-def investigate(scene: Scene, steps: int = MOST_STEPS) -> tuple[Clue, ...]:
-    """Return the clues of all looks about the subject, then those about what its logs name, step by step."""
-    found = [clue for look in LOOKS for clue in look(scene)]
-    named = {f"{kind}/{name}" for kind, name in scene.place.named.items() if kind in _SUBJECTS}
-    found.sort(key=lambda clue: clue.entity not in named)
+def investigate(
+    scene: Scene, steps: int = MOST_STEPS, causes: Mapping[str, named.NamedCause] = MappingProxyType({})
+) -> tuple[Clue, ...]:
+    """Return the clues of all looks about the subject, then those about what its logs name, step by step.
+
+    ``causes`` are those that the operator names, by code: they come first.
+    """
+    found = [*named.look(scene, causes), *(clue for look in LOOKS for clue in look(scene))]
+    subjects = {f"{kind}/{name}" for kind, name in scene.place.named.items() if kind in _SUBJECTS}
+    found.sort(key=lambda clue: clue.entity not in subjects)
     for neighbor in scene.dependencies[:_MOST_NEIGHBORS] if steps else ():
-        further = investigate(scene.about(neighbor), steps - 1)
+        further = investigate(scene.about(neighbor), steps - 1, causes)
         space = objects.text(neighbor, "metadata", "namespace")
         where = f"namespace {space}: " if space != scene.place.namespace else ""
         found += [
