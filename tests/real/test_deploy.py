@@ -75,6 +75,23 @@ def test_the_dashboard_asks_what_prometheus_understands(tmp_path: Path) -> None:
     run("promtool", "check", "rules", str(path))
 
 
+def test_the_configurations_of_the_alerting_page_are_valid(tmp_path: Path) -> None:
+    """Each configuration in the docs is one that Alertmanager loads, and critical alerts take both integrations."""
+    need("amtool")
+    text = (ROOT / "docs" / "monitoring" / "alerting.md").read_text()
+    blocks = re.findall(r"^```yaml\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    routes = [block for block in blocks if re.search(r"^route:", block, re.MULTILINE)]
+    inhibits = "\n".join(block for block in blocks if block.startswith("inhibit_rules:"))
+    assert (len(routes), inhibits.count("equal:")) == (2, 1)
+    config = tmp_path / "alertmanager.yml"
+    for block in routes:
+        config.write_text(f"{block}{inhibits}")
+        run("amtool", "check-config", str(config))
+    labels = ("alertname=ServiceDown", "severity=critical")
+    found = run("amtool", "config", "routes", "test", f"--config.file={config}", *labels)
+    assert found.strip() == "responder-and-pagerduty"
+
+
 @pytest.mark.parametrize(
     ("alert", "receivers"),
     [

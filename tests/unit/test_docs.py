@@ -349,13 +349,23 @@ def _markdown_table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> l
 )
 def test_the_tables_of_the_runbooks_are_those_of_the_rules(name: str, rows: Callable[[], list[str]]) -> None:
     """The catalog of the runbooks states the contacts, addresses, severities, services and sections of the rules."""
-    path = RUNBOOKS / "README.md"
+    compare_part(RUNBOOKS / "README.md", name, "\n".join(rows()))
+
+
+def test_the_alerting_page_has_the_shipped_configuration() -> None:
+    """The configuration of Alertmanager in the docs is the one that is tested."""
+    text = (ROOT / "deploy" / "alertmanager.yml").read_text().strip()
+    compare_part(ROOT / "docs" / "monitoring" / "alerting.md", "config", f"```yaml\n{text}\n```")
+
+
+def compare_part(path: Path, name: str, part: str) -> None:
+    """Compare the generated part of a page, between its marks, with what it should be."""
     first, last = f"<!-- {name}: written by tests/unit/test_docs.py -->\n", f"<!-- end of {name} -->\n"
     before, found, rest = path.read_text().partition(first)
     _, ends, after = rest.partition(last)
     assert found, first
     assert ends, last
-    expected = f"{before}{first}\n{chr(10).join(rows())}\n\n{last}{after}"
+    expected = f"{before}{first}\n{part}\n\n{last}{after}"
     if os.environ.get("UPDATE_DOCS"):
         path.write_text(expected)
-    assert path.read_text() == expected, "runbooks/README.md is stale: run make generate"
+    assert path.read_text() == expected, f"{path.relative_to(ROOT)} is stale: run make generate"
