@@ -162,7 +162,7 @@ def _sections(markdown: Markdown) -> Iterator[Section]:
     for number, each in enumerate(headings):
         after: Iterator[Heading] = (other for other in headings[number + 1 :] if other.level <= each.level)
         end = next((other.line - 1 for other in after), len(markdown.lines))
-        text = "\n".join(markdown.lines[each.line : end])
+        text = "\n".join(markdown.lines[each.last_line : end])
         yield Section(each.level, each.title, each.anchor, each.line, end, text)
 
 

@@ -23,12 +23,13 @@ _BARE_URL = re.compile(r"\bhttps?://[^\s<>()\[\]`\"']*[^\s<>()\[\]`\"'.,;:!?*_]"
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """Heading: level (from 1), text without markup, anchor and line."""
+    """Heading: level (from 1), text without markup, anchor, and first and last line."""
 
     level: int
     title: str
     anchor: str
     line: int
+    last_line: int
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Fence:
     """Fenced code block. ``line`` and ``column`` are the position of the first character of its content.
 
     ``problem`` says why its attributes cannot be read, and is empty if they can. ``end_line`` is that of the closing
-    fence. ``language`` is in lower case.
+    fence; ``closed`` is False if there is none. ``language`` is in lower case.
     """
 
     language: str
@@ -46,6 +47,7 @@ class Fence:
     end_line: int
     attributes: Mapping[str, str] = field(default_factory=dict)
     problem: str = ""
+    closed: bool = True
 
     @property
     def name(self) -> str:
@@ -107,7 +109,7 @@ def read(text: str) -> Markdown:
             continue
         if token.type == "heading_open" and following is not None:
             title = _text(following)
-            headings.append(Heading(int(token.tag[1:]), title, _anchor(title, taken), token.map[0] + 1))
+            headings.append(Heading(int(token.tag[1:]), title, _anchor(title, taken), token.map[0] + 1, token.map[1]))
         elif token.type == "fence":
             fences.append(_fence(token, token.map, lines))
             code.update(range(token.map[0] + 1, token.map[1] + 1))
@@ -133,7 +135,9 @@ def _fence(token: "Token", at: list[int], lines: tuple[str, ...]) -> Fence:
     first = at[0] + 1
     content = token.content.split("\n", 1)[0]
     column = len(lines[first]) - len(content) + 1 if content and first < len(lines) else 1
-    return Fence(info.language, token.content, first + 1, max(column, 1), at[1], info.attributes, info.problem)
+    last = lines[at[1] - 1].strip().lstrip("> ")
+    closed = at[1] - 1 > at[0] and last.startswith(token.markup) and not last.strip(token.markup[0])
+    return Fence(info.language, token.content, first + 1, max(column, 1), at[1], info.attributes, info.problem, closed)
 
 
 def _links(inline: "Token", first: int, lines: tuple[str, ...]) -> Iterator[Link]:

@@ -158,7 +158,7 @@ class _Linter:
 
         documents = list(self.folder.documents(names))
         scripts = {
-            (document.path, index): script_of(command.fence.content)
+            (document.path, index): script_of(command.fence)
             for document in documents
             for index, command in enumerate(document.commands)
         }

@@ -11,7 +11,9 @@ from responder.runbooks.lint.contract import ShellError
 from responder.runbooks.markdown import Fence
 from responder.runbooks.placeholders import SLOT
 
-_PROMPT = re.compile(r"^(\s*)(?:\$|[\w.-]+@[\w.:~/-]+[$#])[ \t]+(?=\S)")
+_PROMPT = re.compile(r"^(\s*)(?:\$|[\w.-]+@[\w.:~/-]+[$#]|(?:ba)?sh-[\d.]+[$#])[ \t]+(?=\S)")
+#: Languages of terminal sessions, whose commands follow prompts.
+_SESSIONS = frozenset({"console", "shell-session", "shellsession", "terminal"})
 #: Placeholders that are written for people: <pod-name>, <namespace of the alert>, [name].
 _FOR_PEOPLE = re.compile(r"<[A-Za-z][^<>|&;$\n]*?>|(?<=[ =/])\[[a-zA-Z][\w -]*\]")
 _SEPARATORS = frozenset("();|&")
@@ -49,14 +51,17 @@ def has_prompts(content: str) -> bool:
     return any(_PROMPT.match(line) for line in content.splitlines())
 
 
-def script_of(content: str) -> str:
+def script_of(fence: Fence) -> str:
     """Return the commands of a fence on their lines; prompts, output and placeholders are blanked or replaced.
 
-    A placeholder becomes a word of the same length, so that columns stay.
+    A placeholder becomes a word of the same length, so that columns stay. A session without prompts is output or a
+    query, and no command, unless it begins with a known program.
     """
-    lines = content.split("\n")
-    if has_prompts(content):
+    lines = fence.content.split("\n")
+    if has_prompts(fence.content):
         lines = list(_after_prompts(lines))
+    elif fence.language in _SESSIONS and next(iter(fence.content.split()), "") not in PROGRAMS:
+        return ""
     text = SLOT.sub(lambda found: "x" * len(found[0]), "\n".join(lines))
     return _FOR_PEOPLE.sub(lambda found: "x" * len(found[0]), text)
 
@@ -119,7 +124,7 @@ def simple_commands(fence: Fence) -> Iterator[SimpleCommand]:
         return
     ending = ""
     pending, first = "", 0
-    for number, line in enumerate(script_of(fence.content).split("\n")):
+    for number, line in enumerate(script_of(fence).split("\n")):
         if ending:
             ending = "" if line.strip() == ending else ending
             continue

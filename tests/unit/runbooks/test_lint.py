@@ -36,7 +36,7 @@ def _runbook(text: str, profile: Profile | None = None, path: str = "x.md") -> R
     errors = {
         number: found
         for number, command in enumerate(document.commands)
-        if (found := tuple(parse_errors(script_of(command.fence.content))))
+        if (found := tuple(parse_errors(script_of(command.fence))))
     }
     profile = profile or profile_of(document)
     return Runbook(document, profile, TODAY, CATALOG, shell_errors=errors)
@@ -137,6 +137,14 @@ def test_mechanical_problems_are_fixed(code: str, before: str, after: str) -> No
     assert _lint(fixed).edits == {}
 
 
+@pytest.mark.parametrize("text", ["```sh\nls\n", "- a\n\n  ```sh\n  ls\n\n## B\n\nText.\n", "~~~sh\nls\n```\n"])
+def test_a_fence_that_is_not_closed_is_reported_where_it_begins(text: str) -> None:
+    """A missing fence hides the rest of a runbook from readers and from all other checks."""
+    found = [(each.position.line, each.code) for each in _lint(f"# A\n\n{text}").problems]
+    assert found == [(3 if text[0] in "`~" else 5, "bad-fence")]
+    assert _codes("# A\n\n> ````md\n> ```\n> ````\n\n  ~~~\n  a\n  ~~~  \n") == set()
+
+
 def test_line_endings_survive_a_fix() -> None:
     """A file keeps its own line endings."""
     text = (BROKEN / "step-number.md").read_text().replace("\n", "\r\n")
@@ -231,7 +239,7 @@ root@node:~# df -h | sort
 def test_prompts_separate_commands_from_output() -> None:
     """Output of a console session is not parsed as commands."""
     document = parse("x.md", f"# A\n\n```console\n{SESSION}```\n")
-    script = script_of(document.fences[0].content)
+    script = script_of(document.fences[0])
     assert list(parse_errors(script)) == []
     found = [(each.text, each.line, each.column) for each in simple_commands(document.fences[0])]
     assert found == [("kubectl get pods -n shop", 4, 3), ("cat <<EOF", 8, 3), ("df -h", 12, 14), ("sort", 12, 22)]
@@ -239,7 +247,21 @@ def test_prompts_separate_commands_from_output() -> None:
 
 def test_placeholders_for_people_are_no_redirections() -> None:
     """<pod> and {{ pod }} are names to fill in, not syntax."""
-    assert script_of("kubectl logs <pod name> {{ pod }} -n [ns]") == "kubectl logs xxxxxxxxxx xxxxxxxxx -n xxxx"
+    (fence,) = parse("x.md", "```sh\nkubectl logs <pod name> {{ pod }} -n [ns]\n```\n").fences
+    assert script_of(fence) == "kubectl logs xxxxxxxxxx xxxxxxxxx -n xxxx\n"
+
+
+@pytest.mark.parametrize(("language", "codes"), [("console", set()), ("sh", {"command-syntax"}), ("promql", set())])
+def test_a_query_in_a_session_is_no_command(language: str, codes: set[str]) -> None:
+    """A console without prompts shows output or a query; a fence that claims to be a script is parsed."""
+    assert _codes(f"# A\n\n```{language}\nit's (a / b) * 100\n```\n") == codes
+
+
+@pytest.mark.parametrize("text", ["TODO", "To be added.", "```console\n# TODO: command needed\n```"])
+def test_unfinished_texts_are_found_in_prose_and_in_place_of_commands(text: str) -> None:
+    """A mark for later is found wherever a reader would expect a step."""
+    assert _codes(f"# A\n\n## Mitigation\n\n{text}\n") == {"placeholder"}
+    assert _codes("# A\n\nAll todos in `TODO` are done.\n") == set()
 
 
 def test_a_shell_error_is_placed_in_its_file() -> None:

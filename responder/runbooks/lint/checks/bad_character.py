@@ -41,7 +41,7 @@ def check(runbook: Runbook) -> Iterator[Finding]:
     """Yield each such character in a command, without comments and output; ``--fix`` replaces it."""
     for command in runbook.document.commands:
         fence = command.fence
-        for number, line in enumerate(script_of(fence.content).splitlines()):
+        for number, line in enumerate(script_of(fence).splitlines()):
             if line.lstrip().startswith("#"):
                 continue
             code = line.partition(" #")[0]

@@ -1,4 +1,4 @@
-"""The attributes of a fence are malformed or contradict each other, so that the command is never run.
+"""A fence is not closed, or its attributes are malformed or contradict each other.
 
 Bad:
 
@@ -35,7 +35,7 @@ _SECONDS = re.compile(r"\d{1,3}(?:s|m)\Z")
 
 
 def check(runbook: Runbook) -> Iterator[Finding]:
-    """Yield each problem of the attributes of shell fences and expected blocks."""
+    """Yield each fence that is not closed, and each problem of attributes of shell fences and expected blocks."""
     names: dict[str, int] = {}
     fences = runbook.document.fences
     targets = {fence.name for fence in fences if fence.name}
@@ -44,6 +44,9 @@ def check(runbook: Runbook) -> Iterator[Finding]:
         known = fence.language in SHELLS or fence.language in {"", "text", "json"}
         for problem, hint in _problems(fence, targets) if known else ():
             yield Finding(line, _column(runbook, line), problem, hint)
+        if not fence.closed:
+            said = "this fence is not closed: all below it is code"
+            yield Finding(line, 1, said, "add a line with the same backticks below the code")
         if fence.name and names.setdefault(fence.name, line) != line:
             said = f"the name '{fence.name}' is that of line {names[fence.name]} too"
             yield Finding(line, _column(runbook, line), said, "give each fence a name of its own")

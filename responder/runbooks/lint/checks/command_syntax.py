@@ -33,4 +33,5 @@ def check(runbook: Runbook) -> Iterator[Finding]:
         for error in errors:
             line = min(fence.line + error.line - 1, max(fence.end_line - 1, fence.line))
             column = fence.column + error.column - 1
-            yield Finding(line, column, f"not a command that a shell can parse: {error.message}")
+            hint = "if it is output or a query, write text or promql as the language"
+            yield Finding(line, column, f"not a command that a shell can parse: {error.message}", hint)

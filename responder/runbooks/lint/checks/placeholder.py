@@ -22,7 +22,11 @@ from collections.abc import Iterator
 
 from responder.runbooks.lint.contract import Finding, Profile, Runbook
 
-_UNFINISHED = re.compile(r"\b(?:TODO|TBD|FIXME)\b|\bXXX\b(?=:)|\blorem ipsum\b", re.IGNORECASE)
+_UNFINISHED = re.compile(
+    r"\b(?:TODO|TBD|FIXME)\b|\bXXX\b(?=:)|\blorem ipsum\b|\bto be (?:added|written)\b", re.IGNORECASE
+)
+#: A comment in place of a command.
+_COMMENT = re.compile(r"\s*#\s*(TODO|TBD|FIXME)\b")
 _FIELDS = re.compile(
     r"<(?:your|insert)[ _-][^<>]*>"
     r"|\[(?:procedure name|action|service name|team and channel|yyyy-mm-dd|unique-name)\](?!\()",
@@ -31,11 +35,17 @@ _FIELDS = re.compile(
 
 
 def check(runbook: Runbook) -> Iterator[Finding]:
-    """Yield each unfinished text outside of code; in runbooks of the template also unfilled fields, in code as well."""
+    """Yield each unfinished text and each comment in place of a command; with the template also unfilled fields."""
     for number, line in runbook.prose:
         for each in _UNFINISHED.finditer(line):
-            if each[0].lower() == "lorem ipsum" or each[0].isupper():
+            if " " in each[0] or each[0].isupper():
                 yield Finding(number, each.start() + 1, f"'{each[0]}' is left in the text", "write what is missing")
+    for command in runbook.document.commands:
+        for number, line in enumerate(command.fence.content.splitlines()):
+            if comment := _COMMENT.match(line):
+                column = command.fence.column + comment.start(1)
+                said = f"'{comment[1]}' is left in place of a command"
+                yield Finding(command.fence.line + number, column, said, "write the command")
     if runbook.profile is not Profile.TEMPLATE:
         return
     for number, line in enumerate(runbook.document.lines, 1):
