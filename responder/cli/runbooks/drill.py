@@ -39,9 +39,9 @@ class Drilled:
 def drill(*, files: tuple[str, ...], service: str | None, output: str) -> None:
     """Run the read-only steps of runbooks against stand-ins, and compare their output with the runbook.
 
-    The stand-ins are a cluster in which the services of the catalog run, and their health endpoints: once all well,
-    once each with a crashing and a pending pod. A step must be as expected in one of them. No server is asked, and no
-    program is started.
+    The stand-ins are a cluster in which the services of the catalog run, and their health endpoints: all well, each
+    with a crashing and a pending pod, and all scaled to zero. A step must be as expected in one of them. No server is
+    asked, and no program is started.
 
     Exit status: 0 if every step produces what the runbook says, 1 if one does not, 2 for a wrong command line.
     """
@@ -64,8 +64,13 @@ def drilled(files: Sequence[str], book: "RuleBook", service: str) -> list[Drille
     if service not in book.services:
         raise FatalError(f"the service catalog has no {service}: there are {', '.join(book.services)}")
     names = {name: each.namespace or book.namespace or "default" for name, each in book.services.items()}
-    names.setdefault("responder", names[service])
-    scenarios = [Scenario("healthy", names, failing=False), Scenario("failing", names, failing=True)]
+    for beside in ("responder", "kafka"):
+        names.setdefault(beside, names[service])
+    scenarios = [
+        Scenario("healthy", names),
+        Scenario("failing", names, failing=True),
+        Scenario("idle", names, idle=True),
+    ]
     return [each for file in files for each in _of_file(file, book, service, scenarios)]
 
 

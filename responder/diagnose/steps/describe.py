@@ -34,17 +34,21 @@ _NAMED: Final = frozenset(
 )
 #: Counts of a Deployment that one line shows.
 _COUNTS: Final = ("updatedReplicas", "replicas", "availableReplicas", "unavailableReplicas")
+#: Fields that stand above the others.
+_SHOWN: Final = frozenset({*_COUNTS, "phase"})
+#: Kinds whose fields stand below a heading, as those of custom resources do.
+_HEADED: Final = frozenset({"NetworkPolicy"})
 _WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _LIST = 30
 _EVENTS = 15
 
 
-def describe(found: Object, events: Iterable[Object], now: datetime) -> str:
-    """Return a description; ``events`` are those of its namespace."""
-    return "\n".join(_lines(found, events, now))
+def describe(found: Object, events: Iterable[Object], now: datetime, slices: Iterable[Object] = ()) -> str:
+    """Return a description; ``events`` and EndpointSlices are those of its namespace."""
+    return "\n".join(_lines(found, events, now, slices))
 
 
-def _lines(found: Object, events: Iterable[Object], now: datetime) -> Iterator[str]:
+def _lines(found: Object, events: Iterable[Object], now: datetime, slices: Iterable[Object]) -> Iterator[str]:
     yield from _pairs("Name", [name(found)])
     if namespace := text(found, "metadata", "namespace"):
         yield from _pairs("Namespace", [namespace])
@@ -61,9 +65,18 @@ def _lines(found: Object, events: Iterable[Object], now: datetime) -> Iterator[s
             counts = [number(found, "spec", "replicas"), *(number(found, "status", each) for each in _COUNTS)]
             words = ("desired", "updated", "total", "available", "unavailable")
             yield from _pairs("Replicas", [" | ".join(f"{n} {word}" for n, word in zip(counts, words, strict=True))])
+        if phase := text(found, "status", "phase"):
+            yield from _pairs("Status", [phase])
+        if kind(found) == "Service":
+            yield from _pairs("Endpoints", [",".join(_endpoints(found, slices))])
+        if kind(found) == "Job":
+            ran = [number(found, "status", each) for each in ("active", "ready", "succeeded", "failed")]
+            yield from _pairs("Pods Statuses", ["{} Active ({} Ready) / {} Succeeded / {} Failed".format(*ran)])
         for part in ("spec", "status"):
-            kept = {key: value for key, value in (at(found, part) or {}).items() if key not in _COUNTS}
-            yield from _tree(kept, 0)
+            kept = {key: value for key, value in (at(found, part) or {}).items() if key not in _SHOWN}
+            if kept and (_is_custom(found) or kind(found) in _HEADED):
+                yield f"{part.capitalize()}:"
+            yield from _tree(kept, int(_is_custom(found) or kind(found) in _HEADED))
     conditions = items(found, "status", "conditions")
     if conditions and _is_custom(found):
         yield from ["Conditions:", *_items(conditions, 1)]  # kubectl prints those of custom resources field by field
@@ -103,8 +116,38 @@ def _pod(pod: Object) -> Iterator[str]:
             for each in containers:
                 yield f"  {text(each, 'name')}:"
                 yield from (f"    {line}" for line in _container(each, states.get(text(each, "name"), {})))
+    if not items(pod, "spec", "volumes"):
+        yield from _pairs("Volumes", ["<none>"])
     rest = {key: value for key, value in (at(pod, "spec") or {}).items() if key in {"volumes", "nodeSelector"}}
     yield from _tree(rest, 0)
+
+
+def _endpoints(service: Object, slices: Iterable[Object]) -> Iterator[str]:
+    """Yield the addresses that are ready behind a Service, with their port."""
+    for each in slices:
+        if labels(each).get("kubernetes.io/service-name") == name(service):
+            ports = [number(port, "port") for port in items(each, "ports")]
+            ready = (one for one in items(each, "endpoints") if at(one, "conditions", "ready") is not False)
+            yield from (f"{address}:{port}" for one in ready for address in items(one, "addresses") for port in ports)
+
+
+def _probe(found: Any) -> str:
+    """Return a probe in one line, as kubectl does."""
+    http = at(found, "httpGet")
+    what = f"http-get {at(http, 'scheme') or 'HTTP'}://:{at(http, 'port')}{text(http, 'path')}".replace(
+        "HTTP:", "http:"
+    )
+    if http is None:
+        what = "tcp-socket" if at(found, "tcpSocket") else "grpc" if at(found, "grpc") else "exec"
+    usual = {
+        "initialDelaySeconds": 0,
+        "timeoutSeconds": 1,
+        "periodSeconds": 10,
+        "successThreshold": 1,
+        "failureThreshold": 3,
+    }
+    delay, timeout, period, good, bad = (number(found, key) or value for key, value in usual.items())
+    return f"{what} delay={delay}s timeout={timeout}s period={period}s #success={good} #failure={bad}"
 
 
 def _container(spec: Any, status: Any) -> Iterator[str]:
@@ -122,13 +165,13 @@ def _container(spec: Any, status: Any) -> Iterator[str]:
         if found := pairs(spec, "resources", label):
             yield f"{label.capitalize()}:"
             yield from (f"  {key}: {value}" for key, value in found.items())
-    for probe in ("livenessProbe", "readinessProbe", "startupProbe"):
-        if found := at(spec, probe):
-            yield f"{_title(probe)}:"
-            yield from _tree(found, 1)
-    if names := [text(each, "name") for each in items(spec, "env")]:
-        yield "Environment (names only):"
-        yield from (f"  {each}" for each in names)
+    for probe in ("liveness", "readiness", "startup"):
+        if found := at(spec, f"{probe}Probe"):
+            yield from _pairs(probe.capitalize(), [_probe(found)])
+    names = [text(each, "name") for each in items(spec, "env")]
+    yield from (
+        ["Environment:", *(f"  {each}: <not shown>" for each in names)] if names else _pairs("Environment", ["<none>"])
+    )
 
 
 def _events(found: Object, events: Iterable[Object], now: datetime) -> Iterator[str]:
@@ -169,7 +212,9 @@ def _tree(value: Any, depth: int) -> Iterator[str]:
     for key, each in value.items() if isinstance(value, Mapping) else ():
         if key in _APART:
             continue
-        if isinstance(each, Mapping):
+        if key == "selector" and isinstance(each, Mapping) and all(isinstance(one, str) for one in each.values()):
+            yield from (indent + line for line in _pairs("Selector", [",".join(f"{k}={v}" for k, v in each.items())]))
+        elif isinstance(each, Mapping):
             yield f"{indent}{_title(key)}:"
             plain = key in _NAMED and not any(isinstance(one, Mapping | list) for one in each.values())
             yield from (f"{indent}  {name_}: {one}" for name_, one in each.items()) if plain else _tree(each, depth + 1)

@@ -181,7 +181,8 @@ def _describe(call: KubectlCall, reader: Reader, deadline: Deadline, now: dateti
     events = reader.objects(
         listing("Event", call.namespace if RESOURCES[call.kind].namespaced else "default"), deadline
     )
-    return Output("\n\n\n".join(describe(each, events, now) for each in found))
+    slices = reader.objects(listing("EndpointSlice", call.namespace), deadline) if call.kind == "Service" else ()
+    return Output("\n\n\n".join(describe(each, events, now, slices) for each in found))
 
 
 def _logs(call: KubectlCall, reader: Reader, deadline: Deadline) -> Output:
@@ -307,7 +308,7 @@ def _memory(size: float) -> str:
 
 def _share(used: float, allocatable: Any) -> str:
     most = quantity(allocatable)
-    return f"{used / most * 100:.0f}%" if most else "<unknown>"
+    return f"{int(used / most * 100)}%" if most else "<unknown>"
 
 
 def _status(call: KubectlCall, reader: Reader, deadline: Deadline) -> Output:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from responder.model.clock import Deadline
 from responder.model.message import Request, Response
 from responder.standins.cluster.api import Cluster, LogText
+from responder.standins.cluster.beside import JOB, beside
 
 _NODES = ("node-a", "node-b", "node-c")
 _REPLICAS = 3
@@ -35,14 +36,20 @@ _LAST_LOG = "{at} ERROR Application run failed\nCaused by: java.lang.OutOfMemory
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A cluster with its services. ``failing`` is True if each service has a crashing and a pending pod.
+    """A cluster with its services, by their namespaces.
 
-    ``names`` maps services to their namespaces.
+    ``failing`` is True if each service has a crashing and a pending pod, ``idle`` if all are scaled to zero.
     """
 
     title: str
     names: Mapping[str, str]
-    failing: bool
+    failing: bool = False
+    idle: bool = False
+
+    @property
+    def replicas(self) -> int:
+        """Number of pods of a service."""
+        return 0 if self.idle else _REPLICAS
 
     def values(self, service: str) -> dict[str, str]:
         """Return values of the placeholders that alerts about a service would give."""
@@ -57,6 +64,8 @@ class Scenario:
             "horizontalpodautoscaler": service,
             "hpa": service,
             "name": f"{service}-tls",
+            "job_name": f"{JOB}-1",
+            "cronjob": JOB,
         }
 
     def cluster(self) -> Cluster:
@@ -66,7 +75,7 @@ class Scenario:
         logs = [
             LogText(namespace, _pod_name(name, number), name, previous, text.format(at=at, name=name))
             for name, namespace in self.names.items()
-            for number in range(_REPLICAS)
+            for number in range(self.replicas)
             for previous, text in ((False, _LOG), *([(True, _LAST_LOG)] if self.failing and not number else []))
         ]
         return Cluster(list(_Objects(self, now).all()), logs)
@@ -83,7 +92,7 @@ class Scenario:
             body = f'{{"name":"{name}","measurements":[{{"statistic":"VALUE","value":{value}}}],"availableTags":[]}}'
             status = 200
         elif path in {"/-/ready", "/-/healthy"}:
-            status, body = 200, "Prometheus Server is Ready.\n"
+            status, body = 200, "OK" if "alertmanager" in request.url else "Prometheus Server is Ready.\n"
         elif path in {"/readyz", "/healthz"}:
             status, body = 200, '{"status":"ok"}'
         return Response(status, body.encode())
@@ -104,6 +113,9 @@ class _Objects:
         )
         for namespace in dict.fromkeys(self._scenario.names.values()):
             yield self._made("Namespace", namespace, "", status={"phase": "Active"})
+            service = next(name for name, where in self._scenario.names.items() if where == namespace)
+            state = {"failing": self._scenario.failing, "idle": self._scenario.idle}
+            yield from beside(namespace, service, self._made, self._ago, **state)
         for name, namespace in self._scenario.names.items():
             yield from self._service(name, namespace)
 
@@ -157,15 +169,17 @@ class _Objects:
     def _service(self, name: str, namespace: str) -> Iterator[dict[str, Any]]:
         failing = self._scenario.failing
         labels = {"app": name, "app.kubernetes.io/name": name}
-        ready = 1 if failing else _REPLICAS
+        replicas = self._scenario.replicas
+        ready = 1 if failing else replicas
         container: dict[str, Any] = {"name": name, "image": f"registry.example/{name}:1.4.2"}
         container["ports"] = [{"containerPort": 8080}]
+        container["readinessProbe"] = {"httpGet": {"path": "/actuator/health/readiness", "port": 8080}}
         container["resources"] = {"requests": {"cpu": "250m", "memory": "512Mi"}, "limits": {"memory": "768Mi"}}
         template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
-        spec = {"replicas": _REPLICAS, "selector": {"matchLabels": {"app": name}}, "template": template}
+        spec = {"replicas": replicas, "selector": {"matchLabels": {"app": name}}, "template": template}
         counts = {
-            "replicas": _REPLICAS,
-            "updatedReplicas": _REPLICAS,
+            "replicas": replicas,
+            "updatedReplicas": replicas,
             "readyReplicas": ready,
             "availableReplicas": ready,
         }
@@ -174,7 +188,7 @@ class _Objects:
             {"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable", "message": ""},
         ]
         if failing:
-            counts["unavailableReplicas"] = _REPLICAS - ready
+            counts["unavailableReplicas"] = replicas - ready
         deployment = self._made(
             "Deployment",
             name,
@@ -184,23 +198,23 @@ class _Objects:
             status={**counts, "observedGeneration": 7, "conditions": conditions},
         )
         yield deployment
-        for number, (hash_, replicas) in enumerate(((_OLD_HASH, 0), (_HASH, _REPLICAS))):
+        for number, (hash_, wanted) in enumerate(((_OLD_HASH, 0), (_HASH, replicas))):
             metadata = {
                 "labels": {**labels, "pod-template-hash": hash_},
                 "annotations": {"deployment.kubernetes.io/revision": str(6 + number)},
                 "ownerReferences": [_owner(deployment)],
             }
-            status = {"replicas": replicas, "readyReplicas": min(ready, replicas)}
-            both = {"spec": {**spec, "replicas": replicas}, "status": status}
+            status = {"replicas": wanted, "readyReplicas": min(ready, wanted)}
+            both = {"spec": {**spec, "replicas": wanted}, "status": status}
             yield self._made("ReplicaSet", f"{name}-{hash_}", namespace, 9 - 8 * number, **both, metadata=metadata)
-        for number in range(_REPLICAS):
+        for number in range(replicas):
             yield from self._pod(name, namespace, number, labels, container)
         ports = [{"name": "http", "port": 8080, "protocol": "TCP", "targetPort": 8080}]
         yield self._made(
             "Service", name, namespace, spec={"clusterIP": "10.43.0.10", "ports": ports, "selector": {"app": name}}
         )
-        addresses = [f"10.42.0.{number + 10}" for number in range(_REPLICAS)]
-        endpoints = [{"addresses": [each], "conditions": {"ready": True}} for each in addresses[-ready:]]
+        addresses = [f"10.42.0.{number + 10}" for number in range(replicas)]
+        endpoints = [{"addresses": [each], "conditions": {"ready": True}} for each in addresses[replicas - ready :]]
         service_label = {"labels": {"kubernetes.io/service-name": name}}
         parts: dict[str, Any] = {
             "addressType": "IPv4",
@@ -208,11 +222,20 @@ class _Objects:
             "endpoints": endpoints,
         }
         yield self._made("EndpointSlice", f"{name}-x7k2p", namespace, metadata=service_label, **parts)
-        yield self._autoscaler(name, namespace)
+        if self._scenario.idle:
+            said = f"Scaled down replica set {name}-{_HASH} from {_REPLICAS} to 0"
+            yield self._event("Deployment", name, namespace, "ScalingReplicaSet", said, "deployment-controller")
+        else:
+            yield self._autoscaler(name, namespace)
         claim = {"accessModes": ["ReadWriteOnce"], "storageClassName": "standard", "volumeName": f"pv-{name}"}
         bound = {"phase": "Bound", "capacity": {"storage": "20Gi"}}
         yield self._made("PersistentVolumeClaim", f"data-{name}", namespace, spec=claim, status=bound)
-        state = {"type": "Ready", "status": str(not failing), "reason": "Ready", "message": "Certificate is up to date"}
+        state = {
+            "type": "Ready",
+            "status": str(not failing),
+            "reason": "Ready",
+            "message": "Certificate is up to date and has not expired",
+        }
         times = {"notAfter": self._ago(days=2 if failing else -60), "renewalTime": self._ago(days=-30)}
         certificate = {"secretName": f"{name}-tls", "dnsNames": [f"{name}.example"]}
         yield self._made(
@@ -271,7 +294,7 @@ class _Objects:
                 spec=spec,
                 status={"phase": "Pending", "conditions": [scheduled]},
             )
-            yield self._event(own, namespace, "FailedScheduling", why, "default-scheduler")
+            yield self._event("Pod", own, namespace, "FailedScheduling", why, "default-scheduler")
             return
         spec["nodeName"] = _NODES[number]
         state: dict[str, Any] = {"running": {"startedAt": self._ago(days=1)}}
@@ -280,8 +303,10 @@ class _Objects:
             state = {"waiting": {"reason": "CrashLoopBackOff", "message": f"back-off 2m40s restarting {name}"}}
             times = {"startedAt": self._ago(minutes=4), "finishedAt": self._ago(minutes=3)}
             last = {"terminated": {"reason": "OOMKilled", "exitCode": 137, **times}}
-            yield self._event(own, namespace, "BackOff", f"Back-off restarting failed container {name}", "kubelet")
-            yield self._event(own, namespace, "Unhealthy", "Readiness probe failed: 503", "kubelet")
+            yield self._event(
+                "Pod", own, namespace, "BackOff", f"Back-off restarting failed container {name}", "kubelet"
+            )
+            yield self._event("Pod", own, namespace, "Unhealthy", "Readiness probe failed: 503", "kubelet")
         container_status = {
             "name": name,
             "ready": not crashing,
@@ -290,11 +315,14 @@ class _Objects:
             "lastState": last,
         }
         container_status["image"] = container["image"]
-        ready = {"type": "Ready", "status": str(not crashing), "reason": "", "message": ""}
+        conditions = [
+            {"type": each, "status": str(each in {"PodScheduled", "Initialized"} or not crashing)}
+            for each in ("PodScheduled", "Initialized", "ContainersReady", "Ready")
+        ]
         status = {
             "phase": "Running",
             "podIP": f"10.42.0.{number + 10}",
-            "conditions": [ready],
+            "conditions": conditions,
             "containerStatuses": [container_status],
         }
         yield self._made("Pod", own, namespace, 1, metadata=metadata, spec=spec, status=status)
@@ -302,11 +330,17 @@ class _Objects:
         measured = {"metadata": {"labels": labels}, "containers": [{"name": name, "usage": usage}]}
         yield self._made("PodMetrics", own, namespace, 1, **measured)
 
-    def _event(self, pod: str, namespace: str, reason: str, message: str, source: str) -> dict[str, Any]:
-        about = {"kind": "Pod", "name": pod, "namespace": namespace, "uid": f"pod-{namespace}-{pod}"}
+    def _event(self, kind: str, name: str, namespace: str, reason: str, message: str, source: str) -> dict[str, Any]:
+        about = {"kind": kind, "name": name, "namespace": namespace, "uid": f"{kind.lower()}-{namespace}-{name}"}
         times = {"firstTimestamp": self._ago(minutes=20), "lastTimestamp": self._ago(minutes=1)}
-        rest = {"type": "Warning", "reason": reason, "message": message, "count": 12, "source": {"component": source}}
-        return self._made("Event", f"{pod}.{reason.lower()}", namespace, 0.01, involvedObject=about, **times, **rest)
+        rest = {
+            "type": "Warning" if kind == "Pod" else "Normal",
+            "reason": reason,
+            "message": message,
+            "count": 12,
+            "source": {"component": source},
+        }
+        return self._made("Event", f"{name}.{reason.lower()}", namespace, 0.01, involvedObject=about, **times, **rest)
 
 
 def _pod_name(service: str, number: int) -> str:

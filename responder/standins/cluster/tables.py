@@ -256,6 +256,74 @@ def _certificate(found: Object, now: datetime) -> list[Any]:
     return [name, ready, spec.get("secretName", ""), _made(found, now)]
 
 
+def _budget(found: Object, now: datetime) -> list[Any]:
+    name, spec, status = _of(found)
+    return [
+        name,
+        spec.get("minAvailable", "N/A"),
+        spec.get("maxUnavailable", "N/A"),
+        status.get("disruptionsAllowed", 0),
+        _made(found, now),
+    ]
+
+
+def _quota(found: Object, now: datetime) -> list[Any]:
+    hard, used = found["status"].get("hard", {}), found["status"].get("used", {})
+    both = {key: f"{key}: {used.get(key, '0')}/{most}" for key, most in hard.items()}
+    limits = ", ".join(each for key, each in both.items() if key.startswith("limits"))
+    return [
+        found["metadata"]["name"],
+        ", ".join(each for key, each in both.items() if not key.startswith("limits")),
+        limits,
+        _made(found, now),
+    ]
+
+
+def _ingress(found: Object, now: datetime) -> list[Any]:
+    name, spec, status = _of(found)
+    hosts = ",".join(each.get("host", "*") for each in spec.get("rules") or ()) or "*"
+    addresses = ",".join(each.get("ip", "") for each in (status.get("loadBalancer") or {}).get("ingress") or ())
+    return [
+        name,
+        spec.get("ingressClassName", _NONE),
+        hosts,
+        addresses,
+        "80, 443" if spec.get("tls") else "80",
+        _made(found, now),
+    ]
+
+
+def _policy(found: Object, now: datetime) -> list[Any]:
+    name, spec, _ = _of(found)
+    labels = (spec.get("podSelector") or {}).get("matchLabels") or {}
+    return [name, ",".join(f"{key}={value}" for key, value in labels.items()) or _NONE, _made(found, now)]
+
+
+def _job(found: Object, now: datetime) -> list[Any]:
+    name, spec, status = _of(found)
+    true = [each["type"] for each in status.get("conditions") or () if each["status"] == "True"]
+    state = next((each for each in ("Complete", "Failed", "Suspended") if each in true), "Running")
+    done = f"{status.get('succeeded', 0)}/{spec.get('completions', 1)}"
+    begun, ended = status.get("startTime"), status.get("completionTime")
+    took = _age(begun, datetime.fromisoformat(ended)) if begun and ended else _age(begun, now) if begun else ""
+    return [name, state, done, took, _made(found, now)]
+
+
+def _cron_job(found: Object, now: datetime) -> list[Any]:
+    name, spec, status = _of(found)
+    last = _age(status.get("lastScheduleTime"), now) if status.get("lastScheduleTime") else _NONE
+    active = len(status.get("active") or ())
+    return [
+        name,
+        spec.get("schedule", ""),
+        spec.get("timeZone", _NONE),
+        str(bool(spec.get("suspend"))),
+        active,
+        last,
+        _made(found, now),
+    ]
+
+
 #: By kind, the names of the columns (``+`` for those of ``-o wide``), and the cells of an object.
 _KINDS: Mapping[str, tuple[str, Callable[[Object, datetime], list[Any]]]] = {
     "Pod": ("Name Ready Status Restarts Age IP+ Node+ Nominated_Node+ Readiness_Gates+", _pod),
@@ -276,5 +344,11 @@ _KINDS: Mapping[str, tuple[str, Callable[[Object, datetime], list[Any]]]] = {
     "StorageClass": ("Name Provisioner ReclaimPolicy VolumeBindingMode AllowVolumeExpansion Age", _class),
     "Namespace": ("Name Status Age", _namespace),
     "EndpointSlice": ("Name AddressType Ports Endpoints Age", _slice),
+    "PodDisruptionBudget": ("Name Min_Available Max_Unavailable Allowed_Disruptions Age", _budget),
+    "ResourceQuota": ("Name Request Limit Age", _quota),
+    "Ingress": ("Name Class Hosts Address Ports Age", _ingress),
+    "NetworkPolicy": ("Name Pod-Selector Age", _policy),
+    "Job": ("Name Status Completions Duration Age", _job),
+    "CronJob": ("Name Schedule Timezone Suspend Active Last_Schedule Age", _cron_job),
     "Certificate": ("Name Ready Secret Age", _certificate),
 }

@@ -27,7 +27,7 @@ SCOPE = Scope(
     namespace="butterfly", namespaces=frozenset({"butterfly"}), origins=frozenset({"plato:8080", "nexus:8080"})
 )
 NAMES = {"plato": "butterfly", "nexus": "butterfly"}
-HEALTHY, FAILING = Scenario("healthy", NAMES, failing=False), Scenario("failing", NAMES, failing=True)
+HEALTHY, FAILING = Scenario("healthy", NAMES), Scenario("failing", NAMES, failing=True)
 
 
 def tools_of(cluster: Cluster, scenario: Scenario = HEALTHY) -> StepTools:
@@ -67,7 +67,7 @@ def lines(content: str, scenario: Scenario = HEALTHY) -> list[str]:
         ("kubectl get nodes -L topology.kubernetes.io/zone", "node-b Ready <none> 20d v1.37.1 zone-b"),
         ("kubectl get pods -l app=nothing", "No resources found in butterfly namespace."),
         ("kubectl top pods -l app=plato --containers", "plato-6f9d8c7b5-x7k2p plato 230m 760Mi"),
-        ("kubectl top nodes", "node-a 1200m 31% 6144Mi 43%"),
+        ("kubectl top nodes", "node-a 1200m 30% 6144Mi 42%"),
         ("kubectl logs {{ pod }} --previous", "Caused by: java.lang.OutOfMemoryError: Java heap space"),
         (
             "kubectl logs deployment/plato --tail=1 --prefix",
