@@ -183,7 +183,7 @@ def _named_probes(shown: "Preview") -> Iterator[str]:
     answers = {(found.probe, found.target, found.query): found for found in shown.findings}
     names: dict[str, list[str]] = {"": []}
     found_lines = []
-    for question in shown.questions:
+    for question in (*shown.questions, *shown.skipped):
         if found := answers.get((question.probe, question.target, question.query)):
             found_lines.append(f"{found.verdict.value:<8} {found.headline}  ({question.probe}, {found.duration:.2f} s)")
         else:

@@ -48,12 +48,14 @@ class Preview:
     """Result of a preview. ``effects`` is None if the payload is invalid; ``problems`` says why.
 
     ``page`` is True if on-call is paged. ``adjusted`` is the severity changed by findings, None if unchanged.
-    ``truncated`` counts the alerts that ``max_alerts`` removed.
+    ``skipped`` are the questions of a rule none of whose probes can run. ``truncated`` counts the alerts that
+    ``max_alerts`` removed.
     """
 
     source: str
     effects: Effects | None
     questions: tuple[ProbeQuestion, ...] = ()
+    skipped: tuple[ProbeQuestion, ...] = ()
     findings: tuple[Finding, ...] = ()
     steps: tuple[EvaluatedRule, ...] = ()
     sent: tuple[Sent, ...] = ()
@@ -96,6 +98,7 @@ def preview(
     assert decision is not None
     request = effects.request
     questions = context.questions(request.probes, decision.subject, request.began, request.also) if request else ()
+    skipped = () if request or not group.firing else context.questions(decision.rule.probes, decision.subject)
     findings = probe(questions) if probe and questions else ()
     adjusted = None
     if findings and effects.request:
@@ -105,6 +108,7 @@ def preview(
         source=sample.source,
         effects=effects,
         questions=questions,
+        skipped=skipped,
         findings=findings,
         steps=context.matching.explain(context.matching.labels_of(decision.match.alert)) if explain else (),
         sent=_sent(effects, context, now) if rendered else (),

@@ -1,6 +1,7 @@
 """``responder init``: write rule files with probes, tests and runbooks to start from."""
 
 import re
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -126,11 +127,12 @@ def _report(folder: Path, chosen: list[str], texts: dict[str, str], notes: list[
         )
     for note in notes:
         click.echo(f"  {note}")
-    rules, runbooks = folder / "rules", folder / "runbooks"
-    where = f"--rules {rules} --runbooks {runbooks}"
     click.echo("\nNext:\n")
-    click.echo(f"  responder rules check {rules} --strict")
-    click.echo(f"  responder rules test {where} --coverage")
-    click.echo(f"  responder rules explain {where} --label alertname=ServiceDown --label service=cart")
+    if folder != Path():
+        click.echo(f"  cd {shlex.quote(str(folder))}")
+    click.echo("  responder rules check --strict")
+    click.echo("  responder rules test --coverage")
+    click.echo("  responder rules explain --label alertname=ServiceDown --label service=cart")
+    click.echo('  echo \'{"labels": {"alertname": "ServiceDown", "service": "cart"}}\' | responder dry-run -')
     click.echo("\nThen replace the examples: your services in 02-services.yaml, their alerts in 10-services.yaml, and")
     click.echo("every address at example.com.")

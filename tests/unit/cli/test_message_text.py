@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from click import unstyle
+import json
+from pathlib import Path
 
+from click import unstyle
+from click.testing import CliRunner
+
+from responder.cli import main
 from responder.cli.message_text import lines
 from responder.cli.preview import Sent
 from responder.model.report import MessageKind
@@ -39,3 +44,13 @@ def test_the_same_message_is_shown_once() -> None:
 def test_no_secret_is_shown() -> None:
     """A token in a label is not printed, although the request holds it."""
     assert "ghp_abc" not in "\n".join(lines([sent("pagerduty"), sent("slack"), sent("smtp")], None))
+
+
+def test_probes_that_cannot_run_are_named_with_the_reason() -> None:
+    """A dry-run without a Prometheus shows the probes that the rule asks for, not "none"."""
+    root = Path(__file__).parents[3]
+    alert = {"alertname": "KubePodCrashLooping", "namespace": "shop", "pod": "cart-6d8f9c7b5d-x2k4q"}
+    arguments = ["dry-run", "--rules", str(root / "rules"), "--runbooks", str(root / "runbooks"), "-"]
+    shown = CliRunner().invoke(main, arguments, input=json.dumps({"labels": alert})).output
+    assert "skipped: restarts, exit-reason, " in shown
+    assert "(no Prometheus is configured)" in shown
