@@ -49,6 +49,9 @@ _OF_PODS = frozenset(
 #: Kinds that a name does not tell.
 _KINDS_NAMED = frozenset({"Node", "Service", "NetworkPolicy", "Ingress", "ResourceQuota", "LimitRange", "Certificate"})
 _WITHOUT_NAMESPACE = frozenset({"Node", "PersistentVolume", "StorageClass"})
+#: Codes of a rollout, and of the sync that made it.
+_UNDOABLE = ("change-rollout", "change-sync")
+_REVERT = "Revert the commit in Git that was synced"
 _UNDO = "`kubectl rollout undo {ref}{in_ns}`"
 
 _LIMIT = 500
@@ -175,17 +178,23 @@ def _name(clue: Clue) -> str:
 
 
 def _step(code: str, known: Explanation) -> str:
-    """Return the first step that a clue brings or its code suggests. A rollout before the alert is undone first."""
+    """Return the first step that a clue brings or its code suggests. A rollout before the alert is undone first.
+
+    One that Argo CD or Flux synced is reverted in Git: they would sync it again.
+    """
     about = known.cause or next(iter((*known.symptoms, *known.changes)), None)
     found = code_of(code)
     if about is not None and about.first_step:
         return about.first_step
     if found is None or about is None:
         return ""
-    rollout = next((each for each in known.changes if each.code == "change-rollout"), None)
+    rollout, synced = (next((each for each in known.changes if each.code == code), None) for code in _UNDOABLE)
     step = found.step.format(**_names(about))
+    if about is rollout and synced is not None:
+        return CODES["change-sync"].step
     if found.undo and rollout is not None and _is_of(about, rollout):
-        return f"Go back to the previous revision, {_UNDO.format(**_names(rollout))}; or {step[:1].lower()}{step[1:]}"
+        undo = "Go back to the previous revision, " + _UNDO.format(**_names(rollout))
+        return f"{_REVERT if synced else undo}; or {step[:1].lower()}{step[1:]}"
     return step
 
 

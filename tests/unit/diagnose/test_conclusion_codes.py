@@ -82,6 +82,16 @@ def test_a_rollout_is_undone_only_where_there_was_one() -> None:
     assert "undo" not in later.first_step
 
 
+def test_a_rollout_that_was_synced_is_reverted_in_git() -> None:
+    """Argo CD and Flux would sync again what `kubectl rollout undo` takes back."""
+    rollout, sync = found("change-rollout", Role.CHANGE), found("change-sync", Role.CHANGE)
+    crash = conclude((found("crash", Role.CAUSE), rollout, sync), a_subject())
+    assert crash.first_step.startswith("Revert the commit in Git that was synced; or fix what the last line")
+    alone = conclude((rollout, sync), a_subject())
+    assert alone.first_step == "Revert the commit in Git, if the errors began with the sync."
+    assert "undo" not in crash.first_step + alone.first_step
+
+
 def test_a_page_says_that_no_cause_was_found() -> None:
     """An investigation that found nothing wrong says so, once, and with what it read."""
     said = conclude((found("pods-ready", Role.FINE),), a_subject())

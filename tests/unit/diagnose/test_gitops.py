@@ -13,14 +13,13 @@ from responder.model.clue import Role
 from tests.support.kubernetes.investigation import clues_of, minutes_ago
 from tests.support.kubernetes.scenarios import Scenario, load
 
-NOW = datetime.now(UTC)
 APPLICATIONS = "/apis/argoproj.io/v1alpha1"
 FLUX = "/apis/helm.toolkit.fluxcd.io/v2/namespaces/flux-system/helmreleases/market"
 
 
 def scenario(*objects: dict[str, Any], labels: dict[str, str] | None = None, tracking: str = "") -> Scenario:
     """The Argo CD scenario with another owner of its workload, and these objects in place of its Application."""
-    known = load(Path("tests/scenarios/gitops-argocd-sync.yaml"), NOW)
+    known = load(Path("tests/scenarios/gitops-argocd-sync.yaml"), datetime.now(UTC))
     kept = [dict(each) for each in known.cluster.objects if each["kind"] != "Application"]
     for each in kept:
         if each["kind"] == "Deployment":
@@ -49,8 +48,18 @@ HELM = {"helm.toolkit.fluxcd.io/name": "market", "helm.toolkit.fluxcd.io/namespa
 def test_a_release_of_flux_is_a_change() -> None:
     """The newest entry of a HelmRelease's history says chart, version and minutes."""
     history = [
-        {"chartName": "market", "chartVersion": "1.4.0", "version": 7, "lastDeployed": minutes_ago(NOW, 20)},
-        {"chartName": "market", "chartVersion": "1.3.0", "version": 6, "lastDeployed": minutes_ago(NOW, 9000)},
+        {
+            "chartName": "market",
+            "chartVersion": "1.4.0",
+            "version": 7,
+            "lastDeployed": minutes_ago(datetime.now(UTC), 20),
+        },
+        {
+            "chartName": "market",
+            "chartVersion": "1.3.0",
+            "version": 6,
+            "lastDeployed": minutes_ago(datetime.now(UTC), 9000),
+        },
     ]
     found = scenario(a_release(history=history), labels=HELM)
     (clue,) = [each for each in clues_of(found) if each.code == "change-sync"]
@@ -61,7 +70,12 @@ def test_a_release_of_flux_is_a_change() -> None:
 def test_a_failed_release_is_a_fact_with_its_reason() -> None:
     """A failure is context, since the workload runs as before; secrets in its message are redacted."""
     message = "Helm upgrade failed: post https://x/?token=hunter2-hunter2-7: timed out, password=hunter2"
-    ready = {"type": "Ready", "status": "False", "message": message, "lastTransitionTime": minutes_ago(NOW, 5)}
+    ready = {
+        "type": "Ready",
+        "status": "False",
+        "message": message,
+        "lastTransitionTime": minutes_ago(datetime.now(UTC), 5),
+    }
     (clue,) = [each for each in clues_of(scenario(a_release(conditions=[ready]), labels=HELM)) if "Flux" in each.says]
     assert (clue.role, clue.code) == (Role.FACT, "sync-failed")
     assert clue.says.startswith("Flux failed to sync market 5 min ago: Helm upgrade failed")
