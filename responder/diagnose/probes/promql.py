@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
@@ -119,6 +119,8 @@ def questions(probe: ProbeSpec[PromqlSpec], probe_context: ProbeContext) -> tupl
     spec = probe.spec
     names = {slot.name for slot in promql_text.scan(spec.expr)[0]}
     values, skip = _values(names, probe_context)
+    if promql_text.SELECTOR in names and service_of(probe_context) is None:
+        spec = replace(spec, optional=not skip or spec.optional)  # its metrics may be others than those of the catalog
     if skip and spec.optional:
         return ()
     expr = spec.expr if skip else promql_text.fill(spec.expr, values)
@@ -152,10 +154,11 @@ def _values(names: set[str], probe_context: ProbeContext) -> tuple[Mapping[str, 
     values[promql_text.NEIGHBORS] = _neighbors(values)
     if promql_text.SELECTOR in names:
         service = service_of(probe_context)
-        if service is None:
+        name, namespace = (service.name, service.namespace) if service else (values.get("workload"), subject.namespace)
+        if not name or not namespace:
             return {}, UNKNOWN_SERVICE
-        values[promql_text.SELECTOR] = service.selector or (
-            f'namespace="{promql_text.escape(service.namespace)}",service="{promql_text.escape(service.name)}"'
+        values[promql_text.SELECTOR] = (service.selector if service else "") or (
+            f'namespace="{promql_text.escape(namespace)}",service="{promql_text.escape(name)}"'
         )
     missing = sorted(name for name in names if not values.get(name))
     if missing:

@@ -307,14 +307,21 @@ def test_a_missing_label_skips_the_question(expr: str, values: dict[str, str], w
 
 
 def test_without_prometheus_or_catalog_nothing_is_asked() -> None:
-    """No Prometheus is no failure; a selector needs the catalog."""
+    """No Prometheus is no failure; a selector needs the catalog, or a namespace and a workload."""
     probe_context = a_scene()
     (question,) = PROBES["promql"].questions(
         a_probe("promql", ERRORS), dataclasses.replace(probe_context, prometheus_url="")
     )
     assert "no Prometheus" in question.skip
-    (question,) = PROBES["promql"].questions(a_probe("promql", ERRORS), dataclasses.replace(probe_context, services={}))
+    unknown = dataclasses.replace(
+        probe_context, services={}, subject=a_subject(namespace="pay", service=None, values={})
+    )
+    (question,) = PROBES["promql"].questions(a_probe("promql", ERRORS), unknown)
     assert "not in catalog" in question.skip
+    named = dataclasses.replace(unknown, subject=a_subject(namespace="pay", service=None, values={"workload": "cards"}))
+    (question,) = PROBES["promql"].questions(a_probe("promql", ERRORS), named)
+    assert 'namespace="pay",service="cards"' in question.query
+    assert question.wire.spec.optional  # no finding where it has no such metrics
 
 
 @pytest.mark.parametrize(
