@@ -22,9 +22,9 @@ from typing import Any
 import harness
 from harness import Server
 
+from responder.standins.cluster.api import Cluster
 from responder.standins.pagerduty import PagerDutyStandIn
 from responder.standins.server import Call, Reply, StandIn, as_json, hang, healthy
-from tests.support.kubernetes.api import Cluster
 from tests.support.kubernetes.server import KubernetesStandIn
 
 PROBES = 14

@@ -198,7 +198,8 @@ def controller(value: Object) -> tuple[str, str, str]:
 
 def owned(candidates: Iterable[Object], owner: Object) -> tuple[Object, ...]:
     """Return the objects whose controlling owner is ``owner``, by uid."""
-    return tuple(each for each in candidates if controller(each)[2] == uid(owner) != "")
+    wanted = uid(owner)
+    return tuple(each for each in candidates if controller(each)[2] == wanted) if wanted else ()
 
 
 def selects(selector: Any, found: Mapping[str, str]) -> bool:

@@ -147,13 +147,13 @@ def _objects(scene: Scene, about: Sequence[Object]) -> list[Clue]:
     for kind in ("Service", "NetworkPolicy", "ResourceQuota", "LimitRange", "HorizontalPodAutoscaler", "Ingress"):
         for each in scene.of(kind):
             created, (edited, manager) = objects.created(each), last_edit(each)
-            if not _concerns(scene, each, about):
-                continue
             if is_recent(scene, created) and created and kind in {"NetworkPolicy", "ResourceQuota", "LimitRange"}:
                 code, moment, verb = "change-new", created, "created"
             elif is_recent(scene, edited) and edited:
                 code, moment, verb = "change-edit", edited, f"edited by {manager}"
             else:
+                continue
+            if not _concerns(scene, each, about):  # last, since it compares a Service with all workloads
                 continue
             found.append(
                 Clue(
