@@ -1,6 +1,7 @@
 """``responder runbooks report``: coverage of the rules, and runbooks that are stale, orphaned, unused or failed."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from responder.cli.options import OUTPUT, RULES, RUNBOOKS
 if TYPE_CHECKING:
     from responder.cli.runbooks.catalog import CatalogEntry
     from responder.model.rule import RuleBook
+    from responder.model.transcript import StepRecord
     from responder.settings import Settings
     from responder.store.incidents.runbook_use import RunbookUse
 
@@ -22,7 +24,8 @@ if TYPE_CHECKING:
 class RunbookReport:
     """Report on all runbooks. ``uses`` is None without a database, and ``note`` says why.
 
-    ``without`` are the rules without a runbook, ``missing`` those whose file or section does not exist.
+    ``without`` are the rules without a runbook, ``missing`` those whose file or section is missing. ``steps`` counts
+    those that were run for an incident, ``differing`` those whose output was not as expected, by runbook.
     """
 
     rules: int
@@ -33,6 +36,8 @@ class RunbookReport:
     uses: "Sequence[RunbookUse] | None" = None
     note: str = ""
     files: Sequence[str] = field(default_factory=tuple)
+    steps: Mapping[str, int] = field(default_factory=dict)
+    differing: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def covered(self) -> int:
@@ -42,7 +47,7 @@ class RunbookReport:
     @property
     def never_used(self) -> list[str]:
         """Files that no incident named."""
-        used = {use.runbook.partition("#")[0] for use in self.uses or ()}
+        used = {name.partition("#")[0] for name in (*(use.runbook for use in self.uses or ()), *self.steps)}
         return [file for file in self.files if file not in used]
 
     @property
@@ -76,7 +81,7 @@ def report(rules: str | None, runbooks: str | None, stale_days: int, critical_da
         folder = Folder(Path(runbooks or settings.runbooks))
         book = bootstrap.load_rules(rules or settings.rules, None)
         found = entries(folder, book, bootstrap.SystemClock().now().date())
-        uses, note = _uses(settings)
+        uses, records, note = _uses(settings)
         days = {"Critical": critical_days}
         result = RunbookReport(
             rules=sum(rule.action.value == "notify" for rule in book.rules),
@@ -86,22 +91,26 @@ def report(rules: str | None, runbooks: str | None, stale_days: int, critical_da
             orphaned=[each.file for each in found if not each.rules and not each.linked_from],
             uses=uses,
             note=note,
+            steps=Counter(record.runbook for record in records),
+            differing=Counter(record.runbook for record in records if record.result == "mismatch"),
             files=[each.file for each in found],
         )
     click.echo(json.dumps(_as_dict(result), indent=2) if output == "json" else "\n".join(_as_text(result, found)))
 
 
-def _uses(settings: "Settings") -> "tuple[Sequence[RunbookUse] | None, str]":
-    """Return the use of runbooks; None and the reason if the database cannot be read."""
+def _uses(settings: "Settings") -> "tuple[Sequence[RunbookUse] | None, Sequence[StepRecord], str]":
+    """Return the use of runbooks and the steps that were run; None and the reason if the database cannot be read."""
     from responder import bootstrap
     from responder.store.database import StoreError
+    from responder.store.incidents import transcripts
     from responder.store.incidents.runbook_use import by_runbook
 
     try:
         with bootstrap.database(settings) as database, database.read() as connection:
-            return by_runbook(connection, bootstrap.SystemClock().now()), ""
+            records = [record for each in transcripts.every(connection).values() for record in each]
+            return by_runbook(connection, bootstrap.SystemClock().now()), records, ""
     except StoreError as error:
-        return None, f"no incidents to count: {error}"
+        return None, (), f"no incidents to count: {error}"
 
 
 def _missing(book: "RuleBook", anchors_of: Any) -> Iterator[str]:
@@ -135,6 +144,8 @@ def _as_dict(found: RunbookReport) -> Mapping[str, Any]:
         ]
         if found.uses is not None
         else None,
+        "steps_run": dict(found.steps),
+        "steps_differing": dict(found.differing),
         "note": found.note,
     }
 
@@ -160,9 +171,16 @@ def _as_text(found: RunbookReport, runbooks: "Sequence[CatalogEntry]") -> Iterat
     yield f"Used and failed: {', '.join(use.runbook for use in found.failed) or 'none'}"
     columns = (
         *(Column("INCIDENTS", right=True), Column("RE-FIRED", right=True), Column("OVER 1 DAY", right=True)),
-        *(Column("LAST"), Column("RUNBOOK")),
+        *(Column("STEPS RUN", right=True), Column("DIFFERED", right=True), Column("LAST"), Column("RUNBOOK")),
     )
-    rows = [(str(u.incidents), str(u.refired), str(u.long), format_time(u.last), u.runbook) for u in found.uses]
+    rows = [
+        (
+            *(str(use.incidents), str(use.refired), str(use.long)),
+            *(str(found.steps.get(use.runbook, 0)), str(found.differing.get(use.runbook, 0))),
+            *(format_time(use.last), use.runbook),
+        )
+        for use in found.uses
+    ]
     if rows:
         yield ""
         yield from table(columns, rows, terminal())

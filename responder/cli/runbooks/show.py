@@ -1,5 +1,6 @@
 """``responder runbooks show``: print a runbook or one of its sections."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -33,7 +34,9 @@ def show(name: str, runbooks: str | None) -> None:
 
     from responder.model.text import clean
 
-    Console().print(Markdown(clean(text)))
+    # As text: a shell's lexer marks placeholders as errors.
+    plain = re.sub(r"^(\s*`{3,})\S.*$", r"\1text", clean(text), flags=re.MULTILINE)
+    Console().print(Markdown(plain, code_theme="ansi_dark"))
 
 
 def _text(path: Path, file: str, anchor: str) -> str:

@@ -15,10 +15,11 @@ from click.testing import CliRunner, Result
 from responder.cli import main
 from responder.cli.runbooks.new import _alerts
 from responder.model.rule import Matcher, Op
+from responder.model.transcript import StepRecord
 from responder.store.database import Database
-from responder.store.incidents import incidents
+from responder.store.incidents import incidents, transcripts
 from responder.store.incidents.runbook_use import by_runbook
-from tests.support.builders import NOW, a_rule, an_incident
+from tests.support.builders import NOW, a_content, a_rule, an_incident
 
 ROOT = Path(__file__).parents[3]
 
@@ -150,8 +151,12 @@ def test_the_report_counts_incidents(run: Run, database: Database) -> None:
         replace(usual, id="3", dedup_key="3", runbook="scaling.md", resolved_at=NOW + timedelta(days=2)),
         replace(usual, id="4", dedup_key="4", runbook="incident-response.md#first-five-minutes"),
     ]
+    done = StepRecord(at=NOW, runbook="disaster-recovery.md#loss-of-a-database", step="1", result="match")
+    ran = [done, replace(done, result="mismatch")]
     with database.write() as connection:
         incidents.save(connection, several, ())
+        incidents.save_contents(connection, [replace(a_content(), incident="1")], (), NOW)
+        transcripts.add(connection, "1", ran)
     with database.read() as connection:
         used = by_runbook(connection, NOW)
     assert [(each.runbook, each.incidents, each.refired, each.long) for each in used] == [
@@ -160,6 +165,7 @@ def test_the_report_counts_incidents(run: Run, database: Database) -> None:
         ("scaling.md", 1, 0, 1),
     ]
     found = json.loads(run("report", "--output", "json").stdout)
-    assert found["never_used"] == ["disaster-recovery.md", "responder.md"]
+    assert found["never_used"] == ["responder.md"]
+    assert (found["steps_run"], found["steps_differing"]) == ({done.runbook: 2}, {done.runbook: 1})
     text = run("report").stdout
     assert "Used and failed: common-issues.md#service-down, scaling.md\n" in text

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from responder.cli.runbooks import runbooks
+from responder.standins.server import Call, Reply, StandIn
 
 ROOT = Path(__file__).parents[3]
 #: The shipped runbooks are held to their age by CI of the project that copies them, not by this test.
@@ -29,7 +30,6 @@ def _lint(*arguments: str) -> Result:
     return CliRunner().invoke(runbooks, ["lint", *arguments])
 
 
-@pytest.mark.skipif(not (ROOT / "docs" / "operations").is_dir(), reason="the related documents are not there yet")
 def test_nothing_is_found_in_the_shipped_runbooks() -> None:
     """The runbooks that are shipped pass their own lint, with the template's checks, against the shipped rules."""
     done = _lint(str(ROOT / "runbooks"), "--strict", "--profile", "template", *ANY_AGE)
@@ -128,3 +128,24 @@ def test_formats_and_statuses_are_those_of_rules_check(folder: Path, tmp_path: P
     assert _lint(str(tmp_path / "empty")).exit_code == 2
     assert _lint(str(tmp_path / "missing")).exit_code == 1
     assert _lint("--explain", "ded-link").exit_code == 2
+
+
+class _Pages(StandIn):
+    """A web server with one page; another one is gone, and a third one fails."""
+
+    def answer(self, call: Call) -> Reply:
+        """200, 404, or 500."""
+        return Reply({"/here": 200, "/gone": 404}.get(call.path, 500))
+
+
+def test_online_requests_the_addresses_of_links(tmp_path: Path) -> None:
+    """--online reports a page that is gone as an error where its link stands; without it nothing is requested."""
+    with _Pages() as server:
+        links = "\n".join(f"- [x]({server.url}/{name}#a)" for name in ("here", "gone", "broken"))
+        (tmp_path / "a.md").write_text(f"# A\n\n{links}\n")
+        found = json.loads(_lint(str(tmp_path), "--online", "--output", "json").stdout)["problems"]
+        assert json.loads(_lint(str(tmp_path), "--output", "json").stdout)["problems"] == []
+    assert [(each["line"], each["column"], each["level"], each["message"].rpartition(": ")[2]) for each in found] == [
+        (4, 7, "error", "status 404"),
+        (5, 7, "warning", "status 500"),
+    ]
