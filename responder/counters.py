@@ -50,6 +50,12 @@ METRICS: Final[Mapping[str, Metric]] = {
     "responder_rejected_payloads": Metric(
         "counter", "Authenticated bodies refused and set aside.", ("status",), known=(("400",), ("413",), ("415",))
     ),
+    "responder_actions": Metric(
+        "counter",
+        "Actions of people on incidents: applied, unchanged (done before) or refused.",
+        ("result",),
+        known=(("applied",), ("unchanged",), ("refused",)),
+    ),
     "responder_aborted_webhooks": Metric(
         "counter",
         "Webhooks that were not taken because the connection ended: within the body (cut_off) or after it (hung_up).",

@@ -11,6 +11,7 @@ work at its next poll, after at most the time in brackets.
                                                                          ``_release``: a page got its findings; listener
     timer NAME   runs one job at its interval                            -
     rules        reads changed rule files                                ``reload``: SIGHUP
+    actions      applies actions of people to incidents [1 s]            ``act``: an entry point stored one; listener
     clock        detects a wall clock that was set back [0.2 s]          -
     listener     receives commits of other processes (PostgreSQL only)   the database
 
@@ -25,6 +26,7 @@ import structlog
 
 from responder.diagnose.prober import Prober
 from responder.engine.jobs.scheduler import Job, ScheduledJob
+from responder.engine.workers.actions import ActionWorker
 from responder.engine.workers.batching import BatchedStep
 from responder.engine.workers.clock_skew import ClockSkewWatcher
 from responder.engine.workers.diagnosis import DiagnosisWorker
@@ -90,6 +92,7 @@ class Engine:
         self._diagnosing = loop("diagnosis", self._ready(BatchedStep(self._diagnosis.step, clock).step))
         self._sending = loop("sender", self._senders.step)
         writer = IncidentWriter(database, clock, on_effects=self._follow, free_slots=self._diagnosis.free_slots)
+        self._acting = loop("actions", self._ready(ActionWorker(database, writer, context, clock).step))
         self._timing = [
             loop(f"timer {name}", self._ready(ScheduledJob(job, database, clock).step))
             for name, job in jobs(writer).items()
@@ -115,6 +118,10 @@ class Engine:
         """Wake triage: a notification was stored."""
         self._triaging.wake()
 
+    def act(self) -> None:
+        """Apply actions: an entry point stored one."""
+        self._acting.wake()
+
     def reload(self) -> None:
         """Read the rule files now."""
         self.rules.request_reload()
@@ -139,7 +146,7 @@ class Engine:
         self._prober.close()
 
     def _loops(self) -> list[Loop]:
-        serving = [self._triaging, self._diagnosing, self._sending]
+        serving = [self._triaging, self._diagnosing, self._sending, self._acting]
         return [*serving, *self._timing, *self._hearing, *self._reporting, self._watching, self._reading]
 
     def _follow(self, started: list[DiagnosisJob], notified: Collection[str]) -> None:
@@ -149,7 +156,11 @@ class Engine:
 
     def _on_notify(self, topic: str) -> None:
         """Wake the loops that may take work which another process committed."""
-        concerned = {notifications.NEW_NOTIFICATIONS: [self._triaging], notifications.NEW_DIAGNOSES: [self._diagnosing]}
+        concerned = {
+            notifications.NEW_NOTIFICATIONS: [self._triaging],
+            notifications.NEW_DIAGNOSES: [self._diagnosing],
+            notifications.NEW_ACTIONS: [self._acting],
+        }
         for loop in concerned.get(topic, [self._sending]):
             loop.wake()
 

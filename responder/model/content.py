@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from responder.model.action import UNHANDLED, Handling
 from responder.model.finding import NOTHING, Conclusion, Finding
 from responder.model.rule import Link, Template
 
@@ -90,8 +91,9 @@ class AlertExtract:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncidentContent:
-    """Content shared by all messages of an incident: triage writes the first two parts, diagnosis the others.
+    """Content shared by all messages of an incident.
 
+    Triage writes the decision and the alerts, diagnosis its findings and conclusion, actions of people the handling.
     ``incident`` is the id of the incident, or of the digest of a flood.
     """
 
@@ -100,6 +102,7 @@ class IncidentContent:
     alerts: AlertExtract
     findings: tuple[Finding, ...] = ()
     conclusion: Conclusion = NOTHING
+    handling: Handling = UNHANDLED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -83,7 +83,8 @@ class Effects:
     its messages are composed from, None where nothing about it has changed. ``decision`` is None where triage failed on
     the delivery, and where there is none. ``request`` is None where there is nothing to diagnose; otherwise its page
     leaves at ``due_at`` at the latest. ``heartbeats`` are the heartbeats it brought, ``flood`` what is remembered of
-    its severity's new incidents from now on; None where it is none of them.
+    its severity's new incidents from now on; None where it is none of them. ``action`` is the id and the new state of
+    the action of a person that led to it.
     """
 
     notification: int | None = None
@@ -96,6 +97,7 @@ class Effects:
     due_at: datetime | None = None
     heartbeats: tuple[Heartbeat, ...] = ()
     flood: FloodCounter | None = None
+    action: tuple[int, str] | None = None
 
     @property
     def state(self) -> str:

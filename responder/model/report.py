@@ -16,6 +16,7 @@ class MessageKind(StrEnum):
     left. ``fallback`` is a page that comes this way because another channel did not take it: ``Report.fallback_reason``
     says why. ``unclosed`` says that the pager rejected the resolve: it must be resolved there manually.
     ``opinion`` is what an outside investigator says: a reply of its own, which repeats nothing of the page.
+    ``acknowledged`` says that a person takes care of it, ``note`` carries a person's note.
     """
 
     START = "start"
@@ -26,6 +27,8 @@ class MessageKind(StrEnum):
     FALLBACK = "fallback"
     UNCLOSED = "unclosed"
     OPINION = "opinion"
+    ACKNOWLEDGED = "acknowledged"
+    NOTE = "note"
 
     @classmethod
     def _missing_(cls, value: object) -> "MessageKind | None":
@@ -53,8 +56,8 @@ class Report:
 
     ``severity`` is P1 to P4, ``pagerduty_severity`` one of critical, error, warning, info. Times are UTC.
     ``labels`` are those all alerts of the group share; ``note`` is the rule's note. ``pending``
-    names the probes that have not answered yet. ``heading`` and ``fields`` are those of the rule files' communication
-    template, filled in. Fields without content are empty.
+    names the probes that have not answered yet. ``acknowledged`` says who acknowledged it and when. ``heading`` and
+    ``fields`` are those of the rule files' communication template, filled in. Fields without content are empty.
     """
 
     kind: MessageKind
@@ -97,6 +100,7 @@ class Report:
     resolution: str = ""
     note: str = ""
     history: str = ""
+    acknowledged: str = ""
     fallback_reason: str = ""
     heading: str = ""
     fields: Mapping[str, str] = field(default_factory=dict)

@@ -45,7 +45,9 @@ def _opened(group: AlertGroup, incident: Incident | None, now: datetime, timing:
     if seen.firing and incident is not None and returns:
         flaps = flapping.count_re_fires(incident, now, timing)
         since = _minutes(now - (incident.resolved_at or now))
-        reason = f"{_alerts(len(seen.firing))} re-fired {since} after {incident.id} resolved{_times(flaps)}"
+        lasting = all(each in incident.alerts and incident.alerts[each].ends_at is None for each in seen.firing)
+        word = "still firing" if lasting else "re-fired"  # a person resolved it, or its alerts were suppressed
+        reason = f"{_alerts(len(seen.firing))} {word} {since} after {incident.id} resolved{_times(flaps)}"
         return _change(ChangeKind.AGAIN, reason, seen, timing, flaps=flaps)
     if seen.firing:
         again = "" if incident is None else f" again, after {incident.id} resolved"

@@ -182,7 +182,7 @@ CASES: dict[str, Case] = {
         taken=_taken_by_pagerduty,
         inert=_inert_in_pagerduty,
         secret=KEY,
-        never_cut=frozenset({"resolve"}),
+        never_cut=frozenset({"resolve", "acknowledge"}),
         plain_says_why=False,
     ),
     "pagerduty_fallback": Case(
@@ -192,7 +192,7 @@ CASES: dict[str, Case] = {
         taken=_taken_by_pagerduty,
         inert=_inert_in_pagerduty,
         secret=KEY,
-        never_cut=frozenset({"resolve"}),
+        never_cut=frozenset({"resolve", "acknowledge"}),
         plain_says_why=False,
     ),
     "slack": Case(
@@ -223,7 +223,7 @@ CASES: dict[str, Case] = {
         own_error=jsm.UNPROCESSABLE.body,
         taken=_taken_by_jsm,
         secret=KEY,
-        never_cut=frozenset({"close"}),
+        never_cut=frozenset({"close", "acknowledge"}),
     ),
     "mattermost": Case(
         make=lambda: Mattermost(Secret(MATTERMOST)),

@@ -16,6 +16,7 @@ FIELDS = {
     "alerts": {"message", "alias", "description", "priority", "entity", "source", "tags", "details"},
     "notes": {"note", "source", "user"},
     "close": {"note", "source", "user"},
+    "acknowledge": {"note", "source", "user"},
 }
 ACCEPTED = Response(202, b'{"result":"Request will be processed","took":0.1,"requestId":"43a29c5c"}')
 UNPROCESSABLE = Response(422, b'{"message":"Request body is not processable.","took":0.0,"requestId":"43a29c5c"}')
@@ -59,6 +60,7 @@ class JsmStandIn(StandIn):
         super().__init__()
         self.open: dict[str, dict[str, Any]] = {}
         self.closed: list[str] = []
+        self.acknowledged: list[str] = []
 
     def answer(self, call: Call) -> Reply:
         """202 for a good request, 422 with the reason for a bad one."""
@@ -73,6 +75,8 @@ class JsmStandIn(StandIn):
             elif path[-1] == "close":
                 self.closed.append(unquote(path[-2]))
                 self.open.pop(unquote(path[-2]), None)
+            elif path[-1] == "acknowledge":
+                self.acknowledged.append(unquote(path[-2]))
             elif unquote(path[-2]) in self.open:
                 self.open[unquote(path[-2])]["notes"].append(sent["note"])
         return as_json(202, {"result": "Request will be processed", "took": 0.1, "requestId": "r"})

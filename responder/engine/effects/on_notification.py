@@ -20,6 +20,7 @@ from responder.engine.effects.page import (
     recorded,
     why_again,
 )
+from responder.model.action import UNHANDLED
 from responder.model.alert import AlertGroup
 from responder.model.clock import LINE_LIMIT
 from responder.model.content import IncidentContent, MessageFacts
@@ -169,6 +170,8 @@ def _updated(
         page_number=incident.page_number + bool(again),
     )
     content = _content(decision, group, moved, before, context, now)
+    if again:
+        content = replace(content, handling=UNHANDLED)  # the new page is not acknowledged yet
     moved = replace(moved, title=title(content.decision, content.findings))
     informed = context.configured(incident.channels)
     notified = (

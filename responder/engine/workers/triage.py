@@ -23,7 +23,7 @@ from responder.model.incident import ChangeKind
 from responder.receive import alertmanager
 from responder.store.database import Database, StoreError, TriageLock
 from responder.store.inbox import inbox
-from responder.store.incidents import detectors, diagnoses, incidents
+from responder.store.incidents import actions, detectors, diagnoses, incidents
 from responder.store.outbox import outbox
 from responder.triage.decide import unknown_word
 
@@ -202,6 +202,7 @@ def write(connection: Connection, decided: IncidentChanges, now: datetime, free_
     outbox.write(connection, (message for each in effects for message in each.messages), now)
     restarted = [each.request.incident for each in effects if each.request]
     incidents.save_contents(connection, [each.content for each in effects if each.content], restarted, now)
+    actions.settle(connection, ((*each.action, each.outcome) for each in effects if each.action))
     detectors.save_floods(connection, decided.floods)
     detectors.save(connection, decided.heartbeat_states)
     detectors.record_heartbeat(

@@ -53,7 +53,9 @@ UNKNOWN_SECONDS = 60.0
 
 _PRIORITIES = frozenset({"P1", "P2", "P3", "P4", "P5"})
 _PRIORITY_OF = {"critical": "P1", "error": "P2", "warning": "P3", "info": "P5"}
-_CREATE, _NOTE, _CLOSE = "create", "note", "close"
+_CREATE, _NOTE, _CLOSE, _ACKNOWLEDGE = "create", "note", "close", "acknowledge"
+#: Kinds of messages that say what a person did, and nothing else.
+_SAID = frozenset({MessageKind.ACKNOWLEDGED, MessageKind.NOTE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,8 @@ class Jsm(Channel):
         MessageKind.RESOLUTION: (_CLOSE,),
         MessageKind.UNCLOSED: (),
         MessageKind.OPINION: (),
+        MessageKind.ACKNOWLEDGED: (_ACKNOWLEDGE,),
+        MessageKind.NOTE: (_NOTE,),
     }
 
     @classmethod
@@ -158,10 +162,10 @@ class Jsm(Channel):
         if message.step == _CREATE:
             body = _minimal(report, alias) if message.minimal else _alert(report, alias)
         else:
-            about = (
-                f"{about}/{quote(alias, safe='')}/{'close' if message.step == _CLOSE else 'notes'}?identifierType=alias"
-            )
-            body = {"source": "responder", "note": _text(message, NOTE_LIMIT)}
+            verb = "notes" if message.step == _NOTE else message.step
+            about = f"{about}/{quote(alias, safe='')}/{verb}?identifierType=alias"
+            said = sanitize_line(report.update, LINE_LIMIT) if report.kind in _SAID else _text(message, NOTE_LIMIT)
+            body = {"source": "responder", "note": said}
         headers = {"Content-Type": "application/json", "Authorization": f"GenieKey {self.api_key.reveal()}"}
         return Request(url=about, body=encoded(body), headers=headers)
 

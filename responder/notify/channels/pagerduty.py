@@ -46,7 +46,7 @@ REGIONS = {"us": "https://events.pagerduty.com", "eu": "https://events.eu.pagerd
 #: Seconds until an event is retried if it is not known whether PagerDuty accepted it.
 UNKNOWN_SECONDS = 60.0
 
-_RESOLVE = "resolve"
+_RESOLVE, _ACKNOWLEDGE = "resolve", "acknowledge"
 _KEY = re.compile(r"[0-9a-zA-Z]{32}")
 
 
@@ -73,6 +73,24 @@ class PagerDuty(Channel):
             default=120,
             doc="rate limit of one PagerDuty key, all replicas together",
         ),
+        Setting(
+            name="pagerduty_webhook_secret",
+            kind=Secret,
+            default=Secret(""),
+            doc="secret of the webhook subscription, so that acknowledgements reach responder; several, by spaces",
+        ),
+        Setting(
+            name="pagerduty_api_token",
+            kind=Secret,
+            default=Secret(""),
+            doc="REST API token: finds the incident of a webhook where PagerDuty groups alerts",
+        ),
+        Setting(
+            name="pagerduty_api_url",
+            kind=str,
+            default="https://api.pagerduty.com",
+            doc="base of /incidents; https://api.eu.pagerduty.com in the EU",
+        ),
     )
     destination: ClassVar[str] = "pagerduty_routing_key"
     alertmanager_receiver: ClassVar[str] = "pagerduty_configs"
@@ -97,6 +115,8 @@ class PagerDuty(Channel):
         MessageKind.RESOLUTION: (_RESOLVE,),
         MessageKind.UNCLOSED: (),
         MessageKind.OPINION: (),
+        MessageKind.ACKNOWLEDGED: (_ACKNOWLEDGE,),
+        MessageKind.NOTE: (),
     }
 
     @classmethod
@@ -166,8 +186,8 @@ class PagerDuty(Channel):
     def render(self, message: ClaimedMessage) -> Request:
         """Return the event: a minimal resolve, or a trigger within the vendor's limits."""
         report = message.report
-        if message.step == _RESOLVE:
-            body = encoded(self._event(report, _RESOLVE))
+        if message.step in {_RESOLVE, _ACKNOWLEDGE}:
+            body = encoded(self._event(report, message.step))
         elif message.minimal:
             body = encoded(self._plain(report))
         else:

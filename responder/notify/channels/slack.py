@@ -60,7 +60,8 @@ _SCOPE = "chat:write"
 class Slack(Channel):
     """Posts to ``channel`` (a name or id) as the bot of ``token``; ``base_url`` is the base of /chat.postMessage.
 
-    ``group`` is the id of the user group that an alarm mentions: the page that PagerDuty did not take.
+    ``group`` is the id of the user group that an alarm mentions: the page that PagerDuty did not take. ``interactive``
+    is True if presses of buttons reach responder.
     """
 
     token: Secret
@@ -68,6 +69,7 @@ class Slack(Channel):
     base_url: str = "https://slack.com/api"
     rate_limit: RateLimit = PACE
     group: str = ""
+    interactive: bool = field(default=False, kw_only=True)
     name: str = field(default="slack", kw_only=True)
     settings: ClassVar[tuple[Setting, ...]] = (
         Setting(
@@ -77,6 +79,18 @@ class Slack(Channel):
             doc="bot token (xoxb-...): messages are edited in place and threaded",
         ),
         Setting(name="slack_channel", kind=str, default="#incidents", doc="Slack channel that gets the pages"),
+        Setting(
+            name="slack_app_token",
+            kind=Secret,
+            default=Secret(""),
+            doc="app token (xapp-...) for Socket Mode: buttons without a public address",
+        ),
+        Setting(
+            name="slack_signing_secret",
+            kind=Secret,
+            default=Secret(""),
+            doc="signing secret of the app, for buttons over HTTP; two, separated by a space, to rotate",
+        ),
         Setting(name="slack_api_url", kind=str, default="https://slack.com/api", doc="base of /chat.postMessage"),
         ONCALL_GROUP,
         Setting(
@@ -99,6 +113,8 @@ class Slack(Channel):
         MessageKind.OPINION: (_REPLY,),
         MessageKind.FALLBACK: (_ALARM,),
         MessageKind.UNCLOSED: (_ALOUD,),
+        MessageKind.ACKNOWLEDGED: (_EDIT, _REPLY),
+        MessageKind.NOTE: (_REPLY,),
     }
 
     @classmethod
@@ -107,7 +123,9 @@ class Slack(Channel):
         token, rate_limit = given["slack_bot_token"], per_minute(given["slack_messages_per_minute"], BURST)
         if not token.reveal():
             return None
-        return cls(token, given["slack_channel"], given["slack_api_url"], rate_limit, given["slack_oncall_group"])
+        interactive = bool(given["slack_app_token"].reveal() or given["slack_signing_secret"].reveal())
+        place, url, group = given["slack_channel"], given["slack_api_url"], given["slack_oncall_group"]
+        return cls(token, place, url, rate_limit, group, interactive=interactive)
 
     @classmethod
     def problems(cls, given: Mapping[str, Any]) -> Iterator[str]:
@@ -215,7 +233,7 @@ class Slack(Channel):
     def _request(self, method: str, place: dict[str, Any], claimed: ClaimedMessage) -> Request:
         return Request(
             url=f"{self.base_url.rstrip('/')}/{method}",
-            body=encoded(place | content(claimed, self.group)),
+            body=encoded(place | content(claimed, self.group, interactive=self.interactive)),
             headers={
                 "Authorization": f"Bearer {self.token.reveal()}",
                 "Content-Type": "application/json; charset=utf-8",
@@ -223,12 +241,16 @@ class Slack(Channel):
         )
 
 
-def content(claimed: ClaimedMessage, group: str) -> dict[str, Any]:
+def content(claimed: ClaimedMessage, group: str, *, interactive: bool) -> dict[str, Any]:
     """Return the visible part of the body."""
     if claimed.minimal:
         return {"text": minimal_text(claimed.report, group)}
     if claimed.step == _ALARM:
         message = fallback_page(claimed.report, group)
+    elif claimed.step in {_REPLY, _ALOUD}:
+        message = reply(claimed.report)
+    elif claimed.step == _DETAILS:
+        message = details(claimed.report)
     else:
-        message = {_DETAILS: details, _REPLY: reply, _ALOUD: reply}.get(claimed.step, parent)(claimed.report)
+        message = parent(claimed.report, interactive=interactive)
     return {"text": message.text, "blocks": message.blocks}

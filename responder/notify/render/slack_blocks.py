@@ -111,6 +111,16 @@ def fields(pairs: Iterable[tuple[str, str]]) -> Block:
     return {"type": "section", "fields": texts[:MOST_FIELDS]}
 
 
+def buttons(value: str, given: Iterable[tuple[str, str, str]]) -> Block:
+    """Buttons with one ``value``, an opaque id. Each is its action id, its text and its style, empty for none."""
+    elements = [
+        {"type": "button", "action_id": action, "value": value, "text": {"type": "plain_text", "text": text}}
+        | ({"style": style} if style else {})
+        for action, text, style in given
+    ]
+    return {"type": "actions", "elements": elements}
+
+
 def context(text: str) -> Block:
     """Small print."""
     return {"type": "context", "elements": [_mrkdwn(_cut(text, FIELD_LIMIT))]}
@@ -135,7 +145,7 @@ def fitted(blocks: Sequence[Block]) -> list[Block]:
 def weight(block: Block) -> int:
     """Return the characters of text in a block."""
     texts = [block.get("text"), *block.get("fields", ()), *block.get("elements", ())]
-    return sum(len(text["text"]) for text in texts if text)
+    return sum(len(text["text"]) for text in texts if text and isinstance(text["text"], str))
 
 
 def _mrkdwn(text: str) -> dict[str, Any]:

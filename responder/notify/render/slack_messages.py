@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from responder.model.finding import Finding, Verdict, worst_first
 from responder.model.message import Request
-from responder.model.report import MessageKind, Report
+from responder.model.report import MessageKind, Report, Status
 from responder.model.rule import Link
 from responder.model.setting import Setting
 from responder.model.text import cut
@@ -33,6 +33,8 @@ _HEADS = {
     MessageKind.FALLBACK: "🚨",
     MessageKind.UNCLOSED: "✋",
     MessageKind.OPINION: "💬",
+    MessageKind.ACKNOWLEDGED: "👀",
+    MessageKind.NOTE: "📝",
 }
 #: Sections in the first block, below the headline: update, summary, impact.
 _FIRST = 3
@@ -40,6 +42,16 @@ _FIRST = 3
 _DIAGNOSED = frozenset({"Update", "Likely cause", "Changed", "Ruled out"})
 #: Sections of the metadata that are small print: alerts, incident, rule.
 _PRINT = 3
+#: Action ids of the buttons.
+ACKNOWLEDGE, SILENCE, NOTE, RESOLVE = (
+    "responder_acknowledge",
+    "responder_silence",
+    "responder_note",
+    "responder_resolve",
+)
+_FURTHER = ((NOTE, "Note", ""), (RESOLVE, "Resolve", ""))
+#: Beginning of the ids of incidents; digests of floods and tests have others, and no buttons.
+INCIDENT_PREFIX = "INC-"
 BURST = 6
 # https://docs.slack.dev/apis/web-api/rate-limits: one message a second and channel, short bursts are allowed.
 PACE = per_minute(60, BURST)
@@ -85,8 +97,7 @@ def shown(request: Request, place: str) -> ShownMessage:
     """Return the message as Slack shows it in ``place``: its notification, and the texts of its blocks."""
     message = json.loads(request.body)
     blocks = message.get("blocks", ())
-    parts = [part for each in blocks for part in ([each["text"]] if "text" in each else each["elements"])]
-    texts = [part["text"] for part in parts] or [message["text"]]
+    texts = [text for each in blocks for text in _shown_texts(each)] or [message["text"]]
     title, *lines = (line for text in texts for line in text.split("\n"))
     begins = [] if "thread_ts" in message else [("Notification", cut(slack_blocks.plain(message["text"]), PHONE))]
     return ShownMessage(
@@ -97,14 +108,33 @@ def shown(request: Request, place: str) -> ShownMessage:
     )
 
 
+def _shown_texts(block: Block) -> list[str]:
+    if block["type"] == "actions":
+        return ["  ".join(f"[ {each['text']['text']} ]" for each in block["elements"])]
+    return [part["text"] for part in ([block["text"]] if "text" in block else block["elements"])]
+
+
 def _row(line: str) -> tuple[str, str]:
     named = _NAME.match(line)
     return (named[1] if named else "", slack_blocks.plain(line[named.end() :] if named else line))
 
 
-def parent(report: Report) -> RenderedMessage:
-    """The incident as it stands now: the message that is posted first and edited from then on."""
-    return details(report) if report.kind is MessageKind.LATE else _message(report)
+def parent(report: Report, *, interactive: bool = False) -> RenderedMessage:
+    """The incident as it stands now: the message that is posted first and edited from then on.
+
+    ``interactive`` adds the buttons that apply to it.
+    """
+    if report.kind is MessageKind.LATE:
+        return details(report)
+    return _message(report, buttons=_buttons(report) if interactive else [])
+
+
+def _buttons(report: Report) -> list[Block]:
+    """Return the buttons of an open incident. Each names only the incident's id: old messages stay pressable."""
+    if report.status is Status.RESOLVED or not report.incident.startswith(INCIDENT_PREFIX):
+        return []
+    given = [*([] if report.acknowledged else [(ACKNOWLEDGE, "Acknowledge", "primary")]), *_FURTHER]
+    return [slack_blocks.buttons(report.incident, given)]
 
 
 def reply(report: Report) -> RenderedMessage:
@@ -162,13 +192,14 @@ def minimal_text(report: Report, group: str = "") -> str:
     return "\n".join(filter(None, (called, *(ascii_line_of(ascii_only(row), 600) for row in rows if row), address)))
 
 
-def _message(report: Report, called: str = "") -> RenderedMessage:
+def _message(report: Report, called: str = "", buttons: Sequence[Block] = ()) -> RenderedMessage:
     """Render all sections in their order; ``called`` is the mention of the on-call group."""
     first, rest = page(report)[:_FIRST], page(report)[_FIRST:]
     body = [
         slack_blocks.header(_headline(report)),
         *_paragraph(slack_blocks.lines([*([called] if called else []), *map(_named, _filled(first))])),
         *(slack_blocks.section(_named(each)) for each in _filled(rest)),
+        *buttons,
         *_paragraph("  |  ".join(filter(None, map(link, report.links)))),
         *_paragraph(_lines(metadata(report)[:-_PRINT])),
         _small_print(report),

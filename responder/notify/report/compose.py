@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from responder.model.action import Handling
 from responder.model.clock import TITLE_LIMIT, duration_in_minutes, short_duration, time_of_day
 from responder.model.conclusion_codes import NONE, closest
 from responder.model.content import AlertExtract, DecisionRecord, IncidentContent, MessageFacts
@@ -96,6 +97,7 @@ def compose(content: IncidentContent, message: OutboxMessage, now: datetime) -> 
         resolution=own.resolution,
         note=record.note,
         history="; ".join(filter(None, (record.history, conclusion.before))),
+        acknowledged=acknowledged(content.handling, now),
         fallback_reason=own.fallback_reason,
     )
     template = template_of(record.templates, message.kind)
@@ -165,6 +167,19 @@ def what(alerts: AlertExtract, firing: int, now: datetime, title: str = "") -> s
     flaps = f" Flapping: re-fired {times}." if alerts.flaps else ""
     summary = "" if alerts.summary.casefold() in title.casefold() else f"{alerts.summary}. "
     return f"{summary}{count}{since}{cut}.{flaps}"
+
+
+def acknowledged(handling: Handling, now: datetime) -> str:
+    """``by Ann at 02:43 UTC, snoozed until 04:00 UTC, assigned to Bob``; empty if it is not acknowledged."""
+    if handling.acknowledged_at is None:
+        return ""
+    until = handling.snoozed_until if handling.snoozed_until and handling.snoozed_until > now else None
+    parts = (
+        f"by {handling.acknowledged_by} at {time_of_day(handling.acknowledged_at, seen_from=now)}",
+        f"snoozed until {time_of_day(until, seen_from=now)}" if until else "",
+        f"assigned to {handling.assigned_to}" if handling.assigned_to else "",
+    )
+    return ", ".join(filter(None, parts))
 
 
 def clock(record: DecisionRecord, now: datetime) -> str:

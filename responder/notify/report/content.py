@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import responder
+from responder.model.action import UNHANDLED
 from responder.model.alert import DISTINCTIVE, Alert, AlertGroup
 from responder.model.clock import TITLE_LIMIT, time_between, time_of_day, time_of_epoch
 from responder.model.content import AlertExtract, AlertMember, DecisionRecord, IncidentContent
@@ -180,7 +181,7 @@ def content_of(
     """The content of an incident after a notification of its own group.
 
     ``probes`` names the probes that are started now: findings made before belong to an earlier page then. ``history``
-    says how often the same happened before.
+    says how often the same happened before. What people did is kept while the incident has the same page.
     """
     alerts = extract(decision, group, incident)
     kept = before if before is not None and not probes else None
@@ -193,6 +194,7 @@ def content_of(
         alerts=alerts,
         findings=kept.findings if kept else (),
         conclusion=kept.conclusion if kept else NOTHING,
+        handling=before.handling if before else UNHANDLED,
     )
 
 

@@ -49,6 +49,8 @@ def headline(report: Report) -> str:
         MessageKind.FALLBACK: (report.heading,),
         MessageKind.UNCLOSED: ("Resolve manually",),
         MessageKind.OPINION: ("Opinion",),
+        MessageKind.ACKNOWLEDGED: ("Acknowledged",),
+        MessageKind.NOTE: ("Note",),
     }[report.kind]
     return " · ".join(filter(None, (*words, report.title)))
 
@@ -97,6 +99,7 @@ def metadata(report: Report) -> tuple[Section, ...]:
         ("Severity", f"{report.severity} ({report.severity_reason})" if report.severity_reason else report.severity),
         ("Owner", report.owner),
         ("Response target", report.clock if open_ else ""),
+        ("Acknowledged", report.acknowledged if open_ else ""),
         ("Escalation", report.escalation if open_ else ""),
         ("Started", _started(report)),
         ("Duration", "" if open_ else _duration(report)),

@@ -9,7 +9,8 @@ from sqlalchemy import Connection, func, select
 NEW_NOTIFICATIONS = "notifications"
 MESSAGES = "messages"
 NEW_DIAGNOSES = "diagnoses"
-TOPICS = frozenset({NEW_NOTIFICATIONS, MESSAGES, NEW_DIAGNOSES})
+NEW_ACTIONS = "actions"
+TOPICS = frozenset({NEW_NOTIFICATIONS, MESSAGES, NEW_DIAGNOSES, NEW_ACTIONS})
 
 CHANNEL = "responder"
 _LISTEN_SECONDS = 0.5

@@ -24,6 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
+from responder.model.action import UNHANDLED, Handling
 from responder.model.content import AlertExtract, DecisionRecord, IncidentContent
 from responder.model.finding import NOTHING, Conclusion, Finding
 from responder.model.incident import UNJUDGED, AlertState, GroupedAlert, Incident, SeverityOverride
@@ -215,7 +216,7 @@ def save_contents(
 def _upsert(dialect: str, *, findings: bool) -> Any:
     """Return the statement that writes contents; with ``findings`` it replaces existing findings."""
     statement = (sqlite.insert if dialect == "sqlite" else postgresql.insert)(contents)
-    names = ("decision", "alerts", "changed_at", *(("findings", "conclusion") if findings else ()))
+    names = ("decision", "alerts", "handling", "changed_at", *(("findings", "conclusion") if findings else ()))
     return statement.on_conflict_do_update(
         index_elements=["incident"], set_={name: statement.excluded[name] for name in names}
     )
@@ -264,6 +265,7 @@ def read(incident: str, row: Mapping[Any, Any]) -> IncidentContent:
         alerts=from_bytes(AlertExtract, row["alerts"]),
         findings=from_bytes(tuple[Finding, ...], row["findings"]) if row["findings"] else (),
         conclusion=from_bytes(Conclusion, row["conclusion"]) if row["conclusion"] else NOTHING,
+        handling=from_bytes(Handling, row["handling"]) if row["handling"] else UNHANDLED,
     )
 
 
@@ -274,6 +276,7 @@ def _row(content: IncidentContent, now: datetime) -> dict[str, Any]:
         "alerts": to_bytes(content.alerts),
         "findings": to_bytes(content.findings) if content.findings else None,
         "conclusion": to_bytes(content.conclusion) if content.conclusion != NOTHING else None,
+        "handling": to_bytes(content.handling) if content.handling != UNHANDLED else None,
         "changed_at": to_seconds(now),
     }
 

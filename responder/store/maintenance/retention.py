@@ -28,6 +28,7 @@ from responder.store.schema.serialization import to_seconds
 from responder.store.schema.tables import (
     UNFINISHED,
     WAITING,
+    actions,
     contents,
     diagnoses,
     incidents,
@@ -35,6 +36,7 @@ from responder.store.schema.tables import (
     notifications,
     payloads,
     rejects,
+    vendor_incidents,
 )
 
 
@@ -109,6 +111,11 @@ def _of_incidents() -> ColumnElement[bool]:
     return and_(not_(incidents.c.open), incidents.c.review_at.is_(None), not_(unsent))
 
 
+def _of_actions() -> ColumnElement[bool]:
+    """Applied actions of incidents that are not open."""
+    return and_(actions.c.state != "new", not_(_open(actions.c.incident)))
+
+
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 
 SHELVES: Mapping[str, RetentionPolicy] = {
@@ -127,6 +134,14 @@ SHELVES: Mapping[str, RetentionPolicy] = {
             table=diagnoses, key=diagnoses.c.id, at=diagnoses.c.written_at, free=_of_diagnoses(), floor=_DAY
         ),
         RetentionPolicy(table=messages, key=messages.c.id, at=messages.c.written_at, free=_of_messages(), floor=_DAY),
+        RetentionPolicy(table=actions, key=actions.c.id, at=actions.c.stored_at, free=_of_actions(), floor=_DAY),
+        RetentionPolicy(
+            table=vendor_incidents,
+            key=vendor_incidents.c.seen_at,
+            at=vendor_incidents.c.seen_at,
+            free=not_(_open(vendor_incidents.c.incident)),
+            floor=_DAY,
+        ),
         # A day, since the next notification of a group is compared with its latest incident, also a resolved one.
         RetentionPolicy(
             table=incidents,

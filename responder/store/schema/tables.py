@@ -15,7 +15,7 @@ from sqlalchemy import (
 )
 
 #: The migration that this version needs; a database at it is not checked further.
-HEAD = "0010"
+HEAD = "0011"
 
 metadata = MetaData()
 
@@ -134,6 +134,7 @@ contents = Table(
     Column("changed_at", Float, nullable=False),
     Column("signature", Text, nullable=False, server_default=""),  # of the cause, equal for equal causes
     Column("transcript", LargeBinary),  # steps of runbooks that were run
+    Column("handling", LargeBinary),  # what people did; NULL for nothing
 )
 Index("contents_changed", contents.c.changed_at)
 Index(
@@ -143,6 +144,40 @@ Index(
     sqlite_where=text("signature <> ''"),
     postgresql_where=text("signature <> ''"),
 )
+
+# What people do about incidents. An action is committed before its entry point is answered, and applied later.
+actions = Table(
+    "actions",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("incident", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("entry", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("until", Float),
+    Column("at", Float, nullable=False),
+    Column("stored_at", Float, nullable=False),
+    Column("state", Text, nullable=False),  # new, applied, unchanged, refused
+    Column("outcome", Text, nullable=False, server_default=""),
+    sqlite_autoincrement=True,
+)
+Index("actions_key", actions.c.entry, actions.c.key, unique=True)
+Index("actions_of_incident", actions.c.incident, actions.c.id)
+Index("actions_new", actions.c.id, sqlite_where=text("state = 'new'"), postgresql_where=text("state = 'new'"))
+
+# Incidents of a vendor, by the vendor's id, with the incident here that they stand for.
+vendor_incidents = Table(
+    "vendor_incidents",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("incident", Text, primary_key=True),
+    Column("url", Text, nullable=False),
+    Column("seen_at", Float, nullable=False),
+)
+Index("vendor_incidents_of_incident", vendor_incidents.c.incident)
 
 messages = Table(
     "messages",

@@ -1,0 +1,103 @@
+"""The effect of an action on the handling of an incident. Pure."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from responder.model.action import Action, ActionKind, Handling
+from responder.model.clock import time_of_day
+from responder.model.text import sanitize_line
+
+#: Characters of a note that messages show.
+NOTE_LIMIT = 2000
+#: Characters of a name.
+NAME_LIMIT = 80
+#: The name of an actor that an entry point does not name.
+AUTOMATION = "automation"
+_TAKING = frozenset({ActionKind.ACKNOWLEDGE, ActionKind.UNACKNOWLEDGE})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """The handling after an action, and one sentence about it for the timeline.
+
+    ``changed`` is False if the action changes nothing, since it was refused or had been done before: no channel is
+    notified then. ``resolves`` is True if it resolves the incident.
+    """
+
+    handling: Handling
+    outcome: str
+    changed: bool = True
+    refused: bool = False
+    resolves: bool = False
+
+
+def apply(action: Action, *, is_open: bool, handling: Handling, entry_title: str, now: datetime) -> Applied:
+    """Return the effect of ``action`` on an incident. ``entry_title`` names its entry point in the sentence.
+
+    Only a note is accepted after the resolve. An action that was done before changes nothing.
+    """
+    actor = name_of(action)
+    by = f"by {actor} ({entry_title})" if entry_title else f"by {actor}"
+    if action.kind is ActionKind.NOTE:
+        text = sanitize_line(action.text, NOTE_LIMIT)
+        if not text:
+            return _refused(handling, "the note is empty")
+        return Applied(handling=handling, outcome=f"note {by}: {text}")
+    if not is_open:
+        closed = "the incident is resolved"
+        return _unchanged(handling, closed) if action.kind is ActionKind.RESOLVE else _refused(handling, closed)
+    if action.kind in _TAKING and handling.taken_at is not None and action.at < handling.taken_at:
+        return _unchanged(handling, "a later acknowledgement or release is known")
+    match action.kind:
+        case ActionKind.ACKNOWLEDGE:
+            if handling.acknowledged:
+                return _unchanged(handling, f"already acknowledged by {handling.acknowledged_by}")
+            taken = replace(handling, acknowledged_by=actor, acknowledged_at=action.at, taken_at=action.at)
+            return Applied(handling=taken, outcome=f"acknowledged {by}")
+        case ActionKind.UNACKNOWLEDGE:
+            if not handling.acknowledged:
+                return _unchanged(handling, "it was not acknowledged")
+            dropped = replace(
+                handling, acknowledged_by="", acknowledged_at=None, snoozed_until=None, taken_at=action.at
+            )
+            how = f"withdrawn {by}" if action.actor else f"ended in {entry_title}"
+            return Applied(handling=dropped, outcome=f"acknowledgement {how}")
+        case ActionKind.SNOOZE:
+            return _snoozed(action, handling, by, now)
+        case ActionKind.REASSIGN:
+            target = sanitize_line(action.target, NAME_LIMIT)
+            if not target or target == handling.assigned_to:
+                return _unchanged(handling, f"already assigned to {target}" if target else "no assignee")
+            return Applied(handling=replace(handling, assigned_to=target), outcome=f"assigned to {target} {by}")
+        case ActionKind.PRIORITY:
+            target = sanitize_line(action.target, NAME_LIMIT)
+            if target == handling.priority:
+                return _unchanged(handling, "the priority is the same")
+            said = f"priority {target} set" if target else "priority removed"
+            return Applied(handling=replace(handling, priority=target), outcome=f"{said} {by}")
+        case ActionKind.RESOLVE:
+            why = sanitize_line(action.text, NOTE_LIMIT)
+            return Applied(handling=handling, outcome=f"resolved {by}{f': {why}' if why else ''}", resolves=True)
+
+
+def name_of(action: Action) -> str:
+    """Return the name of the person who acted, as one line."""
+    return sanitize_line(action.actor, NAME_LIMIT) or AUTOMATION
+
+
+def _snoozed(action: Action, handling: Handling, by: str, now: datetime) -> Applied:
+    if action.until is None or action.until <= now:
+        return _refused(handling, "the end of the snooze is in the past")
+    if handling.snoozed_until == action.until:
+        return _unchanged(handling, "already snoozed until then")
+    taken = handling.acknowledged_by or name_of(action), handling.acknowledged_at or action.at
+    after = replace(handling, acknowledged_by=taken[0], acknowledged_at=taken[1], snoozed_until=action.until)
+    return Applied(handling=after, outcome=f"snoozed until {time_of_day(action.until, seen_from=now)} {by}")
+
+
+def _unchanged(handling: Handling, why: str) -> Applied:
+    return Applied(handling=handling, outcome=f"no change: {why}", changed=False)
+
+
+def _refused(handling: Handling, why: str) -> Applied:
+    return Applied(handling=handling, outcome=f"refused: {why}", changed=False, refused=True)

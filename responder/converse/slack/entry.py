@@ -1,0 +1,151 @@
+"""Handles what Slack sends, from the HTTP routes and from Socket Mode alike: stores an action, then answers.
+
+Slack waits three seconds for an answer. A press is committed within them, or its answer says that it was not stored.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import structlog
+
+from responder.converse.slack import views
+from responder.converse.slack.payloads import Button, Person, Press, Submission, read
+from responder.counters import COUNTERS
+from responder.model.action import Action, ActionKind
+from responder.model.clock import Clock, time_of_day
+from responder.model.incident import Incident
+from responder.model.text import sanitize_line
+from responder.store.database import Database, StoreError
+from responder.store.incidents import actions, incidents
+
+_log = structlog.get_logger()
+
+#: The entry point's name in stored actions.
+ENTRY = "slack"
+NOT_STORED = "NOT stored: responder cannot write to its database. Acknowledge in PagerDuty, or press again in a minute."
+
+
+class Api(Protocol):
+    """The calls of Slack's Web API that answers need. Each is bounded to one second; a failure is logged there."""
+
+    def open_view(self, trigger: str, view: Mapping[str, Any]) -> str:
+        """Open a dialog. Return the reason why it could not be opened, empty for none."""
+
+    def respond(self, url: str, message: Mapping[str, Any]) -> None:
+        """Answer the person by the ``response_url`` of a press."""
+
+
+@dataclass(frozen=True, slots=True)
+class SlackEntry:
+    """Slack as an entry point.
+
+    ``workspace`` returns the id of the bot's workspace, empty if it is not known yet. ``on_kept`` wakes the engine.
+    """
+
+    database: Database
+    api: Api
+    clock: Clock
+    workspace: Callable[[], str]
+    on_kept: Callable[[], None]
+
+    def interact(self, payload: bytes) -> Mapping[str, Any] | None:
+        """Handle a press or a dialog; return the body of the answer, None for an empty one. Raises BadPayloadError."""
+        found = read(payload)
+        if found is None:
+            return None
+        if why := self._foreign(found.person):
+            _refused(found.button, found.incident, why)
+            return None
+        try:
+            return self._press(found) if isinstance(found, Press) else self._submit(found)
+        except StoreError as error:
+            _log.error("slack.not_stored", incident=found.incident, reason=str(error))
+            if isinstance(found, Submission):
+                return views.problem(views.TEXT, NOT_STORED)
+            self.api.respond(found.response_url, views.answer(NOT_STORED))
+            return None
+
+    def command(self, text: str, person: Person) -> Mapping[str, Any]:
+        """Answer ``/responder`` with the open incidents, ``/responder INC-...`` with one."""
+        if why := self._foreign(person):
+            return views.answer(f"Refused: {why}.")
+        wanted = text.strip().upper()
+        try:
+            if not wanted:
+                with self.database.read() as connection:
+                    return views.listed(incidents.open_ones(connection), self.clock.now())
+            found = self._shown(wanted)
+        except StoreError:
+            return views.answer("The database of responder does not answer: try again in a minute.")
+        if found is None:
+            asked = sanitize_line(wanted, 60)
+            return views.answer(f"There is no incident {asked}. Type /responder for the open incidents.")
+        return views.shown(found)
+
+    def _press(self, press: Press) -> Mapping[str, Any] | None:
+        incident = self._incident(press.incident)
+        if incident is None or not incident.open:
+            why = f"{press.incident} is resolved" if incident else f"there is no incident {press.incident}"
+            _refused(press.button, press.incident, why)
+            self.api.respond(press.response_url, views.answer(f"Refused: {why}."))
+            return None
+        if press.button is Button.ACKNOWLEDGE:
+            self._keep(press, ActionKind.ACKNOWLEDGE)
+            return None
+        firing = sum(known.ends_at is None for known in incident.alerts.values())
+        view = (
+            views.note_dialog(incident.id) if press.button is Button.NOTE else views.resolve_dialog(incident.id, firing)
+        )
+        if why := self.api.open_view(press.trigger, view):
+            self.api.respond(press.response_url, views.answer(f"Slack did not open the dialog ({why}): press again."))
+        return None
+
+    def _submit(self, form: Submission) -> Mapping[str, Any] | None:
+        incident = self._incident(form.incident)
+        if incident is None:
+            return views.problem(views.TEXT, f"there is no incident {form.incident}")
+        kind = ActionKind.NOTE if form.button is Button.NOTE else ActionKind.RESOLVE
+        if kind is ActionKind.RESOLVE and not incident.open:
+            return views.problem(views.TEXT, f"{incident.id} is resolved already")
+        self._keep(form, kind, form.values.get(views.TEXT, ""))
+        return None
+
+    def _keep(self, found: Press | Submission, kind: ActionKind, text: str = "") -> None:
+        action = Action(
+            incident=found.incident,
+            kind=kind,
+            entry=ENTRY,
+            key=found.key,
+            actor=found.person.name,
+            text=text[: views.INPUT_LIMIT],
+            at=self.clock.now(),
+        )
+        actions.keep(self.database, action, action.at)
+        self.on_kept()
+
+    def _incident(self, incident: str) -> Incident | None:
+        with self.database.read() as connection:
+            return incidents.find(connection, incident)
+
+    def _shown(self, incident: str) -> views.Shown | None:
+        with self.database.read() as connection:
+            found = incidents.find(connection, incident)
+            done = actions.of_incident(connection, incident) if found else []
+        if found is None:
+            return None
+        now = self.clock.now()
+        state = f"open since {time_of_day(found.opened_at, seen_from=now)}"
+        if found.resolved_at:
+            state = f"resolved at {time_of_day(found.resolved_at, seen_from=now)}"
+        rows = (f"{time_of_day(each.action.at, seen_from=now)} {each.outcome}" for each in done if each.outcome)
+        return views.Shown(f"{found.id} {found.title}", (state, *rows))
+
+    def _foreign(self, person: Person) -> str:
+        own = self.workspace()
+        return f"the workspace {sanitize_line(person.team, 40)} is not the bot's" if own and person.team != own else ""
+
+
+def _refused(button: Button, incident: str, why: str) -> None:
+    COUNTERS.add("responder_actions", "refused")
+    _log.warning("slack.refused", button=button.value, incident=sanitize_line(incident, 40), reason=why)

@@ -1,0 +1,105 @@
+"""Dialogs and short answers for Slack, as its Block Kit. Pure.
+
+https://docs.slack.dev/surfaces/modals: title 24 characters, private_metadata 3,000, at most 100 blocks.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from responder.converse.slack.payloads import Button
+from responder.model.clock import short_duration
+from responder.model.incident import Incident
+from responder.model.text import number_of
+from responder.notify.render import slack_blocks
+
+#: Action ids of the inputs of the dialogs.
+TEXT, DURATION, UNTIL = "text", "duration", "until"
+#: Characters of a text that a person writes (https://docs.slack.dev/reference/block-kit/block-elements).
+INPUT_LIMIT = 2000
+#: Incidents that ``/responder`` lists.
+MOST_LISTED = 20
+
+
+def note_dialog(incident: str) -> Mapping[str, Any]:
+    """Return the dialog for a note."""
+    asked = _text("Note", "What was found or done. Every notified channel shows it.", optional=False)
+    return _dialog(Button.NOTE, incident, "Add a note", "Add", [asked])
+
+
+def resolve_dialog(incident: str, firing: int) -> Mapping[str, Any]:
+    """Return the dialog for a resolve. It says how many alerts still fire."""
+    warning = f"{number_of(firing, 'alert')} still firing: if it fires on, the next notification pages again."
+    asked = _text("Resolution", "What fixed it. It becomes the resolution of the incident.", optional=True)
+    return _dialog(Button.RESOLVE, incident, "Resolve", "Resolve", [*([_said(warning)] if firing else []), asked])
+
+
+def answer(text: str) -> Mapping[str, Any]:
+    """Return an answer that only the person who acted sees."""
+    return {"response_type": "ephemeral", "text": slack_blocks.line_of(text, slack_blocks.TEXT_LIMIT)}
+
+
+def problem(input_id: str, text: str) -> Mapping[str, Any]:
+    """Return the answer to a dialog that shows what is wrong with an input."""
+    return {"response_action": "errors", "errors": {input_id: text[:150]}}
+
+
+def listed(open_incidents: Sequence[Incident], now: datetime) -> Mapping[str, Any]:
+    """Return the answer to ``/responder``: open incidents, the worst first."""
+    if not open_incidents:
+        return answer("No open incidents.")
+    shown = [
+        f"`{each.id}` {slack_blocks.line_of(each.title, 150)} · open for "
+        f"{short_duration((now - each.opened_at).total_seconds())}"
+        for each in open_incidents[:MOST_LISTED]
+    ]
+    left = len(open_incidents) - len(shown)
+    more = [f"… and {left} more"] if left else []
+    text = slack_blocks.lines([*shown, *more])
+    count = number_of(len(open_incidents), "open incident")
+    return {"response_type": "ephemeral", "text": count, "blocks": [slack_blocks.section(text)]}
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """An incident as ``/responder INC-...`` shows it: its state and what people did, one line each."""
+
+    title: str
+    lines: tuple[str, ...]
+
+
+def shown(found: Shown) -> Mapping[str, Any]:
+    """Return the answer to ``/responder INC-...``."""
+    rows = [slack_blocks.line_of(row, 300) for row in found.lines]
+    blocks = [slack_blocks.header(found.title), slack_blocks.section(slack_blocks.lines(rows) or "-")]
+    return {"response_type": "ephemeral", "text": slack_blocks.line_of(found.title, 300), "blocks": blocks}
+
+
+def _dialog(
+    button: Button, incident: str, title: str, submit: str, blocks: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    return {
+        "type": "modal",
+        "callback_id": button.value,
+        "private_metadata": incident,
+        "title": {"type": "plain_text", "text": title},
+        "submit": {"type": "plain_text", "text": submit},
+        "close": {"type": "plain_text", "text": "Cancel"},
+        "blocks": [_said(f"Incident {incident}"), *blocks],
+    }
+
+
+def _said(text: str) -> dict[str, Any]:
+    return slack_blocks.section(slack_blocks.line_of(text))
+
+
+def _text(label: str, hint: str, *, optional: bool) -> dict[str, Any]:
+    return {
+        "type": "input",
+        "block_id": TEXT,
+        "optional": optional,
+        "label": {"type": "plain_text", "text": label},
+        "hint": {"type": "plain_text", "text": hint},
+        "element": {"type": "plain_text_input", "action_id": TEXT, "multiline": True, "max_length": INPUT_LIMIT},
+    }

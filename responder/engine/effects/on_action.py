@@ -1,0 +1,93 @@
+"""The effects of an action of a person on an incident. Pure: the incident writer commits them."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from responder.converse.apply import Applied, apply
+from responder.engine.effects.context import DecisionContext
+from responder.engine.effects.page import counts, messages_for
+from responder.engine.effects.without_notification import resolved
+from responder.model.action import Action, ActionKind
+from responder.model.clock import LINE_LIMIT
+from responder.model.content import IncidentContent
+from responder.model.delivery import Effects
+from responder.model.incident import Incident
+from responder.model.report import MessageKind
+from responder.model.text import sanitize_line
+from responder.notify.contract import Channel
+from responder.notify.delivery.route import is_known
+from responder.notify.delivery.route import title as channel_title
+from responder.notify.report.content import bare
+
+#: Names of the entry points that are not channels.
+ENTRY_TITLES = {"cli": "command line", "api": "API", "console": "console"}
+_KINDS = {ActionKind.ACKNOWLEDGE: MessageKind.ACKNOWLEDGED, ActionKind.SNOOZE: MessageKind.ACKNOWLEDGED}
+
+
+def on_action(
+    action: Action,
+    incident: Incident | None,
+    content: IncidentContent | None,
+    context: DecisionContext,
+    now: datetime,
+) -> Effects:
+    """Return the effects of an action: the next state of the incident, and one message for each notified channel.
+
+    The channel that the action came from does not get it back: its vendor did the same already.
+    """
+    if incident is None:
+        return Effects(
+            outcome=f"refused: no incident {sanitize_line(action.incident, 40)}", action=(action.id, "refused")
+        )
+    before = content or bare(incident, context.book)
+    applied = apply(
+        action,
+        is_open=incident.open,
+        handling=before.handling,
+        entry_title=_entry_title(action.entry, context),
+        now=now,
+    )
+    done = (action.id, "applied" if applied.changed else "refused" if applied.refused else "unchanged")
+    if not applied.changed:
+        return Effects(outcome=applied.outcome, action=done)
+    after = replace(before, handling=applied.handling)
+    if applied.resolves:
+        return replace(_resolved(action, incident, after, applied, context, now), action=done)
+    kind = MessageKind.NOTE if action.kind is ActionKind.NOTE else _KINDS.get(action.kind, MessageKind.UPDATE)
+    facts = replace(counts(incident), update=sanitize_line(applied.outcome, LINE_LIMIT))
+    severity = context.book.severities.get(incident.severity) or context.worst
+    to = [channel for channel in context.configured(incident.channels) if _is_notified(channel, action, kind)]
+    messages = messages_for(incident, kind, facts, to, priority=severity.priority, due_at=now)
+    return Effects(outcome=applied.outcome, incident=incident, content=after, messages=messages, action=done)
+
+
+def _resolved(
+    action: Action,
+    incident: Incident,
+    content: IncidentContent,
+    applied: Applied,
+    context: DecisionContext,
+    now: datetime,
+) -> Effects:
+    """Return the resolve by a person, for all channels but the pager that it came from."""
+    over = resolved(incident, content, applied.outcome, context, now)
+    messages = tuple(
+        replace(each, facts=replace(each.facts, resolution=applied.outcome, ended_at=now))
+        for each in over.messages
+        if each.channel != action.entry or each.channel not in context.pagers
+    )
+    return replace(over, content=content, messages=messages)
+
+
+def _is_notified(channel: Channel, action: Action, kind: MessageKind) -> bool:
+    """Return True if a channel is notified of an action.
+
+    A pager is notified of an acknowledgement and of a note, which do not page, unless its own vendor took it.
+    """
+    return not channel.pages or (kind is not MessageKind.UPDATE and channel.name != action.entry)
+
+
+def _entry_title(entry: str, context: DecisionContext) -> str:
+    if entry in ENTRY_TITLES:
+        return ENTRY_TITLES[entry]
+    return channel_title(entry, context.channels) if is_known(entry, context.channels) else entry

@@ -1,0 +1,66 @@
+"""The action worker: applies stored actions of people to their incidents, in the order they arrived."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import structlog
+from sqlalchemy import Connection
+
+from responder.counters import COUNTERS
+from responder.engine.effects.context import DecisionContext
+from responder.engine.effects.on_action import on_action
+from responder.engine.workers.triage import IncidentWriter
+from responder.model.clock import Clock
+from responder.model.delivery import Effects, IncidentChanges
+from responder.model.incident import Incident
+from responder.store.database import Database
+from responder.store.incidents import actions, incidents
+
+_log = structlog.get_logger()
+
+#: Actions applied in one transaction.
+BATCH = 32
+#: Seconds between polls for actions that another process stored; the entry points wake this process.
+POLL = 1.0
+
+
+class ActionWorker:
+    """Applies actions under the triage lock, so that no decision is based on a state about to change."""
+
+    def __init__(
+        self, database: Database, writer: IncidentWriter, context: Callable[[], DecisionContext], clock: Clock
+    ) -> None:
+        self._database = database
+        self._writer = writer
+        self._context = context
+        self._clock = clock
+
+    def step(self) -> float:
+        """Apply waiting actions. Returns the seconds to rest."""
+        if not self._database.has_row(actions.ANY_NEW):
+            return POLL
+        done = self._writer.record(self._decide).effects
+        for each in done:
+            incident = each.incident.id if each.incident else ""
+            state = each.action[1] if each.action else ""
+            _log.info("action.applied", incident=incident, state=state, outcome=each.outcome)
+            COUNTERS.add("responder_actions", state)
+        return 0.0 if len(done) == BATCH else POLL
+
+    def _decide(self, connection: Connection) -> IncidentChanges:
+        """Decide waiting actions in order: each sees what those before it did."""
+        context, now = self._context(), self._clock.now()
+        waiting = actions.new(connection, BATCH)
+        known: dict[str, Incident | None] = {}
+        contents = incidents.contents_of(connection, {each.incident for each in waiting})
+        effects: list[Effects] = []
+        for action in waiting:
+            if action.incident not in known:
+                known[action.incident] = incidents.find(connection, action.incident)
+            each = on_action(action, known[action.incident], contents.get(action.incident), context, now)
+            known[action.incident] = each.incident or known[action.incident]
+            if each.content is not None:
+                contents[action.incident] = each.content
+            effects.append(each)
+        changed = {each.incident.id: each.incident for each in effects if each.incident is not None}
+        return replace(IncidentChanges.of(effects), changed=list(changed.values()))

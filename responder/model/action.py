@@ -1,0 +1,66 @@
+"""Actions of people and other systems on an incident, and the handling that results."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class ActionKind(StrEnum):
+    """The action, in the words of the entry points.
+
+    ``unacknowledge`` also stands for an acknowledgement that timed out, ``reassign`` for an escalation.
+    """
+
+    ACKNOWLEDGE = "acknowledge"
+    UNACKNOWLEDGE = "unacknowledge"
+    SNOOZE = "snooze"
+    RESOLVE = "resolve"
+    NOTE = "note"
+    REASSIGN = "reassign"
+    PRIORITY = "priority"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """An action on an incident, as its entry point stored it.
+
+    ``entry`` is the entry point: the name of a channel, or ``cli``, ``api``, ``console``. ``key`` is the entry point's
+    own for this action, so that one which arrives twice is stored once. ``actor`` is the person's name as the entry
+    point gives it, empty for automation. ``text`` is a note or a reason, ``target`` the new assignee or priority,
+    ``until`` the end of a snooze. ``at`` is when the person acted.
+    """
+
+    id: int = 0
+    incident: str
+    kind: ActionKind
+    entry: str
+    key: str
+    actor: str = ""
+    text: str = ""
+    target: str = ""
+    until: datetime | None = None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handling:
+    """Handling of an open incident by people, whichever entry point they used.
+
+    ``taken_at`` is when it was last acknowledged or released: an older report of either is not news.
+    """
+
+    acknowledged_by: str = ""
+    acknowledged_at: datetime | None = None
+    snoozed_until: datetime | None = None
+    assigned_to: str = ""
+    priority: str = ""
+    taken_at: datetime | None = None
+
+    @property
+    def acknowledged(self) -> bool:
+        """True if the incident is acknowledged."""
+        return self.acknowledged_at is not None
+
+
+#: The handling of an incident without any action.
+UNHANDLED = Handling()

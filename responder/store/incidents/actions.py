@@ -1,0 +1,88 @@
+"""Actions of people on incidents: committed before their entry point is answered, applied under the triage lock."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, bindparam, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from responder.model.action import Action, ActionKind
+from responder.store.backends import notifications
+from responder.store.database import Database
+from responder.store.schema.serialization import to_seconds, to_time
+from responder.store.schema.tables import actions
+
+_NEW = actions.c.state == "new"
+ANY_NEW = select(actions.c.id).where(_NEW).limit(1)
+_SETTLED = (
+    update(actions)
+    .where(actions.c.id == bindparam("number"), _NEW)
+    .values(state=bindparam("now"), outcome=bindparam("said"))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ActionRow:
+    """An action with its state (new, applied, unchanged, refused) and the sentence about it."""
+
+    action: Action
+    state: str
+    outcome: str
+
+
+def keep(database: Database, action: Action, now: datetime) -> int:
+    """Commit an action and return its id; that of the first one if it was stored before. Raises StoreError."""
+    row = {
+        "incident": action.incident,
+        "kind": action.kind.value,
+        "entry": action.entry,
+        "key": action.key,
+        "actor": action.actor,
+        "text": action.text,
+        "target": action.target,
+        "until": to_seconds(action.until) if action.until else None,
+        "at": to_seconds(action.at),
+        "stored_at": to_seconds(now),
+        "state": "new",
+    }
+    with database.write() as connection:
+        writing = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+        statement = writing(actions).values(**row).on_conflict_do_nothing(index_elements=["entry", "key"])
+        if found := connection.execute(statement.returning(actions.c.id)).scalar():
+            notifications.notify(connection, notifications.NEW_ACTIONS)
+            return int(found)
+        known = select(actions.c.id).where(actions.c.entry == action.entry, actions.c.key == action.key)
+        return int(connection.execute(known).scalar_one())
+
+
+def new(connection: Connection, limit: int) -> list[Action]:
+    """Return the actions that are not applied yet, the oldest first."""
+    rows = connection.execute(select(actions).where(_NEW).order_by(actions.c.id).limit(limit)).mappings()
+    return [_action(row) for row in rows]
+
+
+def settle(connection: Connection, results: Iterable[tuple[int, str, str]]) -> None:
+    """Record the state and the outcome of applied actions, by id."""
+    rows = [{"number": number, "now": state, "said": outcome} for number, state, outcome in results]
+    if rows:
+        connection.execute(_SETTLED, rows)
+
+
+def of_incident(connection: Connection, incident: str) -> list[ActionRow]:
+    """Return all actions on an incident, in the order they arrived."""
+    rows = connection.execute(select(actions).where(actions.c.incident == incident).order_by(actions.c.id)).mappings()
+    return [ActionRow(_action(row), row["state"], row["outcome"]) for row in rows]
+
+
+def find(connection: Connection, number: int) -> ActionRow | None:
+    """Return an action by its id."""
+    row = connection.execute(select(actions).where(actions.c.id == number)).mappings().first()
+    return ActionRow(_action(row), row["state"], row["outcome"]) if row else None
+
+
+def _action(row: RowMapping) -> Action:
+    plain: dict[str, Any] = {name: row[name] for name in ("id", "incident", "entry", "key", "actor", "text", "target")}
+    until = to_time(row["until"]) if row["until"] is not None else None
+    return Action(**plain, kind=ActionKind(row["kind"]), until=until, at=to_time(row["at"]))

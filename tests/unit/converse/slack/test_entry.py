@@ -1,0 +1,156 @@
+"""Presses, dialogs and commands of Slack, from the payload to the stored action and the answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from responder.converse.slack.entry import NOT_STORED, SlackEntry
+from responder.converse.slack.payloads import BadPayloadError, Button, Person
+from responder.store.database import Database
+from responder.store.incidents import actions, incidents
+from tests.conftest import HandClock
+from tests.support.builders import an_incident
+from tests.support.slack_payloads import ANN, pressed, submitted
+
+PERSON = Person(id="U0ANN", name="ann", team="T0BUTTER")
+
+
+class FakeApi:
+    """Remembers dialogs and answers. ``refuses`` is the error of views.open."""
+
+    def __init__(self) -> None:
+        self.opened: list[Mapping[str, Any]] = []
+        self.answered: list[str] = []
+        self.refuses = ""
+
+    def open_view(self, trigger: str, view: Mapping[str, Any]) -> str:
+        """Remember the dialog."""
+        assert trigger
+        self.opened.append(view)
+        return self.refuses
+
+    def respond(self, url: str, message: Mapping[str, Any]) -> None:
+        """Remember the answer."""
+        assert url.startswith("https://hooks.slack.com/")
+        self.answered.append(str(message["text"]))
+
+
+class Bench:
+    """A Slack entry point over a database with one open and one resolved incident."""
+
+    def __init__(self, database: Database, clock: HandClock) -> None:
+        self.database = database
+        self.api = FakeApi()
+        self.kept = 0
+        self.entry = SlackEntry(database, self.api, clock, lambda: "T0BUTTER", self._on_kept)
+        over = an_incident(id="INC-OVER", dedup_key="other", open=False, resolved_at=clock.now())
+        with database.transaction() as connection:
+            incidents.save(connection, [an_incident(id="INC-118"), over], [])
+
+    def _on_kept(self) -> None:
+        self.kept += 1
+
+    def stored(self, incident: str = "INC-118") -> list[tuple[str, str, str]]:
+        """Kind, actor and text of the stored actions on an incident."""
+        with self.database.read() as connection:
+            rows = [each.action for each in actions.of_incident(connection, incident)]
+        return [(each.kind.value, each.actor, each.text) for each in rows]
+
+
+@pytest.fixture
+def bench(database: Database, clock: HandClock) -> Bench:
+    """An entry point with an open incident."""
+    return Bench(database, clock)
+
+
+def test_a_press_is_stored_and_wakes_the_engine(bench: Bench) -> None:
+    """Acknowledge needs no dialog: the action is committed before Slack gets its answer."""
+    assert bench.entry.interact(pressed(Button.ACKNOWLEDGE, "INC-118")) is None
+    assert bench.stored() == [("acknowledge", "ann", "")]
+    assert bench.kept == 1
+
+
+def test_a_press_that_is_sent_twice_is_stored_once(bench: Bench) -> None:
+    """The person, the button and the moment make a press, not the request."""
+    for _ in range(2):
+        bench.entry.interact(pressed(Button.ACKNOWLEDGE, "INC-118"))
+    assert len(bench.stored()) == 1
+
+
+@pytest.mark.parametrize(("button", "title"), [(Button.NOTE, "Add a note"), (Button.RESOLVE, "Resolve")])
+def test_a_note_and_a_resolve_ask_for_words(bench: Bench, button: Button, title: str) -> None:
+    """The press opens a dialog, and only its submission is stored."""
+    bench.entry.interact(pressed(button, "INC-118"))
+    assert bench.api.opened[0]["title"]["text"] == title
+    assert bench.stored() == []
+    words = {"text": {"type": "plain_text_input", "value": "restarted plato"}}
+    assert bench.entry.interact(submitted(button, "INC-118", words)) is None
+    assert bench.stored() == [(button.value.removeprefix("responder_"), "ann", "restarted plato")]
+
+
+@pytest.mark.parametrize(("incident", "why"), [("INC-OVER", "is resolved"), ("INC-NONE", "there is no incident")])
+def test_a_button_of_an_old_message_is_refused_with_the_reason(bench: Bench, incident: str, why: str) -> None:
+    """Old messages stay pressable for ever: the person sees why nothing happened."""
+    bench.entry.interact(pressed(Button.ACKNOWLEDGE, incident))
+    assert why in bench.api.answered[0]
+    assert bench.stored(incident) == []
+
+
+def test_a_person_of_another_workspace_is_refused(bench: Bench) -> None:
+    """A shared channel shows the buttons to guests of other workspaces, who may not act."""
+    guest = {**ANN, "team_id": "T0OTHER"}
+    bench.entry.interact(pressed(Button.ACKNOWLEDGE, "INC-118", user=guest, team={"id": "T0OTHER"}))
+    assert bench.stored() == []
+    assert "not the bot's" in str(bench.entry.command("", Person(id="U1", name="x", team="T0OTHER")))
+
+
+def test_a_press_that_cannot_be_stored_says_so(bench: Bench) -> None:
+    """A person must not believe that an incident is acknowledged when it is not."""
+    bench.database.refuse("the disk is full")
+    bench.entry.interact(pressed(Button.ACKNOWLEDGE, "INC-118"))
+    assert bench.api.answered == [NOT_STORED]
+    answer = bench.entry.interact(submitted(Button.NOTE, "INC-118", {"text": {"value": "x"}}))
+    assert answer == {"response_action": "errors", "errors": {"text": NOT_STORED[:150]}}
+
+
+def test_a_dialog_that_slack_does_not_open_is_reported(bench: Bench) -> None:
+    """A trigger lives three seconds: the person is asked to press again."""
+    bench.api.refuses = "expired_trigger_id"
+    bench.entry.interact(pressed(Button.NOTE, "INC-118"))
+    assert bench.api.answered == ["Slack did not open the dialog (expired_trigger_id): press again."]
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        pressed("open_runbook", "INC-118"),
+        json.dumps({"type": "view_closed", "user": ANN, "view": {"callback_id": Button.NOTE}}).encode(),
+        json.dumps({"type": "shortcut", "user": ANN}).encode(),
+    ],
+    ids=["link", "closed", "shortcut"],
+)
+def test_what_needs_no_handling_is_answered_and_ignored(bench: Bench, payload: bytes) -> None:
+    """Buttons with links, closed dialogs and unknown types are no errors."""
+    assert bench.entry.interact(payload) is None
+    assert bench.kept == 0
+
+
+@pytest.mark.parametrize("payload", [b"", b"[]", b"{", b'{"type":"block_actions"}', b'{"user":{"id":7}}', b"\xff"])
+def test_a_payload_of_another_shape_is_refused(bench: Bench, payload: bytes) -> None:
+    """The reason is one line, and nothing is stored."""
+    with pytest.raises(BadPayloadError) as error:
+        bench.entry.interact(payload)
+    assert "\n" not in str(error.value)
+
+
+def test_the_command_lists_open_incidents_and_shows_one(bench: Bench) -> None:
+    """``/responder`` answers the person alone: what is open, or what happened to one incident."""
+    assert "1 open incident" in str(bench.entry.command("", PERSON))
+    bench.entry.interact(pressed(Button.ACKNOWLEDGE, "INC-118"))
+    assert "open since" in str(bench.entry.command("inc-118", PERSON))
+    assert "There is no incident" in str(bench.entry.command("<!channel>", PERSON))
+    assert "<!channel>" not in str(bench.entry.command("<!channel>", PERSON)).casefold()
