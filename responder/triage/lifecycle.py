@@ -121,7 +121,8 @@ def _eased(group: AlertGroup, seen: "GroupDiff", incident: Incident, now: dateti
             quiet=often,
         )
     count = len(seen.after)
-    reason = "the only alert is resolved" if count == 1 else f"all {count} alerts are resolved"
+    which = {1: "the only alert is", 2: "both alerts are"}.get(count, f"all {count} alerts are")
+    reason = f"{which} resolved"
     return _change(ChangeKind.RESOLVED, reason, seen, timing, flaps=incident.flaps)
 
 

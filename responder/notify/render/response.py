@@ -109,4 +109,4 @@ def within(text: str, limit: int) -> str:
     if len(data) <= limit:
         return data.decode("utf-8")
     head = data[: max(0, limit - 3)].decode("utf-8", "ignore")
-    return head[: whole_words(text, len(head))].rstrip() + "…"
+    return head[: whole_words(text, len(head))].rstrip(" …") + "…"

@@ -176,4 +176,4 @@ def _cut(text: str, limit: int) -> str:
         head = head[:opened]
     elif not head.endswith(">"):
         head = _HALF_ENTITY.sub("", head[: whole_words(text, len(head))])
-    return head.rstrip() + "…"
+    return head.rstrip(" …") + "…"

@@ -67,11 +67,13 @@ def page(report: Report) -> tuple[Section, ...]:
         return (Section("Opinion", report.update),)
     open_ = report.kind not in _ENDINGS
     found = report.conclusion
+    likely = ". Chain: ".join(filter(None, (found.likely, found.chain)))
+    repeated = not open_ and any(found.likely in text for text in report.fields.values())
     return (
         Section("Update", report.update),
         Section("Summary", report.what),
         Section("Impact", report.impact),
-        Section("Likely cause", ". Chain: ".join(filter(None, (found.likely, found.chain)))),
+        Section("Likely cause", "" if repeated else likely),
         Section("First step", report.first_step, report.runbook) if open_ else Section("First step", ""),
         Section("Note", report.note if open_ else ""),
         Section("Changed", found.changed),
@@ -89,7 +91,7 @@ def metadata(report: Report) -> tuple[Section, ...]:
         f"{report.truncated} more cut by max_alerts" if report.truncated else "",
     )
     rows = (
-        ("Context", "; ".join(filter(None, (found.evidence, found.seen)))),
+        ("Context", "; ".join(filter(None, (found.evidence, found.seen))) if open_ else ""),
         ("Unknown", found.unknown),
         ("Still checking", number_of(len(report.pending), "check") if report.pending else ""),
         ("Fallback", report.fallback_reason),

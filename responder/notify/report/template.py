@@ -52,7 +52,7 @@ def _texts(report: Report, content: IncidentContent, facts: MessageFacts) -> Ite
     yield "environment", report.environment
     yield "incident", report.incident
     yield "summary", report.what
-    yield "impact", report.impact
+    yield "impact", report.impact or "not known yet"
     yield "status", report.status
     yield "lead", record.lead
     yield "owner", report.owner
