@@ -1,6 +1,7 @@
 """A runbook as a value: metadata, sections, steps, and commands with their expected output."""
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -167,8 +168,9 @@ def _sections(markdown: Markdown) -> Iterator[Section]:
 
 
 def _innermost(sections: tuple[Section, ...], line: int) -> Section:
-    around = [each for each in sections if each.line < line <= each.end_line]
-    return around[-1] if around else Section(0, "", "", 0, 0, "")
+    """Return the section of the nearest heading above a line."""
+    number = bisect_left(sections, line, key=lambda each: each.line)
+    return sections[number - 1] if number else Section(0, "", "", 0, 0, "")
 
 
 def _commands(markdown: Markdown, sections: tuple[Section, ...]) -> Iterator[Command]:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from random import Random
+from time import process_time
 
 import pytest
 
@@ -117,6 +119,57 @@ def test_a_comment_suppresses_a_problem_until_its_date() -> None:
         "expired-ignore",
     }
     assert _codes(text.replace("- TODO", f"```text\n{comment}\n```\n- TODO")) == {"placeholder"}
+
+
+PIECES = [
+    "```",
+    "~~~",
+    "`",
+    "{{ x }}",
+    "{",
+    "$ ",
+    "\n",
+    "\r",
+    "<!--",
+    "-->",
+    "[a](b.md#c)",
+    "|",
+    "# ",
+    "---\n",
+    "- ",
+    "“",
+    "'",
+    "<<EOF\n",
+]
+
+
+def test_any_text_can_be_linted() -> None:
+    """Damaged runbooks give problems at places that exist, never an exception."""
+    chance = Random(7)
+    texts = [path.read_text() for path in BROKEN.glob("*.md")]
+    for _ in range(100):
+        text = chance.choice(texts)
+        for _ in range(4):
+            at = chance.randrange(len(text))
+            text = text[:at] + chance.choice(PIECES) + text[at + chance.choice((0, 0, 30)) :]
+        runbook = _runbook(text, Profile.TEMPLATE)
+        lines = (*runbook.document.lines, "")
+        for each in examine([runbook]).problems:
+            assert 1 <= each.position.column <= len(lines[each.position.line - 1]) + 1
+
+
+def test_the_time_is_nearly_linear_in_the_length() -> None:
+    """A long runbook, or a hostile one, does not stop CI."""
+
+    def seconds(count: int) -> float:
+        steps = (
+            f'### Step {n}: x\n\n```sh {{"name":"n{n}"}}\nls\n```\n\n[a](#b{n}) TODO\n\n' for n in range(1, count + 1)
+        )
+        begun = process_time()
+        assert len(examine([_runbook("# A\n\n## Procedure\n\n" + "".join(steps))]).problems) >= count
+        return process_time() - begun
+
+    assert seconds(800) < 6 * seconds(200) + 0.3
 
 
 FIXED = [

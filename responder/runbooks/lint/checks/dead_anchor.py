@@ -20,13 +20,14 @@ Good:
 from collections.abc import Iterator
 from urllib.parse import unquote
 
-from responder.model.suggestions import nearest
+from responder.model.suggestions import Suggestions
 from responder.runbooks.lint.checks.dead_link import path_of
 from responder.runbooks.lint.contract import Finding, Runbook
 
 
 def check(runbook: Runbook) -> Iterator[Finding]:
     """Yield each link to a section that a file of the folder does not have."""
+    nearest = Suggestions()
     for link in runbook.document.links:
         file, mark, anchor = link.target.partition("#")
         path = path_of(runbook, link.target) if file else runbook.document.path

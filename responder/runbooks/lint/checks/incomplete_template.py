@@ -41,8 +41,10 @@ def check(runbook: Runbook) -> Iterator[Finding]:
     document = runbook.document
     for section in document.sections:
         fields = FIELDS.get(section.title.lower())
+        if fields is None:
+            continue
         fence = next((f for f in document.fences if section.line < f.line <= section.end_line), None)
-        if fields is None or fence is None:
+        if fence is None:
             continue
         begins = {line.strip().lower() for line in fence.content.splitlines()}
         missing = [
