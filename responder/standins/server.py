@@ -219,7 +219,7 @@ def _handler(stand_in: StandIn) -> type[BaseHTTPRequestHandler]:
                 return
             self._send(reply, fault.drip)
 
-        do_GET = do_POST = do_HEAD = do_PUT = do_DELETE = _serve  # noqa: N815 - the names are the base class's
+        do_GET = do_POST = do_HEAD = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815 - the names are the base class's
 
         def _send(self, reply: Reply, pause: float) -> None:
             self.send_response(reply.status)

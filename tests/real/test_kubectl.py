@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -11,6 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from responder.runbooks.document import Command, parse
+from responder.runbooks.expected import Output, compare
+from responder.runbooks.placeholders import SLOT
+from responder.standins.cluster.running import Scenario
 from tests.real.conftest import ROOT
 from tests.support.kubernetes.scenarios import load
 from tests.support.kubernetes.server import KubernetesStandIn
@@ -69,3 +75,50 @@ def test_what_no_reader_may_ask_for_is_recorded(cluster: KubernetesStandIn, kube
         "GET /api/v1/namespaces/butterfly/secrets",
     ]
     assert any("/exec" in each for each in cluster.refused[2:])
+
+
+#: Complaints of kubectl about its own command line.
+_MISTYPED = re.compile(r"unknown (flag|command|shorthand)|See 'kubectl|Usage:|resource type|invalid argument")
+
+
+def _commands() -> Iterator[Command]:
+    """The tagged kubectl commands of the shipped runbooks, each text once."""
+    documents = (parse(path.name, path.read_text("utf-8")) for path in sorted((ROOT / "runbooks").glob("*.md")))
+    tagged = (each for found in documents for each in found.commands if each.fence.attributes.get("tag"))
+    yield from {each.fence.content: each for each in tagged if each.fence.content.startswith("kubectl")}.values()
+
+
+def test_kubectl_prints_what_the_runbooks_say(tmp_path: Path) -> None:
+    """Each command that reads prints what its runbook expects in a scenario; each other one is a write it can parse."""
+    program = os.environ.get("KUBECTL") or shutil.which("kubectl")
+    if program is None:
+        pytest.skip("kubectl is not installed; KUBECTL may name one")
+    names = dict.fromkeys(("capsule", "odyssey", "perception", "plato", "nexus", "kafka", "responder"), "butterfly")
+    scenarios = [
+        Scenario("healthy", names),
+        Scenario("failing", names, failing=True),
+        Scenario("idle", names, idle=True),
+    ]
+    left, problems = list(_commands()), dict[str, str]()
+    for number, scenario in enumerate(scenarios):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        values = scenario.values("plato")
+        with KubernetesStandIn(scenario.cluster(), folder) as server:
+            base = [program, f"--kubeconfig={server.kubeconfig()}", f"--cache-dir={folder}"]
+            for command in tuple(left):
+                text = SLOT.sub(lambda slot: values[slot[1]], command.fence.content)  # noqa: B023 - used in this turn
+                argv = [*base, *shlex.split(text)[1:]]
+                done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+                said = done.stdout + done.stderr
+                if command.fence.attributes["tag"] == "mutating":
+                    problem = said if _MISTYPED.search(said) else ""
+                else:
+                    assert command.expected is not None
+                    expected = command.expected
+                    problem = compare(expected.match, expected.lines, Output(said, done.returncode), values).difference
+                problems[text] = problem
+                if not problem:
+                    problems.pop(text)
+                    left.remove(command)
+    assert not problems

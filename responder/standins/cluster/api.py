@@ -111,7 +111,7 @@ def failure(status: int, message: str) -> tuple[int, bytes]:
 def _selected(found: Mapping[str, Any], query: Mapping[str, str]) -> bool:
     labels = found["metadata"].get("labels") or {}
     return _labelled(labels, query.get("labelSelector", "")) and all(
-        _field(found, key) == value for key, value in _equalities(query.get("fieldSelector", ""))
+        (_field(found, key) == value) is equal for key, value, equal in _terms(query.get("fieldSelector", ""))
     )
 
 
@@ -149,13 +149,14 @@ _FIELDS = {
 def _unknown_field(kind: str, query: Mapping[str, str]) -> str:
     """Return a field that the API does not select by; empty if there is none."""
     known = {"metadata.name", "metadata.namespace", *_FIELDS.get(kind, "").split()}
-    return next((key for key, _ in _equalities(query.get("fieldSelector", "")) if key not in known), "")
+    return next((key for key, _, _ in _terms(query.get("fieldSelector", "")) if key not in known), "")
 
 
-def _equalities(selector: str) -> Iterable[tuple[str, str]]:
+def _terms(selector: str) -> Iterable[tuple[str, str, bool]]:
+    """Yield field, value, and True for ``=``, False for ``!=``."""
     for part in selector.split(",") if selector else ():
         key, _, value = part.partition("=")
-        yield key, value.lstrip("=")
+        yield key.removesuffix("!"), value.lstrip("="), not key.endswith("!")
 
 
 def _field(found: Mapping[str, Any], path: str) -> str:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
+from responder.diagnose.cluster.reader import RESOURCES
 from responder.model.clock import Deadline
 from responder.model.message import Request, Response
 from responder.standins.cluster.api import Cluster, LogText
@@ -14,16 +15,6 @@ from responder.standins.cluster.beside import JOB, beside
 _NODES = ("node-a", "node-b", "node-c")
 _REPLICAS = 3
 _HASH, _OLD_HASH = "6f9d8c7b5", "5c4b9d8f7"
-_VERSIONS = {
-    "Deployment": "apps/v1",
-    "ReplicaSet": "apps/v1",
-    "HorizontalPodAutoscaler": "autoscaling/v2",
-    "EndpointSlice": "discovery.k8s.io/v1",
-    "StorageClass": "storage.k8s.io/v1",
-    "PodMetrics": "metrics.k8s.io/v1beta1",
-    "NodeMetrics": "metrics.k8s.io/v1beta1",
-    "Certificate": "cert-manager.io/v1",
-}
 _LOG = (
     "{at} INFO  Starting {name}\n"
     "{at} INFO  Started {name} in 12.4 seconds\n"
@@ -127,7 +118,7 @@ class _Objects:
         }
         if namespace:
             metadata["namespace"] = namespace
-        version = _VERSIONS.get(kind, "v1")
+        version = RESOURCES[kind].root.removeprefix("/apis/").removeprefix("/api/")
         return {"apiVersion": version, "kind": kind, "metadata": {**metadata, **parts.pop("metadata", {})}, **parts}
 
     def _ago(self, **span: float) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from responder.diagnose.cluster.reader import RESOURCES
+from responder.runbooks.kubectl import KINDS
 
 _VERSION = {"major": "1", "minor": "32", "gitVersion": "v1.32.0"}
 #: Group of an access review, which is posted and not read.
@@ -26,7 +27,13 @@ def document(path: str) -> Mapping[str, Any] | None:
     if not own and path != f"/apis/{_REVIEWS}":
         return None
     listed: list[dict[str, Any]] = [
-        {"name": each.plural, "singularName": each.kind.lower(), "namespaced": each.namespaced, "kind": each.kind}
+        {
+            "name": each.plural,
+            "singularName": each.kind.lower(),
+            "shortNames": KINDS.get(each.kind, "").split()[1:],
+            "namespaced": each.namespaced,
+            "kind": each.kind,
+        }
         for each in own
     ]
     if path == "/api/v1":
