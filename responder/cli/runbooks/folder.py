@@ -9,7 +9,6 @@ from responder.checked_file import files_below, read_file, repository_of
 from responder.cli.errors import FatalError
 from responder.model.problem import InvalidRules, Position, Problem
 from responder.model.rule import RuleBook
-from responder.runbooks.command import Scope, origin_of
 from responder.runbooks.document import Document, parse
 from responder.runbooks.lint.contract import Catalog
 from responder.runbooks.markdown import read as read_markdown
@@ -108,15 +107,9 @@ def load_book(rules: Path | None) -> tuple[RuleBook | None, str]:
 
 def catalog_of(book: RuleBook) -> Catalog:
     """Return what runbooks repeat of the rule files."""
-    services = book.services.values()
-    addresses = (*(service.health for service in services), *(link.href for link in book.urls))
     return Catalog(
         services=frozenset(book.services_by_name),
         contacts={contact.role: contact.contact for contact in book.contacts},
         responses={name: severity.response for name, severity in book.severities.items()},
-        scope=Scope(
-            namespace=book.namespace,
-            namespaces=frozenset({book.namespace, *(service.namespace for service in services)} - {""}),
-            origins=frozenset(filter(None, map(origin_of, addresses))),
-        ),
+        scope=bootstrap.scope_of(bootstrap.folders_from_environment(), book),
     )

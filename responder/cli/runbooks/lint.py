@@ -23,7 +23,10 @@ PROFILES = ("auto", "template", "plain")
 @click.command()
 @click.argument("paths", nargs=-1, metavar="[FOLDER | FILE...]", type=click.Path(path_type=Path))
 @click.option(
-    "--rules", metavar="DIR", type=click.Path(path_type=Path), help="Folder of the rule files to compare with."
+    "--rules",
+    metavar="DIR",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Folder of the rule files to compare with.",
 )
 @click.option("--output", type=click.Choice(FORMATS), default="text", show_default=True)
 @click.option(

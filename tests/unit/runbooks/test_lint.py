@@ -317,6 +317,13 @@ def test_unfinished_texts_are_found_in_prose_and_in_place_of_commands(text: str)
     assert _codes("# A\n\nAll todos in `TODO` are done.\n") == set()
 
 
+def test_a_namespace_that_steps_cannot_reach_is_reported() -> None:
+    """A step in a namespace that the rules do not know would be refused when a page needs it."""
+    text = (BROKEN / "valid.md").read_text().replace("kubectl -n shop get pods\n", "kubectl -n kube-system get pods\n")
+    assert _codes(text) == {"refused-command"}
+    assert examine([replace(_runbook(text), catalog=None)]).problems == ()
+
+
 def test_a_shell_error_is_placed_in_its_file() -> None:
     """The line and column of shellcheck count from the fence; those of the problem from the file."""
     runbook = replace(

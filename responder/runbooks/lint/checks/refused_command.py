@@ -27,15 +27,16 @@ from collections.abc import Iterator
 from responder.runbooks.command import Refusal, Scope, parse, placeholders
 from responder.runbooks.lint.contract import Finding, Runbook
 
-#: Reasons that depend on the settings.
-_ELSEWHERE = re.compile(r"is not an address of|in the settings|of the service catalog|names no namespace")
+#: Reasons that depend on the settings, and those that depend on the rules.
+_SETTINGS = re.compile(r"is not an address of|in the settings")
+_RULES = re.compile(r"of the service catalog|names no namespace")
 _ANY = Scope(namespace="x", namespaces=frozenset())
 
 
 def check(runbook: Runbook) -> Iterator[Finding]:
     """Yield each read-only command that execution refuses, with the reason.
 
-    Addresses and namespaces are left out: the settings allow more of them than the rules.
+    Addresses are left out, since the settings allow more of them than the rules; without rules also namespaces.
     """
     catalog = runbook.catalog
     for command in runbook.document.commands:
@@ -44,6 +45,8 @@ def check(runbook: Runbook) -> Iterator[Finding]:
             continue
         values = dict.fromkeys(placeholders(fence.content), "x")
         found = parse(fence.content, fence.line, values, catalog.scope if catalog else _ANY)
-        if isinstance(found, Refusal) and not _ELSEWHERE.search(found.reason):
+        if not isinstance(found, Refusal) or _SETTINGS.search(found.reason):
+            continue
+        if catalog or not _RULES.search(found.reason):
             hint = "without the tag it is documentation, and never run"
             yield Finding(found.line, fence.column + found.column - 1, found.reason, hint)
