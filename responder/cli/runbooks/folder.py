@@ -110,6 +110,7 @@ def catalog_of(book: RuleBook) -> Catalog:
     return Catalog(
         services=frozenset(book.services_by_name),
         contacts={contact.role: contact.contact for contact in book.contacts},
+        urls={link.text: link.href for link in book.urls},
         responses={name: severity.response for name, severity in book.severities.items()},
         scope=bootstrap.scope_of(bootstrap.folders_from_environment(), book),
     )

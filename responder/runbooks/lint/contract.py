@@ -1,5 +1,6 @@
 """Input and output of the checks of runbooks."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -24,6 +25,9 @@ SECTIONS: Final = (
 )
 
 
+_ROW = re.compile(r"^\s*\|?([^|]+)\|([^|]+)(?:\||$)")
+
+
 class Profile(StrEnum):
     """Kind of a file, which decides which checks apply to it.
 
@@ -40,12 +44,13 @@ class Profile(StrEnum):
 class Catalog:
     """Values of the rule files that runbooks repeat.
 
-    ``contacts`` maps roles to contacts, ``responses`` the names of severities to their response, such as
-    ``15 minutes, all hands``. ``scope`` is what commands may reach.
+    ``contacts`` maps roles to contacts, ``urls`` texts to addresses, ``responses`` the names of severities to their
+    response, such as ``15 minutes, all hands``. ``scope`` is what commands may reach.
     """
 
     services: frozenset[str]
     contacts: Mapping[str, str]
+    urls: Mapping[str, str]
     responses: Mapping[str, str]
     scope: Scope
 
@@ -70,6 +75,16 @@ class Finding:
     hint: str = ""
     level: Level = Level.ERROR
     edits: tuple[Edit, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Row of a table: its first two cells, and the position of the second."""
+
+    name: str
+    value: str
+    line: int
+    column: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +138,20 @@ class Runbook:
     def prose_of(self, section: Section) -> Iterator[tuple[int, str]]:
         """Yield the lines of prose of a section and its sub-sections."""
         return ((number, line) for number, line in self.prose if section.line < number <= section.end_line)
+
+    def rows(self, first: str, second: str) -> Iterator[Row]:
+        """Yield the rows of tables whose first two columns have these heads, in lower case."""
+        inside = False
+        for number, line in self.prose:
+            found = _ROW.match(line)
+            if not found:
+                inside = False
+                continue
+            name, value = found[1].strip(), found[2].strip()
+            if inside:
+                column = found.start(2) + len(found[2]) - len(found[2].lstrip()) + 1
+                yield Row(name, value, number, column)
+            inside = inside or (name.lower(), value.lower()) == (first, second)
 
     def section(self, title: str) -> Section | None:
         """Return a section of the template."""

@@ -27,6 +27,7 @@ TODAY = date(2026, 11, 30)
 CATALOG = Catalog(
     services=frozenset({"shop", "cart"}),
     contacts={"On-Call Secondary": "PagerDuty", "SRE Team": "Slack: #sre-team"},
+    urls={"Grafana": "https://grafana.example.org"},
     responses={"P1": "15 minutes, all hands", "P2": "1 hour, on-call", "P4": "next business day"},
     scope=Scope(namespace="shop", namespaces=frozenset({"shop"})),
 )
@@ -247,6 +248,7 @@ PLACES: Mapping[str, tuple[int, int]] = {
     "severity-mismatch": (21, 50),
     "refused-command": (54, 26),
     "bad-fence": (53, 7),
+    "url-mismatch": (73, 13),
 }
 
 

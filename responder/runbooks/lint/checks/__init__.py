@@ -30,6 +30,7 @@ from responder.runbooks.lint.checks import (
     unknown_placeholder,
     unknown_target,
     unmarked_danger,
+    url_mismatch,
     vague_step,
 )
 from responder.runbooks.lint.contract import Check, Profile
@@ -73,6 +74,7 @@ CHECKS: Final[dict[str, LintCheck]] = {
     "dead-link": LintCheck(dead_link.check, _ALL),
     "dead-anchor": LintCheck(dead_anchor.check, _ALL),
     "unknown-contact": LintCheck(unknown_contact.check, _ALL),
+    "url-mismatch": LintCheck(url_mismatch.check, _ALL),
     "severity-mismatch": LintCheck(severity_mismatch.check, _ALL),
     "incomplete-template": LintCheck(incomplete_template.check, _ALL),
 }

@@ -28,7 +28,6 @@ _TIME = re.compile(
     re.IGNORECASE,
 )
 _HANDLE = re.compile(r"(?<![\w/&(#])[#@][a-z][\w-]{2,}(?![\w/]*\()")
-_ROW = re.compile(r"^\s*\|?([^|]+)\|([^|]+)\|?")
 
 
 def check(runbook: Runbook) -> Iterator[Finding]:
@@ -66,14 +65,7 @@ def _roles(contacts: dict[str, str]) -> str:
 
 def _tables(runbook: Runbook, contacts: dict[str, str]) -> Iterator[Finding]:
     """Yield rows of a table with the columns Role and Contact that the rules contradict."""
-    inside = False
-    for number, line in runbook.prose:
-        row = _ROW.match(line)
-        cells = [row[1].strip(), row[2].strip()] if row else []
-        if [cell.lower() for cell in cells] == ["role", "contact"]:
-            inside = True
-        elif not cells:
-            inside = False
-        elif inside and row and cells[0] in contacts and cells[1] != contacts[cells[0]]:
-            said = f"the contact of '{cells[0]}' is '{contacts[cells[0]]}' in the rules"
-            yield Finding(number, row.start(2) + 1 + len(row[2]) - len(row[2].lstrip()), said, "change one of them")
+    for row in runbook.rows("role", "contact"):
+        if row.name in contacts and row.value != contacts[row.name]:
+            said = f"the contact of '{row.name}' is '{contacts[row.name]}' in the rules"
+            yield Finding(row.line, row.column, said, "change one of them")
