@@ -80,6 +80,8 @@ def open_folder(paths: tuple[Path, ...]) -> tuple[Folder, list[str]]:
     folder = Folder(paths[0].parent)
     names = []
     for path in paths:
+        if path.is_dir():
+            raise FatalError(f"{path}: name one folder alone, or files of one folder")
         if not path.is_file():
             raise FatalError(f"{path}: no such file or folder of runbooks")
         if not path.is_relative_to(folder.path):
