@@ -7,7 +7,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from responder.bootstrap.environment import print_page
+from responder.bootstrap.environment import print_page, programs
 from responder.model.clock import Clock
 from responder.model.problem import InvalidRules, Problem
 from responder.model.rule import RuleBook
@@ -207,5 +207,6 @@ def prober(settings: Settings, clock: Clock) -> "Prober":
         clock=clock,
         cluster=shared_reads(settings, os.environ, clock),
         pod_networks=tuple(ip_network(part.strip()) for part in settings.pod_networks.split(",") if part.strip()),
+        programs=programs(os.environ),
     )
     return Prober(PROBES, tools)

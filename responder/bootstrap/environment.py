@@ -1,12 +1,19 @@
 """Inputs from the machine: clocks, environment, standard output."""
 
 import os
+import shutil
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from responder.settings import Settings, env_name, read
+
+if TYPE_CHECKING:
+    from responder.outgoing.process import Launch
 
 
 class SystemClock:
@@ -53,3 +60,18 @@ def environment() -> Mapping[str, str]:
 def print_page(page: str) -> None:
     """The log channel's page goes to standard output, whole and in one write."""
     os.write(1, (page.rstrip("\n") + "\n\n").encode())
+
+
+#: Programs that steps may start where they are installed; the image of responder brings none.
+_PROGRAMS = ("promtool", "dig")
+#: Beginnings of the variables that responder's own commands read.
+_OWN_VARIABLES = ("RESPONDER_", "KUBECONFIG", "KUBERNETES_SERVICE_")
+
+
+def programs(environment: Mapping[str, str]) -> "Mapping[str, Launch]":
+    """Return the programs that steps may start. Only responder's own commands get settings and the working folder."""
+    from responder.outgoing.process import Launch
+
+    found = {name: Launch((path,)) for name in _PROGRAMS if (path := shutil.which(name, path=environment.get("PATH")))}
+    own = {name: value for name, value in environment.items() if name.startswith(_OWN_VARIABLES)}
+    return {**found, "responder": Launch((sys.executable, "-P", "-m", "responder"), own, str(Path.cwd()))}

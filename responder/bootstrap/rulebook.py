@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from responder.bootstrap.channels import find_named_channels, named_channels
 from responder.bootstrap.environment import SystemClock
 from responder.bootstrap.kubernetes import cluster_access
+from responder.bootstrap.runbooks import runbook_set
 from responder.checked_file import repository_of
 from responder.model.problem import InvalidRules
 from responder.model.rule import RuleBook
@@ -91,16 +92,25 @@ def rule_references(
     )
 
 
-def context(settings: Settings, book: RuleBook, channels: "dict[str, Channel]") -> "DecisionContext":
-    """Build everything that decisions depend on; ``channels`` are the channels by name."""
+def context(
+    settings: Settings, book: RuleBook, channels: "dict[str, Channel]", runbooks: str = ""
+) -> "DecisionContext":
+    """Build everything that decisions depend on; ``channels`` are the channels by name.
+
+    ``runbooks`` is their folder, if it is not that of the settings. They are read if a probe runs steps of them.
+    """
     from responder.diagnose.contract import Sources
     from responder.diagnose.probes import PROBES
     from responder.engine.effects.context import DecisionContext
     from responder.notify.report.links import LinkBuilder
+    from responder.runbooks.plan import RunbookSet
     from responder.triage.rule_index import RuleIndex
 
+    kinds = [PROBES[each.kind] for each in book.probes.values() if each.kind in PROBES]
+    needs = any(kind.of_runbooks for kind in kinds)
     return DecisionContext(
         book=book,
+        runbooks=runbook_set(settings, book, runbooks) if needs else RunbookSet(),
         matching=RuleIndex(book.rules),
         probe_kinds=PROBES,
         channels=channels,

@@ -2,12 +2,11 @@
 
 import contextlib
 import os
-import shutil
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from responder.bootstrap.environment import programs
 from responder.checked_file import files_below, read_file
 from responder.model.clock import Clock
 from responder.model.rule import RuleBook
@@ -15,15 +14,9 @@ from responder.settings import Settings
 
 if TYPE_CHECKING:
     from responder.diagnose.steps.run import StepTools
-    from responder.outgoing.process import Launch
     from responder.runbooks.command import Scope
     from responder.runbooks.document import Document
     from responder.runbooks.plan import RunbookSet
-
-#: Programs that steps may start where they are installed; the image of responder brings none.
-_PROGRAMS = ("promtool", "dig")
-#: Beginnings of the variables that responder's own commands read.
-_OWN_VARIABLES = ("RESPONDER_", "KUBECONFIG", "KUBERNETES_SERVICE_")
 
 
 def runbook_set(settings: Settings, book: RuleBook, folder: str = "") -> "RunbookSet":
@@ -63,15 +56,6 @@ def scope_of(settings: Settings, book: RuleBook) -> "Scope":
         origins=frozenset(filter(None, map(origin_of, addresses))),
         prometheus=prometheus,
     )
-
-
-def programs(environment: Mapping[str, str]) -> "Mapping[str, Launch]":
-    """Return the programs that steps may start. Only responder's own commands get settings and the working folder."""
-    from responder.outgoing.process import Launch
-
-    found = {name: Launch((path,)) for name in _PROGRAMS if (path := shutil.which(name, path=environment.get("PATH")))}
-    own = {name: value for name, value in environment.items() if name.startswith(_OWN_VARIABLES)}
-    return {**found, "responder": Launch((sys.executable, "-P", "-m", "responder"), own, str(Path.cwd()))}
 
 
 @contextlib.contextmanager

@@ -18,4 +18,4 @@ def decision_context_of(rules: str, runbooks: str, settings: Settings) -> "Decis
     Raises InvalidRules, and InvalidSettings for invalid channel settings.
     """
     book = bootstrap.load_rules(rules, runbooks, confined=True)
-    return bootstrap.context(settings, book, bootstrap.shown_channels(settings, book))
+    return bootstrap.context(settings, book, bootstrap.shown_channels(settings, book), runbooks)

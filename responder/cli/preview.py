@@ -97,7 +97,10 @@ def preview(
     decision = effects.decision
     assert decision is not None
     request = effects.request
-    questions = context.questions(request.probes, decision.subject, request.began, request.also) if request else ()
+    questions: tuple[ProbeQuestion, ...] = ()
+    if request:
+        about = request.began, request.also, request.runbook
+        questions = context.questions(request.probes, decision.subject, *about)
     skipped = () if request or not group.firing else context.questions(decision.rule.probes, decision.subject)
     findings = probe(questions) if probe and questions else ()
     adjusted = None

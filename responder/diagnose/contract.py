@@ -17,6 +17,8 @@ from responder.model.decision import Subject
 from responder.model.finding import Finding
 from responder.model.rule import ProbeSpec, Service
 from responder.outgoing import Outgoing
+from responder.outgoing.process import Launch
+from responder.runbooks.plan import RunbookSet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +38,7 @@ class ProbeContext:
 
     Addresses come from the catalog and the settings only. Values of ``subject`` are hostile: they only select from
     the catalog, or go through the builder for the language they end up in. ``cluster`` is True if access to a
-    Kubernetes cluster is configured.
+    Kubernetes cluster is configured. ``runbook`` is the section that the rule links, as FILE#SECTION, of ``runbooks``.
     """
 
     subject: Subject
@@ -45,6 +47,8 @@ class ProbeContext:
     began: datetime | None = None
     cluster: bool = False
     sources: Sources = field(default_factory=Sources)
+    runbooks: RunbookSet = field(default_factory=RunbookSet)
+    runbook: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,13 +76,15 @@ class ProbeTools:
     """Dependencies of a running probe. ``outgoing`` sends requests and opens connections.
 
     ``cluster`` reads the Kubernetes cluster; None if there is no access to one. ``pod_networks`` are those in which
-    single pods may be asked for their health; none of them is asked if it is empty.
+    single pods may be asked for their health; none of them is asked if it is empty. ``programs`` are those that steps
+    of runbooks may start, by name.
     """
 
     outgoing: Outgoing
     clock: Clock
     cluster: SharedReads | None = None
     pod_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    programs: Mapping[str, Launch] = field(default_factory=dict)
 
 
 Spec = TypeVar("Spec")
@@ -95,7 +101,8 @@ class ProbeKind(Generic[Spec]):
     is the first bytes it sends over a connection, empty for none: a request that cannot change anything. ``of_group``
     is False if its calls are bounded for each page: it is then asked about the incident's subject only. ``about`` is
     set for a kind that is asked after the page has left: it returns the question with what is known of the incident.
-    Its finding is no part of the page or the conclusion, and follows in the thread.
+    Its finding is no part of the page or the conclusion, and follows in the thread. ``of_runbooks`` is True for a kind
+    that needs the runbooks: they are read only for such a one.
     """
 
     name: str
@@ -106,6 +113,7 @@ class ProbeKind(Generic[Spec]):
     opening: bytes
     of_group: bool = True
     about: Callable[[ProbeQuestion, IncidentContent], ProbeQuestion] | None = None
+    of_runbooks: bool = False
 
     def findings(self, question: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> tuple[Finding, ...]:
         """Run a question. Returns its findings, one or several."""

@@ -11,6 +11,7 @@ from responder.model.flood import FloodCounter
 from responder.model.heartbeat import Heartbeat, HeartbeatState
 from responder.model.incident import Incident
 from responder.model.message import OutboxMessage
+from responder.model.rule import RunbookRef
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +30,7 @@ class DiagnosisRequest:
 
     ``severity`` is what the incident had, ``reason`` why, ``adjustments`` what findings may make of it, and
     ``requested_channels`` the rule's channels. ``began`` is the start of the first alert, ``also`` the other subjects
-    that are probed.
+    that are probed, ``runbook`` that of the rule.
     """
 
     incident: str
@@ -46,6 +47,7 @@ class DiagnosisRequest:
     decided_at: datetime | None = None
     began: datetime | None = None
     also: tuple[Subject, ...] = ()
+    runbook: RunbookRef | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from responder.model.text import seconds_of
-from responder.runbooks.command import CommandLine, Refusal, Scope, parse
+from responder.runbooks.command import CommandLine, Refusal, Scope, parse, placeholders
 from responder.runbooks.document import Command, Document, Expected, Step
 
 #: Seconds that a command may take, and the most that its ``timeout`` may say.
@@ -78,6 +78,10 @@ def _planned(
         if not is_readonly(each):
             continue
         step = steps.get(id(each.fence))
+        used = {
+            *placeholders(each.fence.content),
+            *placeholders("\n".join(each.expected.lines if each.expected else ())),
+        }
         yield PlannedCommand(
             name=each.fence.name or f"line {each.fence.line}",
             number=step.number if step else 0,
@@ -88,7 +92,7 @@ def _planned(
             seconds=_seconds(each.fence.attributes.get("timeout", "")),
             sha256=each.fence.sha256,
             expected=each.expected,
-            values=values,
+            values={name: value for name, value in values.items() if name in used},
         )
 
 

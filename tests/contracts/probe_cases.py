@@ -15,9 +15,13 @@ from responder.diagnose.probes.investigator import InvestigatorSpec
 from responder.diagnose.probes.kubernetes import KubernetesSpec
 from responder.diagnose.probes.loki import LokiSpec
 from responder.diagnose.probes.promql import PromqlSpec
+from responder.diagnose.probes.runbook_step import RunbookStepSpec
 from responder.diagnose.probes.tcp import TcpSpec
 from responder.diagnose.probes.tls import TlsSpec
 from responder.model.finding import Verdict
+from responder.runbooks.command import Scope
+from responder.runbooks.document import parse
+from responder.runbooks.plan import RunbookSet
 from tests.support.builders import a_service, a_subject
 from tests.support.faulty import Fault
 
@@ -129,6 +133,17 @@ CASES: dict[str, Case] = {
         asks_with_labels=True,
         any_subject=True,
     ),
+    "runbook-step": Case(
+        at=lambda _address: RunbookStepSpec(section="test.md#steps"),
+        hostile=RunbookStepSpec(section="test.md#hostile"),
+        wrong=tuple(
+            (RunbookStepSpec(section=each), "FILE.md#SECTION")
+            for each in ("test.md", "#steps", "../test.md#steps", "/etc/test.md#steps", "http://evil/x.md")
+        ),
+        answered={},
+        asks_with_labels=True,
+        any_subject=True,
+    ),
     "alertmanager": Case(
         at=lambda _address: AlertmanagerSpec(),
         hostile=AlertmanagerSpec(by=("pod", "namespace")),
@@ -177,6 +192,27 @@ CASES: dict[str, Case] = {
 }
 
 
+_RUNBOOK = """# Test
+
+## Steps
+
+### Step 1: Look
+
+```sh {"name":"pods","tag":"readonly"}
+kubectl get pods
+```
+
+## Hostile
+
+### Step 1: Read
+
+```sh {"name":"log","tag":"readonly"}
+kubectl logs {{ pod }}
+```
+"""
+_SCOPE = Scope(namespace="butterfly", namespaces=frozenset({"butterfly"}))
+
+
 def a_scene(address: str, pod: str = "plato-0", name: str = "plato") -> ProbeContext:
     """plato, its health and Prometheus both at ``address``; ``pod`` and ``name`` are what an alert said."""
     return ProbeContext(
@@ -184,6 +220,7 @@ def a_scene(address: str, pod: str = "plato-0", name: str = "plato") -> ProbeCon
         services={"plato": a_service("plato", health=f"http://{address}/actuator/health")},
         prometheus_url=f"http://{address}",
         cluster=True,
+        runbooks=RunbookSet(documents={"test.md": parse("test.md", _RUNBOOK)}, scope=_SCOPE),
         sources=Sources(
             alertmanager={"": (f"http://{address}",)},
             loki=f"http://{address}",

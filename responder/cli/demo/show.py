@@ -144,7 +144,7 @@ class DemoSession:
         if effects.request is None or effects.decision is None:
             return None
         request = effects.request
-        asks = self.context.questions(request.probes, request.subject, request.began, request.also)
+        asks = self.context.questions(request.probes, request.subject, request.began, request.also, request.runbook)
         deadline = Deadline(self.clock.monotonic() + effects.decision.severity.page_budget)
         return pipeline.diagnose(effects.request, self.prober.run(asks, deadline))
 

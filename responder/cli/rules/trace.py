@@ -116,7 +116,9 @@ def trace(
         cluster=group.cluster,
         revision=context.book.revision,
         runbook=_runbook(decision, runbooks),
-        questions=context.questions(decision.rule.probes, decision.subject, also=decision.probed[1:]),
+        questions=context.questions(
+            decision.rule.probes, decision.subject, also=decision.probed[1:], runbook=decision.rule.runbook
+        ),
         route=tuple(dict.fromkeys(rule_files.channel for rule_files in drafts)),
         title=title(effects.content.decision, effects.content.findings) if effects.content else "",
         owner=effects.content.decision.owner if effects.content else decision.rule.owner,

@@ -11,6 +11,7 @@ from responder.diagnose.probes.investigator import KIND as INVESTIGATOR
 from responder.diagnose.probes.kubernetes import KIND as KUBERNETES
 from responder.diagnose.probes.loki import KIND as LOKI
 from responder.diagnose.probes.promql import KIND as PROMQL
+from responder.diagnose.probes.runbook_step import KIND as RUNBOOK_STEP
 from responder.diagnose.probes.tcp import KIND as TCP
 from responder.diagnose.probes.tls import KIND as TLS
 
@@ -21,6 +22,7 @@ PROBES: dict[str, ProbeKind[Any]] = {
     "dns": DNS,
     "tls": TLS,
     "kubernetes": KUBERNETES,
+    "runbook-step": RUNBOOK_STEP,
     "alertmanager": ALERTMANAGER,
     "loki": LOKI,
     "grafana": GRAFANA,

@@ -15,12 +15,13 @@ from responder.model.content import IncidentContent
 from responder.model.decision import Subject
 from responder.model.delivery import Effects
 from responder.model.incident import UNJUDGED, Incident
-from responder.model.rule import RuleBook, Severity
+from responder.model.rule import RuleBook, RunbookRef, Severity
 from responder.model.timing import USUAL, Timing
 from responder.notify.contract import Channel, Use
 from responder.notify.delivery.route import pagers
 from responder.notify.report.content import HISTORY_DAYS
 from responder.notify.report.links import LinkBuilder
+from responder.runbooks.plan import RunbookSet
 from responder.store.incidents import incidents
 from responder.triage.decide import key_of
 from responder.triage.rule_index import RuleIndex
@@ -62,6 +63,8 @@ class DecisionContext:
     #: True if access to a Kubernetes cluster is configured.
     cluster: bool = False
     sources: Sources = field(default_factory=Sources)
+    #: Runbooks whose steps may be run; empty if no probe needs them.
+    runbooks: RunbookSet = field(default_factory=RunbookSet)
     _plans: dict[str, tuple[ProbeQuestion, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
@@ -89,14 +92,19 @@ class DecisionContext:
         return tuple(self.channels[name] for name in names if name in self.channels)
 
     def questions(
-        self, names: tuple[str, ...], subject: Subject, began: datetime | None = None, also: Sequence[Subject] = ()
+        self,
+        names: tuple[str, ...],
+        subject: Subject,
+        began: datetime | None = None,
+        also: Sequence[Subject] = (),
+        runbook: RunbookRef | None = None,
     ) -> tuple[ProbeQuestion, ...]:
         """Return the checks that the named probes make of a subject whose alert fires since ``began``.
 
         Those of the subjects in ``also`` follow: a query that they share is made once, and what cannot be checked of
-        them is left out.
+        them is left out. ``runbook`` is that of the rule.
         """
-        planned = [each for each in self._planned(names, subject, began) if not self._is_late(each)]
+        planned = [each for each in self._planned(names, subject, began, runbook) if not self._is_late(each)]
         for other in also:
             known = {(each.probe, each.query) for each in planned}
             asked = (each for each in self._planned(names, other, began) if not each.skip)
@@ -114,7 +122,9 @@ class DecisionContext:
         kind = self.probe_kinds.get(question.kind)
         return kind is not None and kind.about is not None
 
-    def _planned(self, names: tuple[str, ...], subject: Subject, began: datetime | None) -> tuple[ProbeQuestion, ...]:
+    def _planned(
+        self, names: tuple[str, ...], subject: Subject, began: datetime | None, runbook: RunbookRef | None = None
+    ) -> tuple[ProbeQuestion, ...]:
         """Return the checks of one subject.
 
         Cached, since triage needs to know which probes can run and diagnosis runs them a moment later.
@@ -122,7 +132,8 @@ class DecisionContext:
         # Where nothing asks what changed before the alert, alerts of any age share a plan.
         began = began if self.cluster or self.sources.grafana else None
         about = subject.service, subject.namespace, subject.name, sorted(subject.values.items())
-        key = repr((names, about, began))
+        section = str(runbook) if runbook and self.runbooks.documents else ""
+        key = repr((names, about, began, section))
         planned = self._plans.get(key)
         if planned is None:
             probe_context = ProbeContext(
@@ -132,6 +143,8 @@ class DecisionContext:
                 began=began,
                 cluster=self.cluster,
                 sources=self.sources,
+                runbooks=self.runbooks,
+                runbook=section,
             )
             planned = plan(names, self.book, self.probe_kinds, probe_context)
             if len(self._plans) >= PLANS:

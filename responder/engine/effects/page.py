@@ -102,7 +102,9 @@ def opened(
     """
     now = notification.received_at
     began = min((alert.starts_at for alert in group.firing), default=None)
-    questions = context.questions(decision.rule.probes, decision.subject, began, decision.probed[1:])
+    questions = context.questions(
+        decision.rule.probes, decision.subject, began, decision.probed[1:], decision.rule.runbook
+    )
     can_run = {question.probe for question in questions if not question.skip}
     probes = tuple(name for name in decision.rule.probes if name in can_run)
     late = context.late_questions(decision.rule.probes, decision.subject, began)
@@ -132,6 +134,7 @@ def opened(
         decided_at=now,
         began=began,
         also=decision.probed[1:],
+        runbook=decision.rule.runbook,
     )
     messages = messages_for(
         incident,

@@ -232,7 +232,7 @@ class DiagnosisWorker:
 
     def _diagnose(self, job: DiagnosisJob) -> FinishedDiagnosis:
         work = job.request
-        questions = self._context().questions(work.probes, work.subject, work.began, work.also)
+        questions = self._context().questions(work.probes, work.subject, work.began, work.also, work.runbook)
         findings = self._prober.run(questions, self._deadline(job))
         return FinishedDiagnosis(job=job, diagnosed=pipeline.diagnose(work, findings))
 

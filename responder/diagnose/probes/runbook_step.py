@@ -1,0 +1,126 @@
+"""Runbook step probe: runs the read-only steps of the section that the rule links, and compares their output."""
+
+import shlex
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from responder.diagnose.contract import ProbeContext, ProbeKind, ProbeQuestion, ProbeTools
+from responder.diagnose.make_finding import answer
+from responder.diagnose.plan import subject_name
+from responder.diagnose.steps.run import NotRunError, StepTools
+from responder.diagnose.steps.run import run as run_command
+from responder.model.clock import Deadline
+from responder.model.finding import Finding, Verdict
+from responder.model.rule import ProbeSpec
+from responder.runbooks.command import CommandLine, HttpGet, Refusal
+from responder.runbooks.expected import Result, compare
+from responder.runbooks.kubectl import KubectlCall
+from responder.runbooks.placeholders import is_value
+from responder.runbooks.plan import PlannedCommand, planned
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunbookStepSpec:
+    """Steps that are marked read-only, of one section of a runbook; docs/runbooks.md says what may be run."""
+
+    section: str = field(
+        default="", metadata={"help": "FILE#SECTION in the folder of the runbooks; empty: the runbook of the rule"}
+    )
+
+
+def check(spec: RunbookStepSpec) -> tuple[str, ...]:
+    """Return the problems of a spec."""
+    file, _, anchor = spec.section.partition("#")
+    if spec.section and (not file.endswith(".md") or not anchor or ".." in file.split("/") or file.startswith("/")):
+        return (f"section must be FILE.md#SECTION below the folder of the runbooks, not {spec.section!r}",)
+    return ()
+
+
+def questions(probe: ProbeSpec[RunbookStepSpec], probe_context: ProbeContext) -> tuple[ProbeQuestion, ...]:
+    """Plan a check for each read-only command of the section; none where the rule links no section that was loaded."""
+    file, _, anchor = (probe.spec.section or probe_context.runbook).partition("#")
+    document = probe_context.runbooks.documents.get(file)
+    if document is None or not anchor:
+        return ()
+    steps = planned(document, _values(probe_context), probe_context.runbooks.scope, anchor)
+    return tuple(_question(probe, each, probe_context) for each in steps)
+
+
+def _values(probe_context: ProbeContext) -> dict[str, str]:
+    """Return the values of placeholders: the service from the catalog, and labels whose values are names."""
+    subject = probe_context.subject
+    values = {label: value for label, value in subject.values.items() if is_value(value)}
+    values.pop("service", None)
+    if subject.service is not None:
+        values["service"] = subject.service
+    if subject.namespace in probe_context.runbooks.scope.namespaces:
+        values["namespace"] = subject.namespace
+    return values
+
+
+def _question(probe: ProbeSpec[RunbookStepSpec], step: PlannedCommand, probe_context: ProbeContext) -> ProbeQuestion:
+    command, skip = step.command, ""
+    if isinstance(command, Refusal):
+        skip = f"{step.step}: {command}"
+    elif isinstance(command.action, KubectlCall) and not probe_context.cluster:
+        skip = f"{step.step}: no access to a Kubernetes cluster"
+    return ProbeQuestion(
+        probe=probe.name,
+        kind="runbook-step",
+        target=subject_name(probe_context),
+        query="" if isinstance(command, Refusal) else shlex.join(command.argv),
+        timeout=min(probe.timeout, step.seconds),
+        skip=skip,
+        wire=step,
+        endpoint="" if isinstance(command, Refusal) else _endpoint(command),
+    )
+
+
+def _endpoint(command: CommandLine) -> str:
+    """Return the server that answers a command."""
+    match command.action:
+        case KubectlCall():
+            return "the Kubernetes API server"
+        case HttpGet(url):
+            return urlsplit(url).netloc
+    return command.argv[0]
+
+
+def run(question: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> Finding:
+    """Run a command. One that could not be run is unknown; one whose output differs is a warning."""
+    step: PlannedCommand = question.wire
+    began = tools.clock.monotonic()
+    own = StepTools(send=tools.outgoing.send, clock=tools.clock, cluster=tools.cluster, programs=tools.programs)
+    if isinstance(step.command, Refusal):
+        return answer(question, Verdict.UNKNOWN, f"{step.step} not run: {step.command}")
+    try:
+        output = run_command(step.command, deadline, own)
+    except NotRunError as error:
+        took = tools.clock.monotonic() - began
+        return answer(question, Verdict.UNKNOWN, f"{step.step} not run: {error}", duration=took)
+    expected = step.expected
+    match, lines = (expected.match, expected.lines) if expected else ("none", ())
+    found = compare(match, lines, output, step.values)
+    took = tools.clock.monotonic() - began
+    match found.result:
+        case Result.MATCH:
+            fact, verdict = f"{step.step} as expected", Verdict.OK
+        case Result.MISMATCH:
+            fact, verdict = f"{step.step} differs: {found.difference}", Verdict.BAD
+        case Result.UNKNOWN:
+            fact, verdict = f"{step.step} unknown: {found.difference}", Verdict.UNKNOWN
+    if verdict is Verdict.OK:  # the page needs no output that is as expected
+        return answer(question, verdict, fact, duration=took, judged=False)
+    return answer(question, verdict, fact, detail=output.text, duration=took, warning=verdict is Verdict.BAD)
+
+
+KIND = ProbeKind(
+    name="runbook-step",
+    spec=RunbookStepSpec,
+    check=check,
+    questions=questions,
+    run=run,
+    opening=b"\x16\x03",
+    of_group=False,
+    of_runbooks=True,
+)
