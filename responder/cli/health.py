@@ -22,20 +22,31 @@ _COLOURS = {"ok": "green", "bad": "red", "unknown": "yellow", "skipped": "white"
 )
 @OUTPUT
 def health(*, timeout: float, output: str) -> None:
-    """Check the health of every service in the catalog, in parallel.
+    """Check the health of every service in the catalog, in parallel, and the pods of their namespaces.
 
-    Exit status: 0 if all are healthy, 1 if one is unhealthy or unknown, 2 for a wrong command line.
+    Pods are those of `kubectl get pods -o wide` and `kubectl top pods`, if access to a cluster is configured.
+
+    Exit status: 0 if all are healthy, 1 if a service is unhealthy or unknown or a pod is not ready, 2 for a wrong
+    command line.
     """
+    from responder.cli.pod_rows import pod_rows
+
     with named_failures():
         findings = _ask_all(timeout)
+        pods, note = pod_rows(timeout)
     columns = (
-        *(Column("SERVICE"), Column("STATUS", colours=_COLOURS), Column("SECONDS", right=True)),
+        *(
+            Column("SERVICE" if not pods else "SERVICE OR POD"),
+            Column("STATUS", colours=_COLOURS),
+            Column("SECONDS", right=True),
+        ),
         Column("FINDING"),
     )
-    print_rows(findings, output, columns, _cells, _fields)
-    well = sum(found.verdict.value == "ok" for found in findings)
+    print_rows((*findings, *pods), output, columns, _cells, _fields)
+    well, ready = (sum(found.verdict.value == "ok" for found in each) for each in (findings, pods))
     click.echo(f"{well} of {len(findings)} services healthy", err=True)
-    if any(found.verdict.value != "ok" for found in findings):
+    click.echo(note or f"{ready} of {len(pods)} pods ready", err=True)
+    if well < len(findings) or ready < len(pods):
         sys.exit(FAILED)
 
 
@@ -79,7 +90,7 @@ def _cells(found: "Finding") -> tuple[str, ...]:
 def _fields(found: "Finding") -> dict[str, Any]:
     """Element of ``--output json``. Scripts rely on its keys: add, never rename."""
     return {
-        "service": found.target,
+        ("pod" if found.kind == "kubernetes" else "service"): found.target,
         "verdict": found.verdict.value,
         "headline": found.headline,
         "seconds": round(found.duration, 3),

@@ -253,3 +253,24 @@ def test_a_drill_finds_a_step_that_no_longer_fits(folder: Path) -> None:
     assert found == [("differs", "pods", "8"), ("not run", "shell", "38")]
     assert "9/9 Running *', got" in done.stdout
     assert left_behind(folder) == set()
+
+
+def test_health_lists_services_and_pods_in_one_table(cluster: KubernetesStandIn) -> None:
+    """Pods have restarts, node and usage; one that is not ready is bad."""
+    cluster.cluster = Scenario("failing", NAMES, failing=True).cluster()
+    done = CliRunner().invoke(main, ["health", "--timeout", "2", "--output", "json"])
+    found = {each["pod"]: each for each in json.loads(done.stdout) if "pod" in each}
+    crashing, pending, well = (found[f"plato-6f9d8c7b5-{each}"] for each in ("x7k2p", "m4q9z", "t2w8c"))
+    assert done.exit_code == 1
+    assert (crashing["verdict"], pending["verdict"], well["verdict"]) == ("bad", "bad", "ok")
+    assert crashing["headline"].startswith("0/1 CrashLoopBackOff, restarts 7 (3m")
+    assert well["headline"] == "1/1 Running, restarts 0, age 24h, on node-c, CPU 120m, memory 410Mi"
+    assert "2 of 7 pods ready" in done.stderr
+
+
+@pytest.mark.usefixtures("folder")
+def test_health_without_a_cluster_says_so() -> None:
+    """The services are checked as before."""
+    done = CliRunner().invoke(main, ["health", "--timeout", "0.5"])
+    assert "services healthy" in done.stderr
+    assert "pods not checked: no access to a Kubernetes cluster is configured" in done.stderr

@@ -1,0 +1,76 @@
+"""Pods of the catalog's namespaces for ``responder health``, as ``kubectl get pods -o wide`` and ``top pods`` say."""
+
+import re
+from typing import TYPE_CHECKING
+
+from responder import bootstrap
+
+if TYPE_CHECKING:
+    from responder.diagnose.steps.run import StepTools
+    from responder.model.finding import Finding
+
+#: Phases and reasons of a pod that has done its work.
+_DONE = frozenset({"Completed", "Succeeded"})
+_CELLS = re.compile(r" {3,}")
+
+
+def pod_rows(timeout: float) -> "tuple[tuple[Finding, ...], str]":
+    """Return a finding for each pod, and a note if the pods, or their usage, could not be read. Raises FatalError."""
+    from responder.bootstrap.kubernetes import AccessError
+    from responder.cli.errors import FatalError
+    from responder.diagnose.steps.run import NotRunError
+
+    settings = bootstrap.settings_from_environment()
+    scope = bootstrap.scope_of(settings, bootstrap.load_rules(settings.rules, settings.runbooks))
+    try:
+        with bootstrap.step_tools(settings, bootstrap.SystemClock()) as tools:
+            if tools.cluster is None:
+                return (), "pods not checked: no access to a Kubernetes cluster is configured (RESPONDER_KUBECONFIG)"
+            return tuple(row for each in sorted(scope.namespaces) for row in _pods(each, timeout, tools)), ""
+    except AccessError as error:
+        raise FatalError(str(error)) from error
+    except NotRunError as error:
+        return (), f"pods not checked: {error}"
+
+
+def _pods(namespace: str, timeout: float, tools: "StepTools") -> "list[Finding]":
+    """Return a finding for each pod of a namespace. Raises NotRunError if they cannot be listed."""
+    from responder.diagnose.steps.run import NotRunError
+    from responder.model.finding import Finding, Verdict
+
+    began = tools.clock.monotonic()
+    listed = _rows("get", {"-o": "wide", "--no-headers": ""}, namespace, timeout, tools)
+    took = tools.clock.monotonic() - began
+    try:
+        used = {row[0]: row[1:] for row in _rows("top", {"--no-headers": ""}, namespace, timeout, tools)}
+    except NotRunError:  # no metrics server: the pods themselves are known
+        used = {}
+    found = []
+    for name, ready, status, restarts, age, _, node, *_ in (row for row in listed if len(row) >= 7):
+        here, _, wanted = ready.partition("/")
+        well = status in _DONE or (status == "Running" and here == wanted)
+        usage = f", CPU {used[name][0]}, memory {used[name][1]}" if len(used.get(name, ())) == 2 else ""
+        said = f"{ready} {status}, restarts {restarts}, age {age}, on {node}{usage}"
+        found.append(
+            Finding(
+                probe="pods",
+                kind="kubernetes",
+                target=name,
+                verdict=Verdict.OK if well else Verdict.BAD,
+                headline=said,
+                query=f"kubectl --namespace={namespace} get pods -o wide",
+                duration=took,
+            )
+        )
+    return found
+
+
+def _rows(verb: str, options: dict[str, str], namespace: str, timeout: float, tools: "StepTools") -> list[list[str]]:
+    from responder.diagnose.steps.run import run
+    from responder.model.clock import Deadline
+    from responder.runbooks.command import CommandLine
+    from responder.runbooks.kubectl import KubectlCall
+
+    command = CommandLine(("kubectl", verb, "pods"), KubectlCall(verb, "Pod", (), namespace, options))
+    output = run(command, Deadline(tools.clock.monotonic() + timeout), tools)
+    return [_CELLS.split(line) for line in output.text.splitlines()]
