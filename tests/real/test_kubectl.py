@@ -13,6 +13,14 @@ from pathlib import Path
 
 import pytest
 
+from responder.bootstrap import SystemClock
+from responder.bootstrap.kubernetes import from_kubeconfig, reads_of
+from responder.diagnose.steps.run import StepTools, run
+from responder.model.clock import Deadline
+from responder.outgoing import Outgoing
+from responder.outgoing.kubernetes import ApiServer
+from responder.runbooks.command import CommandLine, Scope
+from responder.runbooks.command import parse as parse_command
 from responder.runbooks.document import Command, parse
 from responder.runbooks.expected import Output, compare
 from responder.runbooks.placeholders import SLOT
@@ -122,3 +130,33 @@ def test_kubectl_prints_what_the_runbooks_say(tmp_path: Path) -> None:
                     problems.pop(text)
                     left.remove(command)
     assert not problems
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "get deployments -o wide",
+        "get nodes -o wide",
+        "get pods -o name",
+        "get events --field-selector type=Warning --sort-by=.lastTimestamp",
+        "get endpointslices",
+        "logs -l app=plato --tail=3 --prefix",
+        "rollout history deployment/plato",
+    ],
+)
+def test_steps_of_runbooks_print_what_kubectl_prints(
+    cluster: KubernetesStandIn, kubectl: Kubectl, command: str
+) -> None:
+    """The output of responder's own client is that of kubectl, character by character."""
+    clock = SystemClock()
+    reads = reads_of(ApiServer(from_kubeconfig(cluster.kubeconfig()), clock), clock)
+    parsed = parse_command(
+        f"kubectl {command}", 1, {}, Scope(namespace="butterfly", namespaces=frozenset({"butterfly"}))
+    )
+    assert isinstance(parsed, CommandLine)
+    outgoing = Outgoing(clock)
+    tools = StepTools(send=outgoing.send, clock=clock, cluster=reads)
+    found = run(parsed, Deadline(clock.monotonic() + 10), tools)
+    reads.close()
+    assert found.text.split("\n") == kubectl(*command.split()).rstrip("\n").split("\n")
+    assert cluster.refused == []
