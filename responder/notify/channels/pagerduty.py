@@ -12,29 +12,23 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 from responder.model.check import Result, bad, ok, skipped, warn
-from responder.model.finding import Finding, Verdict
 from responder.model.message import ClaimedMessage, Request, Response
 from responder.model.outcome import Delivered, Outcome, Refused, TryLater
 from responder.model.report import MessageKind, Report
 from responder.model.rule import Link
 from responder.model.secret import Secret
 from responder.model.setting import Setting, one_of
-from responder.model.text import clean, cut, one_line
+from responder.model.text import cut
 from responder.notify.contract import Channel, SendRequest, ShownMessage, Use
 from responder.notify.rate_limit import RateLimit, per_minute
-from responder.notify.render.response import ascii_only, decoded, encoded, error_text, outcome_of, text_of, within
+from responder.notify.render import pagerduty_event
+from responder.notify.render.pagerduty_event import SUMMARY_LIMIT
+from responder.notify.render.response import ascii_only, decoded, encoded, error_text, outcome_of, text_of
 from responder.notify.report.links import safe_url
-from responder.notify.report.sections import findings, metadata, page
 
 # https://developer.pagerduty.com/docs/events-api-v2/trigger-events/ and .../send-alert-event/
 EVENT_LIMIT = 512_000  # bytes of the whole event
-SUMMARY_LIMIT = 1024  # characters
 DEDUP_LIMIT = 255  # characters
-SEVERITIES = frozenset({"critical", "error", "warning", "info"})
-# Not documented for these fields; short enough for every view that shows them.
-FIELD_LIMIT = 255
-LINK_TEXT_LIMIT = 100
-MOST_LINKS = 6
 
 BURST = 20
 # https://developer.pagerduty.com/docs/events-api-v2/overview/: some 120 events a minute and integration key.
@@ -223,7 +217,7 @@ class PagerDuty(Channel):
         }
 
     def _fitted(self, report: Report) -> bytes:
-        for shed in range(len(SHED) + 1):
+        for shed in range(len(pagerduty_event.SHED) + 1):
             body = encoded(self._trigger(report, shed))
             if len(body) <= EVENT_LIMIT:
                 return body
@@ -231,33 +225,33 @@ class PagerDuty(Channel):
 
     def _trigger(self, report: Report, shed: int) -> dict[str, Any]:
         payload = {
-            "summary": _summary(report),
-            "source": _line("/".join(filter(None, (report.namespace, report.service)))) or "responder",
-            "severity": _severity(report),
+            "summary": pagerduty_event.summary(report),
+            "source": pagerduty_event.line("/".join(filter(None, (report.namespace, report.service)))) or "responder",
+            "severity": pagerduty_event.severity(report),
             "timestamp": report.started_at.isoformat(),
-            "component": _line(report.service),
-            "group": _line(report.namespace),
-            "class": _line(report.rule),
-            "custom_details": details(report, shed),
+            "component": pagerduty_event.line(report.service),
+            "group": pagerduty_event.line(report.namespace),
+            "class": pagerduty_event.line(report.rule),
+            "custom_details": pagerduty_event.details(report, shed),
         }
         event = self._event(report, "trigger") | {
             "client": "responder",
             "payload": {key: value for key, value in payload.items() if value},
-            "links": _links(report),
+            "links": pagerduty_event.links(report),
         }
         return event | ({"client_url": client} if (client := safe_url(self.client_url)) else {})
 
     def _plain(self, report: Report) -> dict[str, Any]:
         """Return the minimal trigger: ASCII only, no details, no links but the runbook's."""
         payload = {
-            "summary": cut(ascii_only(_summary(report)), SUMMARY_LIMIT),
-            "source": ascii_only(_line(report.service)) or "responder",
-            "severity": _severity(report),
+            "summary": cut(ascii_only(pagerduty_event.summary(report)), SUMMARY_LIMIT),
+            "source": ascii_only(pagerduty_event.line(report.service)) or "responder",
+            "severity": pagerduty_event.severity(report),
         }
         return (
             self._event(report, "trigger")
             | {"payload": payload}
-            | ({"links": link} if (link := _runbook(report)) else {})
+            | ({"links": link} if (link := pagerduty_event.runbook(report)) else {})
         )
 
 
@@ -317,109 +311,3 @@ class PagerDutyFallback(PagerDuty):
 
 def _rate_limit(given: Mapping[str, Any]) -> RateLimit:
     return per_minute(given["pagerduty_events_per_minute"], BURST)
-
-
-def _summary(report: Report) -> str:
-    """PagerDuty refuses an empty summary as well as one over 1,024 characters."""
-    said = report.summary if report.summary and report.summary not in report.title else ""
-    text = " — ".join(filter(None, (one_line(report.title[: 2 * SUMMARY_LIMIT]), one_line(said))))
-    return cut(text.strip(), SUMMARY_LIMIT) or f"[{report.severity}] alert"
-
-
-def _severity(report: Report) -> str:
-    return report.pagerduty_severity if report.pagerduty_severity in SEVERITIES else "error"
-
-
-def _line(text: str) -> str:
-    return within(one_line(text[: 4 * FIELD_LIMIT]), FIELD_LIMIT)
-
-
-def _runbook(report: Report) -> list[dict[str, str]]:
-    url = safe_url(report.runbook.href) if report.runbook else ""
-    return [{"href": url, "text": "Runbook"}] if url else []
-
-
-def _links(report: Report) -> list[dict[str, str]]:
-    every = (*([report.runbook] if report.runbook else []), *report.links)
-    links = [{"href": safe_url(each.href), "text": within(one_line(each.text), LINK_TEXT_LIMIT)} for each in every]
-    return [link for link in links if link["href"]][:MOST_LINKS]
-
-
-#: Bytes of a value: still readable, far below PagerDuty's limit.
-VALUE_LIMIT = 1000
-MOST_HEADLINES = 200
-
-# What goes first when the event is too large, least important first. The headlines of what is bad are the last.
-SHED: tuple[str, ...] = (
-    "the labels",
-    "the detail of ok findings",
-    "the detail of unknown and skipped findings",
-    "the detail of bad findings",
-    "the ok findings",
-    "the unknown and skipped findings",
-    f"all but the first {MOST_HEADLINES} bad findings",
-)
-
-
-def details(report: Report, shed: int) -> dict[str, str]:
-    """The lines that have content, each at most 1,000 bytes, without the first ``shed`` entries of ``SHED``.
-
-    The line ``99 Cut`` says what was left out or shortened; it is absent where nothing was.
-    """
-    cut = list(SHED[:shed])
-    lines: dict[str, str] = {}
-    for number, section in enumerate((*page(report), *metadata(report))):
-        if not section.empty:
-            lines[f"{number:02} {section.name}"] = _fitted(section.name, section.linked, cut)
-    lines |= _findings(report, shed, cut)
-    if report.labels and shed < 1:
-        lines["L1 Labels"] = _labels(report.labels, cut)
-    if cut:
-        lines["99 Cut"] = within(f"left out or shortened to fit: {'; '.join(cut)}", VALUE_LIMIT)
-    return dict(sorted(lines.items()))
-
-
-def _findings(report: Report, shed: int, cut: list[str]) -> dict[str, str]:
-    lines: dict[str, str] = {}
-    shortened: list[str] = []
-    kept = [(word, each) for word, each in findings(report) if _kept(each, shed)]
-    for number, (word, finding) in enumerate(kept if shed < len(SHED) else kept[:MOST_HEADLINES], 1):
-        text = one_line(finding.headline)
-        if finding.detail and not _bare(finding, shed):
-            text += f"\n{finding.detail}"
-        lines[f"F{number:03} {word}"] = _fitted(f"F{number:03}", text, shortened)
-    if shortened:
-        more = f" and {len(shortened) - 1} more" if len(shortened) > 1 else ""
-        cut.append(f"the detail of {shortened[0]}{more}")
-    return lines
-
-
-def _bare(finding: Finding, shed: int) -> bool:
-    """Return True if the detail of this finding was shed."""
-    return shed >= {Verdict.OK: 2, Verdict.BAD: 4}.get(finding.verdict, 3)
-
-
-def _kept(finding: Finding, shed: int) -> bool:
-    return shed < {Verdict.OK: 5, Verdict.BAD: len(SHED) + 1}.get(finding.verdict, 6)
-
-
-def _labels(labels: Mapping[str, str], cut: list[str]) -> str:
-    error_text: list[str] = []
-    size = 0
-    for name, value in labels.items():
-        pair = one_line(f"{name[:200]}={value[:VALUE_LIMIT]}")
-        size += len(pair.encode("utf-8", "replace")) + 2
-        if size > VALUE_LIMIT:
-            break
-        error_text.append(pair)
-    if len(error_text) < len(labels):
-        cut.append(f"{len(labels) - len(error_text)} of {len(labels)} labels")
-    return ", ".join(error_text)
-
-
-def _fitted(what: str, text: str, cut: list[str]) -> str:
-    # No text is worth reading beyond this, and cleaning a megabyte to keep a kilobyte would delay the page.
-    fitted = within(clean(text[: 4 * VALUE_LIMIT]), VALUE_LIMIT)
-    if len(text) > 4 * VALUE_LIMIT or fitted.endswith("…") > text.endswith("…"):
-        cut.append(what)
-    return fitted
