@@ -38,16 +38,13 @@ from responder.rulebook.defaults import (
 )
 from responder.rulebook.field_types import DAYS, span, zone
 from responder.rulebook.rule_files import Entry, RuleFiles
+from responder.rulebook.rule_schema import AdjustShape, ImpactFromShape, RuleShape, SubjectFromShape
 from responder.rulebook.schema import (
-    AdjustShape,
-    ImpactFromShape,
     LinkAnnotationsShape,
     Platform,
     ProbeShape,
-    RuleShape,
     ServiceShape,
     SeverityShape,
-    SubjectFromShape,
     WindowShape,
 )
 from responder.rulebook.team_schema import ChannelShape, TeamShape

@@ -7,7 +7,8 @@ from typing import Any
 from responder.model.problem import Position
 from responder.model.team import TeamSource
 from responder.rulebook.rule_files import Entry, RuleFiles
-from responder.rulebook.schema import AdjustShape, Defaults, RuleShape, RunbookFromShape
+from responder.rulebook.rule_schema import AdjustShape, RuleShape, RunbookFromShape
+from responder.rulebook.schema import Defaults
 from responder.rulebook.team_schema import TeamFromShape
 from responder.rulebook.yaml.builder import Path
 

@@ -10,7 +10,8 @@ from responder.rulebook.analysis.alternatives import without_one
 from responder.rulebook.analysis.constraints import FREE, Predicate, Profile, profile, within
 from responder.rulebook.assemble import rule_of, windows_by_name
 from responder.rulebook.rule_files import Entry, RuleFiles
-from responder.rulebook.schema import Defaults, RuleShape
+from responder.rulebook.rule_schema import RuleShape
+from responder.rulebook.schema import Defaults
 from responder.rulebook.team_schema import TeamFromShape
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from responder.model.problem import Position, Problem
 from responder.model.rule import Matcher
-from responder.rulebook import schema
+from responder.rulebook import rule_schema, schema
 from responder.rulebook.team_schema import ChannelShape, ContactShape, TeamShape
 from responder.rulebook.template_schema import TemplateShape
 from responder.rulebook.validate import ValidatedFile
@@ -150,7 +150,7 @@ class RuleFiles:
     windows: list[Entry[schema.WindowShape]] = field(default_factory=list)
     defaults: list[Entry[schema.Defaults]] = field(default_factory=list)
     heartbeats: list[Entry[schema.HeartbeatShape]] = field(default_factory=list)
-    rules: list[Entry[schema.RuleShape]] = field(default_factory=list)
+    rules: list[Entry[rule_schema.RuleShape]] = field(default_factory=list)
     invalid: dict[str, set[str]] = field(default_factory=dict)
     matchers: dict[int, tuple[Matcher, ...]] = field(default_factory=dict)
     conditions: dict[tuple[int, int], tuple[Matcher, ...]] = field(default_factory=dict)
@@ -173,7 +173,7 @@ class RuleFiles:
         return {*around.pagers, *(name for name, kind in kinds.items() if kind is None or kind.pages)}
 
     @property
-    def paging_rules(self) -> list[Entry[schema.RuleShape]]:
+    def paging_rules(self) -> list[Entry[rule_schema.RuleShape]]:
         """The rules, and one rule for each heartbeat, which decides when it is missing."""
         worst = self.severities[0].name if self.severities else ""
         return [
@@ -195,7 +195,7 @@ class RuleFiles:
             self._by_file = {entry.document.name: entry.value for entry in self.defaults}
         return self._by_file[file]
 
-    def rules_and_defaults(self) -> list[Entry[schema.RuleShape] | Entry[schema.Defaults]]:
+    def rules_and_defaults(self) -> list[Entry[rule_schema.RuleShape] | Entry[schema.Defaults]]:
         """Return all rules that can page, and the defaults of each file, for keys that both may have."""
         return [*self.paging_rules, *self.defaults]
 
@@ -258,7 +258,7 @@ def _numbered(document: Document, section: str, parts: list[Part], shaped: Valid
 
 
 def _name(part: object) -> str:
-    if isinstance(part, schema.RuleShape):
+    if isinstance(part, rule_schema.RuleShape):
         return part.id
     if isinstance(part, schema.HeartbeatShape):
         return part.cluster

@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 
 from responder.model.problem import Problem
 from responder.model.suggestions import Suggestions, nearest
-from responder.rulebook import schema
+from responder.rulebook import rule_schema, schema
 from responder.rulebook.field_types import StrictModel
 from responder.rulebook.team_schema import ContactShape, TeamShape
 from responder.rulebook.template_schema import TemplateShape
@@ -41,9 +41,9 @@ _MODELS: Mapping[int, Mapping[str, type[StrictModel]]] = {
         "contacts": ContactShape,
         "urls": schema.UrlShape,
         "heartbeats": schema.HeartbeatShape,
-        "rules": schema.RuleShape,
+        "rules": rule_schema.RuleShape,
     },
-    3: {"rules": schema.SeverityFromShape},
+    3: {"rules": rule_schema.SeverityFromShape},
 }
 
 

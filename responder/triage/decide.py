@@ -1,6 +1,6 @@
 """The decision about a notification: rule, severity, subject and change. Pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -9,7 +9,6 @@ from json import dumps
 
 from responder.model.alert import Alert, AlertGroup, Labels
 from responder.model.decision import Decision, FindingAdjustment, RuleMatch, ShadowDecision
-from responder.model.heartbeat import LABEL, Heartbeat
 from responder.model.incident import AlertState, Change, ChangeKind, GroupedAlert, Incident, SeverityOverride
 from responder.model.rule import Action, Adjustment, Rule, RuleBook, Severity, SeverityFrom
 from responder.model.text import sanitize_line
@@ -383,20 +382,3 @@ def _others(incident: Incident | None, group: AlertGroup, change: Change) -> Map
 def _is_of(incident: Incident, name: str, group: AlertGroup) -> bool:
     member = incident.gathered.get(name)
     return member is not None and member.group == group.dedup_key
-
-
-def heartbeats(decision: Decision, group: AlertGroup, book: RuleBook, at: datetime) -> Iterator[Heartbeat]:
-    """Yield the heartbeats of the expected clusters whose Watchdog fires in a notification that arrived ``at``.
-
-    A cluster is named by the last segment of the webhook's URL and by the label ``cluster``, since one Alertmanager may
-    serve many Prometheus servers; without either it is the environment of the rule files.
-    """
-    expected = {heartbeat.cluster for heartbeat in book.heartbeats}
-    if not expected:
-        return
-    names = set()
-    for match in decision.matches:
-        if match.rule.action is Action.HEARTBEAT and match.alert.firing:
-            names |= {group.cluster, match.alert.labels.get(LABEL, "")} - {""} or {book.environment}
-    for name in sorted(names & expected):
-        yield Heartbeat(name, at)

@@ -1,18 +1,36 @@
 """The dead man's switch: which Watchdogs arrived, which are missing, and the decisions about them. Pure."""
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
 from responder.model.alert import Alert, AlertGroup
 from responder.model.decision import Decision, RuleMatch, Subject
-from responder.model.heartbeat import LABEL, HeartbeatState
+from responder.model.heartbeat import LABEL, Heartbeat, HeartbeatState
 from responder.model.incident import AlertState, Change, ChangeKind, Incident
-from responder.model.rule import ExpectedHeartbeat, RuleBook
+from responder.model.rule import Action, ExpectedHeartbeat, RuleBook
 
 #: Group key of every silent cluster. Alertmanager's own group keys begin with a brace, so they never collide.
 GROUP_KEY: Final = "responder/heartbeat"
 #: Gap in checking after which silence is counted anew: responder itself may have missed the Watchdogs.
 BREAK: Final = timedelta(minutes=1)
+
+
+def heartbeats(decision: Decision, group: AlertGroup, book: RuleBook, at: datetime) -> Iterator[Heartbeat]:
+    """Yield the heartbeats of the expected clusters whose Watchdog fires in a notification that arrived ``at``.
+
+    A cluster is named by the last segment of the webhook's URL and by the label ``cluster``, since one Alertmanager may
+    serve many Prometheus servers; without either it is the environment of the rule files.
+    """
+    expected = {heartbeat.cluster for heartbeat in book.heartbeats}
+    if not expected:
+        return
+    names = set()
+    for match in decision.matches:
+        if match.rule.action is Action.HEARTBEAT and match.alert.firing:
+            names |= {group.cluster, match.alert.labels.get(LABEL, "")} - {""} or {book.environment}
+    for name in sorted(names & expected):
+        yield Heartbeat(name, at)
 
 
 def after_check(cluster: str, heartbeat_state: HeartbeatState | None, now: datetime) -> HeartbeatState:

@@ -30,22 +30,24 @@ from responder.notify.channels import CHANNELS
 from responder.notify.contract import Use
 from responder.notify.delivery.named import KINDS, KindKeys
 from responder.notify.delivery.route import in_order
-from responder.rulebook.schema import (
+from responder.rulebook.rule_schema import (
     AdjustShape,
+    RuleShape,
+    RunbookFromShape,
+    SeverityFromShape,
+    SubjectFromShape,
+    WhenShape,
+)
+from responder.rulebook.schema import (
     Defaults,
     File,
     HeartbeatShape,
     LinkAnnotationsShape,
     Platform,
     ProbeShape,
-    RuleShape,
-    RunbookFromShape,
     ServiceShape,
-    SeverityFromShape,
     SeverityShape,
-    SubjectFromShape,
     UrlShape,
-    WhenShape,
     WindowShape,
 )
 from responder.rulebook.team_schema import ChannelShape, ContactShape, TeamFromShape, TeamShape

@@ -35,7 +35,7 @@ from responder.notify.contract import Channel
 from responder.notify.report.compose import title
 from responder.notify.report.content import content_of, ended, joined
 from responder.notify.report.content import history as past
-from responder.triage.decide import heartbeats
+from responder.triage.heartbeat import heartbeats
 
 
 def effects_of(

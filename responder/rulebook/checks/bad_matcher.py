@@ -20,7 +20,7 @@ from dataclasses import replace
 from responder.model.problem import Position, Problem
 from responder.model.rule import ANNOTATION, Matcher, MatcherError
 from responder.rulebook.rule_files import Entry, RuleFiles, RuleReferences
-from responder.rulebook.schema import RuleShape
+from responder.rulebook.rule_schema import RuleShape
 from responder.rulebook.yaml.builder import Path
 
 

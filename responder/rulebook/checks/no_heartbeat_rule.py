@@ -20,7 +20,7 @@ from collections.abc import Iterator
 
 from responder.model.problem import Problem
 from responder.rulebook.rule_files import Entry, RuleFiles, RuleReferences
-from responder.rulebook.schema import RuleShape
+from responder.rulebook.rule_schema import RuleShape
 
 
 def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:

@@ -27,7 +27,7 @@ from responder.model.rule import ANNOTATION, Matcher, Op
 from responder.rulebook.analysis import regular_language as lang
 from responder.rulebook.analysis.re2_parser import BeyondError, language
 from responder.rulebook.rule_files import Entry, RuleFiles, RuleReferences
-from responder.rulebook.schema import RuleShape
+from responder.rulebook.rule_schema import RuleShape
 
 _PLAIN = {Op.REGEX: Op.EQUAL, Op.NOT_REGEX: Op.NOT_EQUAL}
 

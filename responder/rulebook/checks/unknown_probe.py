@@ -18,7 +18,8 @@ from collections.abc import Iterator
 from responder.model.problem import Problem
 from responder.model.suggestions import Suggestions
 from responder.rulebook.rule_files import Entry, RuleFiles, RuleReferences
-from responder.rulebook.schema import Defaults, RuleShape
+from responder.rulebook.rule_schema import RuleShape
+from responder.rulebook.schema import Defaults
 from responder.rulebook.yaml.builder import Path
 
 

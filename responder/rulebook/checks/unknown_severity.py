@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from responder.model.problem import Position, Problem
 from responder.model.suggestions import Suggestions
 from responder.rulebook.rule_files import RuleFiles, RuleReferences
-from responder.rulebook.schema import RuleShape
+from responder.rulebook.rule_schema import RuleShape
 from responder.rulebook.yaml.builder import Path
 
 

@@ -11,8 +11,8 @@ from responder.model.alert import Alert
 from responder.model.heartbeat import Heartbeat, HeartbeatState
 from responder.model.incident import ChangeKind, Incident
 from responder.model.rule import Action, ExpectedHeartbeat
-from responder.triage.decide import decide, heartbeats
-from responder.triage.heartbeat import after_check, decide_heartbeat
+from responder.triage.decide import decide
+from responder.triage.heartbeat import after_check, decide_heartbeat, heartbeats
 from responder.triage.rule_index import RuleIndex
 from tests.support.builders import NOW, a_book, a_group, a_rule, an_alert, an_incident
 
