@@ -1,4 +1,4 @@
-"""Handles what Slack sends, from the HTTP routes and from Socket Mode alike: stores an action, then answers.
+"""Handles what Slack sends: stores an action, then answers.
 
 Slack waits three seconds for an answer. A press is committed within them, or its answer says that it was not stored.
 """

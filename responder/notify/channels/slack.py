@@ -80,16 +80,10 @@ class Slack(Channel):
         ),
         Setting(name="slack_channel", kind=str, default="#incidents", doc="Slack channel that gets the pages"),
         Setting(
-            name="slack_app_token",
-            kind=Secret,
-            default=Secret(""),
-            doc="app token (xapp-...) for Socket Mode: buttons without a public address",
-        ),
-        Setting(
             name="slack_signing_secret",
             kind=Secret,
             default=Secret(""),
-            doc="signing secret of the app, for buttons over HTTP; two, separated by a space, to rotate",
+            doc="signing secret of the app: pages get buttons, and Slack sends presses to /slack/interactions",
         ),
         Setting(name="slack_api_url", kind=str, default="https://slack.com/api", doc="base of /chat.postMessage"),
         ONCALL_GROUP,
@@ -123,7 +117,7 @@ class Slack(Channel):
         token, rate_limit = given["slack_bot_token"], per_minute(given["slack_messages_per_minute"], BURST)
         if not token.reveal():
             return None
-        interactive = bool(given["slack_app_token"].reveal() or given["slack_signing_secret"].reveal())
+        interactive = bool(given["slack_signing_secret"].reveal())
         place, url, group = given["slack_channel"], given["slack_api_url"], given["slack_oncall_group"]
         return cls(token, place, url, rate_limit, group, interactive=interactive)
 

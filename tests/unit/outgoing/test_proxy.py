@@ -342,7 +342,7 @@ def test_doctor_names_the_proxy_and_not_its_password() -> None:
     [found] = proxy(doctor_context(pager | env))
     assert (found.level, found.what) == (
         Level.OK,
-        "events.pagerduty.com through proxy.example:3128; hc.internal directly; probes use no proxy",
+        "events.pagerduty.com, api.pagerduty.com through proxy.example:3128; hc.internal directly; probes use no proxy",
     )
     [none] = proxy(doctor_context(pager))
     assert (none.level, none.what) == (Level.SKIPPED, "no proxy: vendors are reached directly")
