@@ -3,6 +3,11 @@
 Create a service with the integration *Events API V2* and put its integration key into
 `RESPONDER_PAGERDUTY_ROUTING_KEY`. `pagerduty_fallback` is a second key, or the same key in another region, for pages
 that the first does not take.
+
+For acknowledgements, notes and resolves in PagerDuty to reach the other channels, add a *Generic Webhook (V3)*
+of the service with the URL `https://HOST/pagerduty/webhooks`, and put the secret that PagerDuty shows into
+`RESPONDER_PAGERDUTY_WEBHOOK_SECRET`. Where PagerDuty groups alerts, a read-only REST API key in
+`RESPONDER_PAGERDUTY_API_TOKEN` finds the incidents that its incident stands for.
 """
 
 import json

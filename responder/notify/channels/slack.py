@@ -3,6 +3,12 @@
 Create a Slack app with the bot scope `chat:write`, install it, invite the bot to the channel, and put its token
 (`xoxb-...`) into `RESPONDER_SLACK_BOT_TOKEN` and the channel into `RESPONDER_SLACK_CHANNEL`. With
 `RESPONDER_SLACK_ONCALL_GROUP`, a page that was not accepted elsewhere mentions that user group.
+
+For buttons under the pages, responder needs an address that Slack can reach: in the app's settings enable
+*Interactivity* with the request URL `https://HOST/slack/interactions`, add the command `/responder` with
+`https://HOST/slack/commands` and the scope `commands`, and put the *Signing Secret* into
+`RESPONDER_SLACK_SIGNING_SECRET`. Acknowledge, Note and Resolve then act on the incident and on PagerDuty; `/responder`
+lists open incidents, `/responder INC-...` shows one.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
