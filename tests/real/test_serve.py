@@ -58,7 +58,7 @@ def test_it_refuses_to_start_on_bad_rules_and_names_every_problem(stage: Stage) 
     lines = path.read_text().splitlines()
     first = next(number for number, line in enumerate(lines) if line.strip().startswith("first_step:"))
     lines[first] = lines[first].replace("first_step:", "frist_step:")
-    path.write_text("\n".join(lines).replace("common-issues.md#crash-loop", "common-issues.md#crash-lop"))
+    path.write_text("\n".join(lines).replace("common-issues.md#job-failed", "common-issues.md#no-such-section"))
     ended = serve(stage, rules=str(rules))
     assert ended.returncode == 1
     assert f"rules/10-kubernetes.yaml:{first + 1}:5: error[unknown-key]" in ended.stderr

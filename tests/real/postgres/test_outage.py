@@ -167,7 +167,7 @@ def test_news_of_a_commit_reaches_the_other_replica_at_once(database: Database, 
         listener.step()
     heard.clear()
     listener.step()
-    assert heard == ["diagnoses", "messages", "notifications"], "something may have been missed meanwhile"
+    assert heard == ["actions", "diagnoses", "messages", "notifications"], "something may have been missed meanwhile"
     listener.close()
 
 
