@@ -1,0 +1,283 @@
+"""``responder incidents``: list and show incidents; acknowledge, resolve and annotate them."""
+
+import getpass
+import json
+import sys
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from responder import bootstrap
+from responder.cli.errors import FAILED, FatalError, named_failures
+from responder.cli.options import LIMIT
+from responder.cli.table import Column, format_time, print_rows, table, terminal
+from responder.model.action import Action, ActionKind
+from responder.model.clock import Deadline
+from responder.model.text import number_of, one_line, seconds_of
+
+if TYPE_CHECKING:
+    from responder.store.database import Database
+    from responder.store.incidents.actions import ActionRow
+    from responder.store.incidents.records import IncidentRecords, ListedIncident
+
+#: Entry point's name in stored actions.
+ENTRY = "cli"
+#: Seconds between two looks at the database: for the outcome of an action, and with ``--watch``.
+LOOK_SECONDS, WATCH_SECONDS = 0.1, 2.0
+_LIST = "run: responder incidents list"
+_COLOURS = {"open": "red", "acknowledged": "yellow", "resolved": "green"}
+OUTPUT = click.option(
+    "--output",
+    type=click.Choice(["text", "json"]),
+    help="Output format. [default: text on a terminal, else json]",
+)
+WATCH = click.option("--watch", is_flag=True, help="Refresh every 2 seconds until Ctrl-C.")
+AS = click.option("--as", "person", metavar="NAME", help="Name of the person who acts. [default: the login name]")
+WAIT = click.option(
+    "--wait",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0),
+    default=5.0,
+    show_default=True,
+    help="Longest wait for `serve` to apply the action.",
+)
+
+
+@click.group()
+def incidents() -> None:
+    """List, show, acknowledge, resolve and annotate incidents. Safe while `serve` runs."""
+
+
+def _since(_context: click.Context, _parameter: click.Parameter, text: str | None) -> float | None:
+    try:
+        return seconds_of(text) if text else None
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+@incidents.command("list", short_help="List the newest incidents and their state.")
+@click.option("--state", type=click.Choice(["open", "resolved", "all"]), default="open", show_default=True)
+@click.option("--severity", metavar="P1", default="", help="Filter by severity.")
+@click.option("--service", metavar="NAME", default="", help="Filter by service.")
+@click.option("--team", metavar="NAME", default="", help="Filter by team.")
+@click.option("--since", metavar="DURATION", callback=_since, help="Opened within this time, for example 12h.")
+@click.option("--text", metavar="TEXT", default="", help="Filter by a part of the id or title.")
+@LIMIT
+@OUTPUT
+@WATCH
+def list_them(
+    *,
+    state: str,
+    severity: str,
+    service: str,
+    team: str,
+    since: float | None,
+    text: str,
+    limit: int,
+    output: str | None,
+    watch: bool,
+) -> None:
+    """List incidents: id, severity, state, start, service, teams and title."""
+    from responder.store.incidents import records
+
+    def look(database: "Database") -> None:
+        opened_after = bootstrap.SystemClock().now() - timedelta(seconds=since) if since else None
+        wanted = records.Filter(
+            is_open={"open": True, "resolved": False}.get(state),
+            severity=severity,
+            service=service,
+            team=team,
+            text=text,
+            since=opened_after,
+        )
+        with database.read() as connection:
+            found = records.listed(connection, wanted, limit)
+        columns = (
+            *(Column("ID"), Column("SEVERITY"), Column("STATE", colours=_COLOURS), Column("OPENED")),
+            *(Column("SERVICE"), Column("TEAMS"), Column("TITLE")),
+        )
+        print_rows(found, _output(output), columns, _cells, _fields)
+        click.echo(number_of(len(found), "incident"), err=True)
+
+    _looking(look, watch=watch)
+
+
+@incidents.command("show", short_help="Show the timeline of an incident.")
+@click.argument("incident")
+@OUTPUT
+@WATCH
+def show(incident: str, *, output: str | None, watch: bool) -> None:
+    """Show an incident: its state, and a line for each event with its time."""
+    from responder.store.incidents import records
+
+    def look(database: "Database") -> None:
+        with database.read() as connection:
+            found = records.of_incident(connection, _id(incident))
+        if found is None:
+            raise _unknown(incident)
+        _show(found, _output(output))
+
+    _looking(look, watch=watch)
+
+
+@incidents.command("ack", short_help="Acknowledge incidents.")
+@click.argument("numbers", metavar="INCIDENT...", nargs=-1, required=True)
+@AS
+@WAIT
+def ack(numbers: tuple[str, ...], person: str | None, wait: float) -> None:
+    """Acknowledge incidents on every notified channel.
+
+    Exit status: 0 if all are acknowledged or the action is stored, 1 if one was refused.
+    """
+    _act(numbers, ActionKind.ACKNOWLEDGE, person, wait)
+
+
+@incidents.command("resolve", short_help="Resolve incidents.")
+@click.argument("numbers", metavar="INCIDENT...", nargs=-1, required=True)
+@click.option("--reason", metavar="TEXT", default="", help="What fixed it; the resolution of the incident.")
+@AS
+@WAIT
+def resolve(numbers: tuple[str, ...], reason: str, person: str | None, wait: float) -> None:
+    """Resolve incidents on every notified channel. If alerts still fire, the next notification reopens them.
+
+    Exit status: 0 if all are resolved or the action is stored, 1 if one was refused.
+    """
+    _act(numbers, ActionKind.RESOLVE, person, wait, reason)
+
+
+@incidents.command("note", short_help="Add a note to an incident.")
+@click.argument("number", metavar="INCIDENT")
+@click.argument("text")
+@AS
+@WAIT
+def note(number: str, text: str, person: str | None, wait: float) -> None:
+    """Add a note to an incident; every notified channel shows it."""
+    _act((number,), ActionKind.NOTE, person, wait, text)
+
+
+def _looking(look: "Callable[[Database], None]", *, watch: bool) -> None:
+    with named_failures(), bootstrap.database(bootstrap.settings_from_environment()) as database:
+        look(database)
+        while watch:
+            threading.Event().wait(WATCH_SECONDS)
+            click.clear()
+            look(database)
+
+
+def _act(numbers: tuple[str, ...], kind: ActionKind, person: str | None, wait: float, text: str = "") -> None:
+    """Store an action on each incident, then print the outcome of each."""
+    from responder.store.incidents import actions
+    from responder.store.incidents import incidents as stored
+
+    clock = bootstrap.SystemClock()
+    actor = one_line(person if person is not None else getpass.getuser())
+    if not actor:
+        raise click.UsageError("--as needs a name")
+    if kind is ActionKind.NOTE and not one_line(text):
+        raise click.UsageError("the note is empty")
+    refused = False
+    with named_failures(), bootstrap.database(bootstrap.settings_from_environment()) as database:
+        with database.read() as connection:
+            for each in numbers:
+                if stored.find(connection, _id(each)) is None:
+                    raise _unknown(each)
+        kept = []
+        for each in dict.fromkeys(map(_id, numbers)):
+            at = clock.now()
+            key = f"{kind.value}/{each}/{actor}/{at.isoformat()}"
+            action = Action(incident=each, kind=kind, entry=ENTRY, key=key, actor=actor, text=text, at=at)
+            kept.append((each, actions.keep(database, action, at)))
+        deadline = Deadline(clock.monotonic() + wait)
+        for incident, number in kept:
+            row = _applied(database, number, lambda: deadline.left(clock.monotonic()))
+            said = row.outcome if row else "stored; `serve` applies it as soon as it runs"
+            refused = refused or (row is not None and row.state == "refused")
+            click.echo(f"{incident}: {said}", err=row is not None and row.state == "refused")
+    sys.exit(FAILED if refused else 0)
+
+
+def _applied(database: "Database", number: int, left: Callable[[], float]) -> "ActionRow | None":
+    """Return an action once ``serve`` has applied it; None if it has not in time."""
+    from responder.store.incidents import actions
+
+    pause = threading.Event()
+    while True:
+        with database.read() as connection:
+            row = actions.find(connection, number)
+        if row is not None and row.state != "new":
+            return row
+        if not left():
+            return None
+        pause.wait(LOOK_SECONDS)
+
+
+def _id(text: str) -> str:
+    return one_line(text).upper()
+
+
+def _unknown(incident: str) -> FatalError:
+    return FatalError(f"no incident {one_line(incident)[:40]}; {_LIST}")
+
+
+def _output(wanted: str | None) -> str:
+    return wanted or ("json" if terminal() is None else "text")
+
+
+def _state(row: "ListedIncident") -> str:
+    if not row.incident.open:
+        return "resolved"
+    return "acknowledged" if row.acknowledged_by else "open"
+
+
+def _cells(row: "ListedIncident") -> tuple[str, ...]:
+    found = row.incident
+    opened, teams = format_time(found.opened_at), ", ".join(row.teams) or "-"
+    return found.id, found.severity, _state(row), opened, found.service or "-", teams, found.title
+
+
+def _fields(row: "ListedIncident") -> dict[str, Any]:
+    """Element of ``list --output json``. Scripts rely on its keys: add, never rename."""
+    found = row.incident
+    return {
+        "id": found.id,
+        "severity": found.severity,
+        "state": _state(row),
+        "opened_at": found.opened_at.isoformat(),
+        "resolved_at": found.resolved_at.isoformat() if found.resolved_at else None,
+        "service": found.service,
+        "teams": list(row.teams),
+        "rule": found.rule,
+        "title": found.title,
+        "acknowledged_by": row.acknowledged_by,
+    }
+
+
+def _show(records: "IncidentRecords", output: str) -> None:
+    from responder.converse.timeline import timeline
+
+    found, entries = records.incident, timeline(records)
+    by = records.content.handling.acknowledged_by if records.content else ""
+    if output == "json":
+        events = [{"at": each.at.isoformat(), "kind": each.kind.value, "text": each.text} for each in entries]
+        state = "resolved" if not found.open else "acknowledged" if by else "open"
+        shown = {"id": found.id, "title": found.title, "severity": found.severity, "state": state}
+        click.echo(json.dumps({**shown, "acknowledged_by": by, "timeline": events}, indent=2, ensure_ascii=False))
+        return
+    state = f"resolved at {format_time(found.resolved_at)}" if not found.open else "open"
+    rows = [
+        ("Incident", f"{found.id} {found.title}"),
+        ("State", state),
+        ("Severity", f"{found.severity}: {found.reason}"),
+    ]
+    if found.open and by:
+        rows.append(("Acknowledged", f"by {by}"))
+    for name, text in rows:
+        click.echo(f"{name:<14}{one_line(text)}")
+    click.echo("")
+    columns = Column("TIME"), Column("EVENT"), Column("DETAILS")
+    cells = ((format_time(each.at), each.kind.value, each.text) for each in entries)
+    for line in table(columns, cells, terminal()):
+        click.echo(line)

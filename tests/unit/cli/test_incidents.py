@@ -1,0 +1,153 @@
+"""`responder incidents`: lists, timelines, and actions that `serve` applies."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import structlog
+from click.testing import CliRunner, Result
+
+from responder.cli import main
+from responder.engine.workers.actions import ActionWorker
+from responder.engine.workers.triage import IncidentWriter
+from responder.store.database import Database
+from responder.store.incidents import actions
+from tests.conftest import HandClock
+from tests.unit.engine.test_pipeline import EVERYTHING, a_desk
+from tests.unit.engine.workers.test_page_again import host, notified
+from tests.unit.engine.workers.test_triage import Shop
+
+
+@pytest.fixture
+def shop(database: Database, clock: HandClock) -> Iterator[Shop]:
+    """A triage with an open incident that was paged."""
+    found = Shop(database, clock)
+    found.context = a_desk(replace(EVERYTHING, probes=()))
+    notified(found, host(1))
+    yield found
+    found.diagnosis.close()
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+def run(shop: Shop, database_url: str) -> Callable[..., Result]:
+    """Run one command line."""
+    assert shop is not None
+    return lambda *given: CliRunner().invoke(main, ["incidents", *given], env={"RESPONDER_DATABASE_URL": database_url})
+
+
+def incident(shop: Shop) -> str:
+    """The id of the incident."""
+    return str(shop.rows("SELECT id FROM incidents")[0][0])
+
+
+def apply(shop: Shop) -> None:
+    """Apply the stored actions, as ``serve`` does."""
+    ActionWorker(shop.database, IncidentWriter(shop.database, shop.clock), lambda: shop.context, shop.clock).step()
+
+
+def test_list_is_json_in_a_pipe_and_a_table_on_request(shop: Shop, run: Callable[..., Result]) -> None:
+    """A pipe gets JSON, ``--output text`` a table with the state."""
+    (row,) = json.loads(run("list").stdout)
+    assert (row["id"], row["state"], row["acknowledged_by"]) == (incident(shop), "open", "")
+    head, line = run("list", "--output", "text").stdout.splitlines()
+    assert head.split() == ["ID", "SEVERITY", "STATE", "OPENED", "SERVICE", "TEAMS", "TITLE"]
+    assert line.split()[:3] == [incident(shop), row["severity"], "open"]
+
+
+@pytest.mark.parametrize(
+    ("options", "count"),
+    [
+        (("--state", "resolved"), 0),
+        (("--state", "all"), 1),
+        (("--severity", "P9"), 0),
+        (("--service", "nobody"), 0),
+        (("--team", "nobody"), 0),
+        (("--text", "HOST"), 1),
+        (("--text", "nothing like it"), 0),
+        (("--since", "1m"), 0),
+        (("--limit", "1"), 1),
+    ],
+)
+def test_filters(run: Callable[..., Result], options: tuple[str, ...], count: int) -> None:
+    """Each filter admits only incidents that match."""
+    assert len(json.loads(run("list", *options).stdout)) == count
+
+
+def test_an_action_is_stored_and_applied_by_serve(shop: Shop, run: Callable[..., Result]) -> None:
+    """Without ``serve`` the action is stored; ``serve`` applies it and the list shows it."""
+    done = run("ack", incident(shop).lower(), "--as", "Ann", "--wait", "0")
+    assert (done.exit_code, "stored" in done.stdout) == (0, True), done.output
+    apply(shop)
+    (row,) = json.loads(run("list").stdout)
+    assert (row["state"], row["acknowledged_by"]) == ("acknowledged", "Ann")
+
+
+def test_the_outcome_is_printed_and_a_refusal_fails(shop: Shop, run: Callable[..., Result]) -> None:
+    """While ``serve`` runs, the command prints the outcome; exit status 1 for a refused action."""
+
+    def acted(*given: str) -> Result:
+        serving = threading.Event()
+
+        def serve() -> None:
+            while not serving.wait(0.05):
+                apply(shop)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            return run(*given)
+        finally:
+            serving.set()
+            thread.join()
+
+    done = acted("resolve", incident(shop), "--reason", "restarted", "--as", "Ann")
+    said = f"{incident(shop)}: resolved by Ann (command line): restarted"
+    assert (done.exit_code, done.stdout.splitlines()[-1]) == (0, said)
+    refused = acted("ack", incident(shop), "--as", "Ann")
+    said = f"{incident(shop)}: refused: the incident is resolved"
+    assert (refused.exit_code, refused.stderr.splitlines()[-1]) == (1, said)
+
+
+@pytest.mark.parametrize(
+    ("given", "status", "said"),
+    [
+        (("ack", "INC-nothing"), 1, "no incident INC-nothing; run: responder incidents list"),
+        (("show", "<script>\x1b[31m"), 1, "no incident <script>"),
+        (("note", "INC-1", " "), 2, "the note is empty"),
+        (("ack", "INC-1", "--as", " "), 2, "--as needs a name"),
+        (("ack",), 2, "Missing argument"),
+        (("list", "--since", "soon"), 2, "--since"),
+    ],
+)
+def test_refusals(shop: Shop, run: Callable[..., Result], given: tuple[str, ...], status: int, said: str) -> None:
+    """A wrong command line stores nothing, and says what is wrong without control characters."""
+    done = run(*given)
+    assert (done.exit_code, said in done.stderr, "\x1b" in done.stderr) == (status, True, False), done.output
+    assert shop.rows("SELECT count(*) FROM actions")[0][0] == 0
+
+
+def test_one_unknown_id_stores_no_action(shop: Shop, run: Callable[..., Result]) -> None:
+    """Of several ids either all get the action or none."""
+    assert run("ack", incident(shop), "INC-nothing").exit_code == 1
+    assert shop.rows("SELECT count(*) FROM actions")[0][0] == 0
+
+
+def test_show_is_the_timeline(shop: Shop, run: Callable[..., Result]) -> None:
+    """``show`` lists the notification, its outcome, and actions with names as one line."""
+    run("note", incident(shop), "drain <b>node</b>\n7", "--as", "Ann\n<b>", "--wait", "0")
+    apply(shop)
+    with shop.database.read() as connection:
+        assert actions.of_incident(connection, incident(shop))[0].state == "applied"
+    shown: dict[str, Any] = json.loads(run("show", incident(shop)).stdout)
+    kinds = [each["kind"] for each in shown["timeline"]]
+    assert kinds == ["received", "decided", "action"]
+    assert shown["timeline"][-1]["text"] == "note by Ann <b> (command line): drain <b>node</b> 7"
+    text = run("show", incident(shop), "--output", "text").stdout
+    assert text.startswith(f"Incident      {incident(shop)} ")
+    assert "TIME" in text
