@@ -52,9 +52,9 @@ METRICS: Final[Mapping[str, Metric]] = {
     ),
     "responder_actions": Metric(
         "counter",
-        "Actions of people on incidents: applied, unchanged (done before) or refused.",
+        "Actions of people: applied, unchanged (done before), refused, or on an unknown incident of a vendor.",
         ("result",),
-        known=(("applied",), ("unchanged",), ("refused",)),
+        known=(("applied",), ("unchanged",), ("refused",), ("unknown",)),
     ),
     "responder_aborted_webhooks": Metric(
         "counter",

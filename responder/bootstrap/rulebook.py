@@ -75,13 +75,14 @@ def rule_references(
     from responder.runbooks.catalog import read as read_catalog
     from responder.triage.matchers import parse, predicate
 
+    known: Mapping[str, frozenset[str]] | None = None
+    if isinstance(runbooks, str):
+        known = read_catalog(Path(runbooks), repository_of(Path(runbooks)) if confined else None)
+    elif runbooks is not None:
+        known = {file: frozenset(anchors) for file, anchors in runbooks.items()}
     return RuleReferences(
         probe_kinds=PROBES,
-        runbooks=read_catalog(Path(runbooks), repository_of(Path(runbooks)) if confined else None)
-        if isinstance(runbooks, str)
-        else None
-        if runbooks is None
-        else {file: frozenset(anchors) for file, anchors in runbooks.items()},
+        runbooks=known,
         channels=named_by_rules(),
         pagers=named_by_rules() & pagers({}),
         parse=parse,

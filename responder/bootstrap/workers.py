@@ -44,7 +44,7 @@ from responder.settings import Settings
 from responder.store.database import Database, StoreError
 from responder.store.inbox.inbox import Inbox
 from responder.store.maintenance import kept_rules
-from responder.web import health, not_found, pagerduty, slack, webhook
+from responder.web import health, not_found, webhook
 from responder.web.app import create_app, guard
 from responder.web.metrics import RulesInfo, StoreCollector
 from responder.web.multiprocess import CounterFiles
@@ -194,9 +194,7 @@ def worker(
             outside=outside,
         )
         parts.append(webhook.blueprint(config))
-        on_kept = engine.act if engine else lambda: None
-        parts += [pagerduty.blueprint(each) for each in entries.pagerduty_routes(settings, database, clock, on_kept)]
-        parts += [slack.blueprint(each) for each in entries.slack_routes(settings, database, clock, on_kept)]
+        parts += entries.routes(settings, database, clock, on_kept=engine.act if engine else lambda: None)
     app = create_app(*parts)
     for loop in loops:
         loop.start()

@@ -12,6 +12,8 @@ from responder.cli.table import Column, print_rows
 
 if TYPE_CHECKING:
     from responder.model.finding import Finding
+    from responder.model.rule import RuleBook
+    from responder.settings import Settings
 
 _COLOURS = {"ok": "green", "bad": "red", "unknown": "yellow", "skipped": "white"}
 
@@ -29,11 +31,15 @@ def health(*, timeout: float, output: str) -> None:
     Exit status: 0 if all are healthy, 1 if a service is unhealthy or unknown or a pod is not ready, 2 for a wrong
     command line.
     """
+    from responder import telemetry
     from responder.cli.pod_rows import pod_rows
 
     with named_failures():
-        findings = _ask_all(timeout)
-        pods, note = pod_rows(timeout)
+        settings = bootstrap.settings_from_environment()
+        telemetry.configure(settings.log_format, settings.secrets(), for_good=False)
+        book = bootstrap.load_rules(settings.rules, settings.runbooks)
+        findings = _ask_all(settings, book, timeout)
+        pods, note = pod_rows(settings, book, timeout)
     columns = (
         *(
             Column("SERVICE" if not pods else "SERVICE OR POD"),
@@ -50,8 +56,7 @@ def health(*, timeout: float, output: str) -> None:
         sys.exit(FAILED)
 
 
-def _ask_all(timeout: float) -> "tuple[Finding, ...]":
-    from responder import telemetry
+def _ask_all(settings: "Settings", book: "RuleBook", timeout: float) -> "tuple[Finding, ...]":
     from responder.diagnose.contract import ProbeContext
     from responder.diagnose.probes import PROBES
     from responder.diagnose.probes.http import HttpSpec
@@ -60,9 +65,6 @@ def _ask_all(timeout: float) -> "tuple[Finding, ...]":
     from responder.model.problem import Position
     from responder.model.rule import ProbeSpec
 
-    settings = bootstrap.settings_from_environment()
-    telemetry.configure(settings.log_format, settings.secrets(), for_good=False)
-    book = bootstrap.load_rules(settings.rules, settings.runbooks)
     clock = bootstrap.SystemClock()
     spec = ProbeSpec(
         name="health",

@@ -19,6 +19,7 @@ from responder.model.clock import Deadline
 from responder.model.text import number_of, one_line, seconds_of
 
 if TYPE_CHECKING:
+    from responder.model.incident import Incident
     from responder.store.database import Database
     from responder.store.incidents.actions import ActionRow
     from responder.store.incidents.records import IncidentRecords, ListedIncident
@@ -173,7 +174,7 @@ def _act(numbers: tuple[str, ...], kind: ActionKind, person: str | None, wait: f
     from responder.store.incidents import incidents as stored
 
     clock = bootstrap.SystemClock()
-    actor = one_line(person if person is not None else getpass.getuser())
+    actor = one_line(person if person is not None else _login())
     if not actor:
         raise click.UsageError("--as needs a name")
     if kind is ActionKind.NOTE and not one_line(text):
@@ -197,6 +198,13 @@ def _act(numbers: tuple[str, ...], kind: ActionKind, person: str | None, wait: f
             refused = refused or (row is not None and row.state == "refused")
             click.echo(f"{incident}: {said}", err=row is not None and row.state == "refused")
     sys.exit(FAILED if refused else 0)
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError) as error:  # a container's user often has no entry in /etc/passwd
+        raise click.UsageError("this user has no login name: give --as NAME") from error
 
 
 def _applied(database: "Database", number: int, left: Callable[[], float]) -> "ActionRow | None":
@@ -226,16 +234,24 @@ def _output(wanted: str | None) -> str:
     return wanted or ("json" if terminal() is None else "text")
 
 
-def _state(row: "ListedIncident") -> str:
-    if not row.incident.open:
+def _state(incident: "Incident", acknowledged_by: str) -> str:
+    if not incident.open:
         return "resolved"
-    return "acknowledged" if row.acknowledged_by else "open"
+    return "acknowledged" if acknowledged_by else "open"
 
 
 def _cells(row: "ListedIncident") -> tuple[str, ...]:
     found = row.incident
     opened, teams = format_time(found.opened_at), ", ".join(row.teams) or "-"
-    return found.id, found.severity, _state(row), opened, found.service or "-", teams, found.title
+    return (
+        found.id,
+        found.severity,
+        _state(found, row.acknowledged_by),
+        opened,
+        found.service or "-",
+        teams,
+        found.title,
+    )
 
 
 def _fields(row: "ListedIncident") -> dict[str, Any]:
@@ -244,7 +260,7 @@ def _fields(row: "ListedIncident") -> dict[str, Any]:
     return {
         "id": found.id,
         "severity": found.severity,
-        "state": _state(row),
+        "state": _state(found, row.acknowledged_by),
         "opened_at": found.opened_at.isoformat(),
         "resolved_at": found.resolved_at.isoformat() if found.resolved_at else None,
         "service": found.service,
@@ -262,8 +278,7 @@ def _show(records: "IncidentRecords", output: str) -> None:
     by = records.content.handling.acknowledged_by if records.content else ""
     if output == "json":
         events = [{"at": each.at.isoformat(), "kind": each.kind.value, "text": each.text} for each in entries]
-        state = "resolved" if not found.open else "acknowledged" if by else "open"
-        shown = {"id": found.id, "title": found.title, "severity": found.severity, "state": state}
+        shown = {"id": found.id, "title": found.title, "severity": found.severity, "state": _state(found, by)}
         click.echo(json.dumps({**shown, "acknowledged_by": by, "timeline": events}, indent=2, ensure_ascii=False))
         return
     state = f"resolved at {format_time(found.resolved_at)}" if not found.open else "open"

@@ -8,20 +8,21 @@ from responder import bootstrap
 if TYPE_CHECKING:
     from responder.diagnose.steps.run import StepTools
     from responder.model.finding import Finding
+    from responder.model.rule import RuleBook
+    from responder.settings import Settings
 
 #: Phases and reasons of a pod that has done its work.
 _DONE = frozenset({"Completed", "Succeeded"})
 _CELLS = re.compile(r" {3,}")
 
 
-def pod_rows(timeout: float) -> "tuple[tuple[Finding, ...], str]":
+def pod_rows(settings: "Settings", book: "RuleBook", timeout: float) -> "tuple[tuple[Finding, ...], str]":
     """Return a finding for each pod, and a note if the pods, or their usage, could not be read. Raises FatalError."""
     from responder.bootstrap.kubernetes import AccessError
     from responder.cli.errors import FatalError
     from responder.diagnose.steps.run import NotRunError
 
-    settings = bootstrap.settings_from_environment()
-    scope = bootstrap.scope_of(settings, bootstrap.load_rules(settings.rules, settings.runbooks))
+    scope = bootstrap.scope_of(settings, book)
     try:
         with bootstrap.step_tools(settings, bootstrap.SystemClock()) as tools:
             if tools.cluster is None:

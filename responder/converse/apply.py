@@ -31,10 +31,14 @@ class Applied:
     resolves: bool = False
 
 
-def apply(action: Action, *, is_open: bool, handling: Handling, entry_title: str, now: datetime) -> Applied:
+def apply(
+    action: Action, *, fires_since: datetime | None, handling: Handling, entry_title: str, now: datetime
+) -> Applied:
     """Return the effect of ``action`` on an incident. ``entry_title`` names its entry point in the sentence.
 
-    Only a note is accepted after the resolve. An action that was done before changes nothing.
+    ``fires_since`` is when the incident opened or was reopened, None if it is resolved. Only a note is accepted after
+    the resolve. An action that was done before changes nothing. Neither does one that is older than ``fires_since``: a
+    vendor may report late what a person did about an earlier page with the same key.
     """
     actor = name_of(action)
     by = f"by {actor} ({entry_title})" if entry_title else f"by {actor}"
@@ -43,9 +47,11 @@ def apply(action: Action, *, is_open: bool, handling: Handling, entry_title: str
         if not text:
             return _refused(handling, "the note is empty")
         return Applied(handling=handling, outcome=f"note {by}: {text}")
-    if not is_open:
+    if fires_since is None:
         closed = "the incident is resolved"
         return _unchanged(handling, closed) if action.kind is ActionKind.RESOLVE else _refused(handling, closed)
+    if action.at < fires_since:
+        return _unchanged(handling, "it is about an earlier page")
     if action.kind in _TAKING and handling.taken_at is not None and action.at < handling.taken_at:
         return _unchanged(handling, "a later acknowledgement or release is known")
     match action.kind:

@@ -188,7 +188,7 @@ def _step(code: str, known: Explanation) -> str:
         return about.first_step
     if found is None or about is None:
         return ""
-    rollout, synced = (next((each for each in known.changes if each.code == code), None) for code in _UNDOABLE)
+    rollout, synced = (next((each for each in known.changes if each.code == undoable), None) for undoable in _UNDOABLE)
     step = found.step.format(**_names(about))
     if about is rollout and synced is not None:
         return CODES["change-sync"].step

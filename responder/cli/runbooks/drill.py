@@ -13,8 +13,9 @@ from responder.cli.options import OUTPUT
 from responder.cli.table import Column, print_rows
 
 if TYPE_CHECKING:
-    from responder.cli.runbooks.steps import StepRun
+    from responder.diagnose.steps.run import StepRun
     from responder.model.rule import RuleBook
+    from responder.runbooks.plan import PlannedCommand
     from responder.standins.cluster.running import Scenario
 
 _COLOURS = {"ok": "green", "differs": "red", "not run": "red", "skipped": "white"}
@@ -75,32 +76,33 @@ def drilled(files: Sequence[str], book: "RuleBook", service: str) -> list[Drille
 
 
 def _of_file(file: str, book: "RuleBook", service: str, scenarios: "Sequence[Scenario]") -> list[Drilled]:
+    from responder.cli.runbooks.steps import opened
+    from responder.runbooks.plan import planned
+
+    settings = bootstrap.settings_from_environment()
+    document, anchor = opened(file, settings)
+    scope = bootstrap.scope_of(settings, book)
     runs: dict[int, dict[str, StepRun]] = {}
-    path = file
     for scenario in scenarios:
-        path, found = _runs(file, book, scenario, service)
-        for each in found:
+        for each in _runs(planned(document, scenario.values(service), scope, anchor), scenario):
             runs.setdefault(each.planned.line, {})[scenario.title] = each
-    return [_judged(path, found) for _, found in sorted(runs.items())]
+    return [_judged(document.path, found) for _, found in sorted(runs.items())]
 
 
-def _runs(file: str, book: "RuleBook", scenario: "Scenario", service: str) -> "tuple[str, list[StepRun]]":
-    from responder.cli.runbooks.steps import carried_out, opened
+def _runs(steps: "Sequence[PlannedCommand]", scenario: "Scenario") -> "list[StepRun]":
+    from responder.cli.runbooks.steps import carried_out
     from responder.diagnose.cluster.reader import TABLE, SharedReads
     from responder.diagnose.steps.run import StepTools
     from responder.model.clock import Deadline
     from responder.model.message import Response
-    from responder.runbooks.plan import planned
 
-    settings, clock, cluster = bootstrap.settings_from_environment(), bootstrap.SystemClock(), scenario.cluster()
+    clock, cluster = bootstrap.SystemClock(), scenario.cluster()
 
     def fetch(target: str, deadline: Deadline, cap: int, accept: str) -> Response:  # noqa: ARG001 - the names of Fetch
         return Response(*cluster.answer(target, as_table=accept == TABLE))
 
-    document, anchor = opened(file, settings)
     tools = StepTools(send=scenario.send, clock=clock, cluster=SharedReads(fetch, clock))
-    found = planned(document, scenario.values(service), bootstrap.scope_of(settings, book), anchor)
-    return document.path, [carried_out(each, tools) for each in found]
+    return [carried_out(each, tools) for each in steps]
 
 
 def _judged(path: str, runs: "Mapping[str, StepRun]") -> Drilled:

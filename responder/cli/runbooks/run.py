@@ -11,7 +11,6 @@ from responder import bootstrap
 from responder.cli.errors import FAILED, FatalError, named_failures
 from responder.cli.options import OUTPUT
 from responder.cli.runbooks.steps import (
-    StepRun,
     carried_out,
     command_line,
     opened,
@@ -22,7 +21,7 @@ from responder.cli.runbooks.steps import (
 )
 
 if TYPE_CHECKING:
-    from responder.diagnose.steps.run import StepTools
+    from responder.diagnose.steps.run import StepRun, StepTools
     from responder.model.transcript import StepRecord
     from responder.runbooks.plan import PlannedCommand
     from responder.settings import Settings
@@ -92,7 +91,7 @@ def _dry(planned: "PlannedCommand") -> str:
     return f"{planned.name}: {line}" if line else f"{planned.name}: not run: {planned.command} (line {planned.line})"
 
 
-def _shown(steps: "list[PlannedCommand]", tools: "StepTools", output: str) -> Iterator[StepRun]:
+def _shown(steps: "list[PlannedCommand]", tools: "StepTools", output: str) -> "Iterator[StepRun]":
     """Run commands and show each as it ends; as JSON all at the end."""
     runs: list[StepRun] = []
     for planned in steps:
@@ -108,7 +107,7 @@ def _shown(steps: "list[PlannedCommand]", tools: "StepTools", output: str) -> It
         click.echo(f"{well} of {len(runs)} commands as expected", err=True)
 
 
-def _fields(ran: StepRun) -> dict[str, Any]:
+def _fields(ran: "StepRun") -> dict[str, Any]:
     """Return an element of ``--output json``. Scripts rely on its keys: add, never rename."""
     return {
         "name": ran.planned.name,

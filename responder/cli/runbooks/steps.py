@@ -1,7 +1,6 @@
 """Steps of a runbook on the command line: opened, filled, carried out, shown and recorded."""
 
 import shlex
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,31 +10,16 @@ from responder import bootstrap
 from responder.cli.errors import FatalError
 
 if TYPE_CHECKING:
-    from responder.diagnose.steps.run import StepTools
+    from responder.diagnose.steps.run import StepRun, StepTools
     from responder.model.clock import Clock
     from responder.model.rule import RuleBook
     from responder.model.transcript import StepRecord
     from responder.runbooks.document import Document
-    from responder.runbooks.expected import Comparison, Output
     from responder.runbooks.plan import PlannedCommand
     from responder.settings import Settings
 
 _COLOURS = {"match": "green", "mismatch": "red", "unknown": "yellow"}
 _WORDS = {"match": "as expected", "mismatch": "differs", "unknown": "unknown"}
-
-
-@dataclass(frozen=True, slots=True)
-class StepRun:
-    """A command, its output if it ran, and the comparison."""
-
-    planned: "PlannedCommand"
-    output: "Output | None"
-    comparison: "Comparison"
-
-    @property
-    def result(self) -> str:
-        """The result in one word."""
-        return self.comparison.result.value
 
 
 def opened(file: str, settings: "Settings") -> "tuple[Document, str]":
@@ -102,26 +86,15 @@ def planned_of(
     return [each for each in found if not names or each.name in names]
 
 
-def carried_out(planned: "PlannedCommand", tools: "StepTools") -> StepRun:
-    """Run a command and compare its output."""
-    from responder.diagnose.steps.run import NotRunError
-    from responder.diagnose.steps.run import run as run_command
+def carried_out(planned: "PlannedCommand", tools: "StepTools") -> "StepRun":
+    """Run a command within its time, and compare its output."""
+    from responder.diagnose.steps.run import carry_out
     from responder.model.clock import Deadline
-    from responder.runbooks.command import Refusal
-    from responder.runbooks.expected import Comparison, Result, compare
 
-    if isinstance(planned.command, Refusal):
-        return StepRun(planned, None, Comparison(Result.UNKNOWN, f"not run: {planned.command}"))
-    try:
-        output = run_command(planned.command, Deadline(tools.clock.monotonic() + planned.seconds), tools)
-    except NotRunError as error:
-        return StepRun(planned, None, Comparison(Result.UNKNOWN, str(error)))
-    expected = planned.expected
-    match, lines = (expected.match, expected.lines) if expected else ("none", ())
-    return StepRun(planned, output, compare(match, lines, output, planned.values))
+    return carry_out(planned, Deadline(tools.clock.monotonic() + planned.seconds), tools)
 
 
-def record_of(ran: StepRun, document: "Document", clock: "Clock") -> "StepRecord":
+def record_of(ran: "StepRun", document: "Document", clock: "Clock") -> "StepRecord":
     """Return the record of a command."""
     from responder.model.text import sanitize
     from responder.model.transcript import OUTPUT_LIMIT, StepRecord
@@ -145,7 +118,7 @@ def command_line(planned: "PlannedCommand") -> str:
     return "" if isinstance(planned.command, Refusal) else shlex.join(planned.command.argv)
 
 
-def show(ran: StepRun) -> None:
+def show(ran: "StepRun") -> None:
     """Print a command, its output and the comparison."""
     planned = ran.planned
     where = f"{planned.step}: {planned.title}" if planned.number else planned.title

@@ -65,12 +65,13 @@ class PagerDutyEntry:
     def _incidents(self, event: PagerDutyEvent) -> tuple[str, ...]:
         """Return the ids of responder's incidents: by the dedup key, by the known id, or by asking PagerDuty."""
         with self.database.read() as connection:
+            known = vendor_incidents.known(connection, event.incident)
             ours = vendor_incidents.with_page_key(connection, [event.incident_key]) if event.incident_key else ()
-            ours = ours or vendor_incidents.known(connection, event.incident)
+        ours = ours or known
         if not ours and event.incident and (keys := self.api.alert_keys(event.incident)):
             with self.database.read() as connection:
                 ours = vendor_incidents.with_page_key(connection, keys)
-        if ours:
+        if not set(ours) <= set(known):
             vendor_incidents.save(self.database, event.incident, ours, event.url, self.clock.now())
         return ours
 

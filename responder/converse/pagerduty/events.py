@@ -14,8 +14,6 @@ import msgspec
 from responder.model.action import ActionKind
 from responder.model.secret import Secret
 
-#: The event that PagerDuty sends to test a subscription.
-PING = "pagey.ping"
 _KINDS = {
     "incident.acknowledged": ActionKind.ACKNOWLEDGE,
     "incident.unacknowledged": ActionKind.UNACKNOWLEDGE,
@@ -28,6 +26,8 @@ _KINDS = {
 }
 #: Resolves that are no end: the incident continues as another one.
 _NO_END = frozenset({"merge_resolve_reason"})
+#: Type of an agent that is a person (https://developer.pagerduty.com/docs/webhooks-overview, "agent").
+_PERSON = "user_reference"
 
 
 class BadEventError(ValueError):
@@ -55,6 +55,7 @@ class PagerDutyEvent:
 
 class _Reference(msgspec.Struct):
     id: str = ""
+    type: str = ""
     summary: str | None = ""
     html_url: str | None = ""
 
@@ -90,7 +91,11 @@ _DECODER = msgspec.json.Decoder(_Webhook)
 
 
 def read(body: bytes) -> PagerDutyEvent:
-    """Return the event of a webhook. Raises BadEventError."""
+    """Return the event of a webhook. Raises BadEventError.
+
+    Only a person resolves: a resolve by an integration is responder's own, which comes back, or that of a timer of
+    PagerDuty, which knows nothing of the alerts.
+    """
     try:
         event = _DECODER.decode(body).event
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -98,11 +103,14 @@ def read(body: bytes) -> PagerDutyEvent:
     if event.occurred_at.tzinfo is None:
         raise BadEventError("not a V3 webhook of PagerDuty: occurred_at has no time zone")
     data, kind = event.data or _Data(), _KINDS.get(event.event_type)
-    if kind is ActionKind.RESOLVE and data.resolve_reason is not None and data.resolve_reason.type in _NO_END:
+    merged = data.resolve_reason is not None and data.resolve_reason.type in _NO_END
+    if kind is ActionKind.RESOLVE and (merged or event.agent is None or event.agent.type != _PERSON):
         kind = None
     about = data.incident or _Reference(id=data.id, html_url=data.html_url)
-    target = ", ".join(filter(None, (each.summary for each in data.assignees)))
-    if kind is ActionKind.PRIORITY:
+    target = ""
+    if kind is ActionKind.REASSIGN:
+        target = ", ".join(filter(None, (each.summary for each in data.assignees)))
+    elif kind is ActionKind.PRIORITY:
         target = (data.priority.summary if data.priority else "") or ""
     return PagerDutyEvent(
         id=event.id,

@@ -16,7 +16,7 @@ from responder.outgoing import Outgoing, UnreachableError
 _log = structlog.get_logger()
 
 #: Time for one call, in seconds: a trigger opens a dialog for three seconds only.
-CALL_SECONDS = 1.5
+CALL_SECONDS = 1.0
 #: The host of response_url (https://docs.slack.dev/interactivity/handling-user-interaction); no other one is called.
 ANSWER_HOST = "hooks.slack.com"
 

@@ -11,13 +11,14 @@ import structlog
 
 from responder.converse.slack import views
 from responder.converse.slack.payloads import Button, Person, Press, Submission, read
+from responder.converse.timeline import timeline
 from responder.counters import COUNTERS
 from responder.model.action import Action, ActionKind
 from responder.model.clock import Clock, time_of_day
 from responder.model.incident import Incident
 from responder.model.text import sanitize_line
 from responder.store.database import Database, StoreError
-from responder.store.incidents import actions, incidents
+from responder.store.incidents import actions, incidents, records
 
 _log = structlog.get_logger()
 
@@ -130,16 +131,14 @@ class SlackEntry:
 
     def _shown(self, incident: str) -> views.Shown | None:
         with self.database.read() as connection:
-            found = incidents.find(connection, incident)
-            done = actions.of_incident(connection, incident) if found else []
+            found = records.of_incident(connection, incident)
         if found is None:
             return None
         now = self.clock.now()
-        state = f"open since {time_of_day(found.opened_at, seen_from=now)}"
-        if found.resolved_at:
-            state = f"resolved at {time_of_day(found.resolved_at, seen_from=now)}"
-        rows = (f"{time_of_day(each.action.at, seen_from=now)} {each.outcome}" for each in done if each.outcome)
-        return views.Shown(f"{found.id} {found.title}", (state, *rows))
+        rows = (f"{time_of_day(each.at, seen_from=now)} {each.kind.value}: {each.text}" for each in timeline(found))
+        shown = found.incident
+        state = f"open since {time_of_day(shown.opened_at, seen_from=now)}" if shown.open else "resolved"
+        return views.Shown(f"{shown.id} {shown.title}", (state, *rows))
 
     def _foreign(self, person: Person) -> str:
         own = self.workspace()

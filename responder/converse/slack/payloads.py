@@ -25,7 +25,6 @@ class Button(StrEnum):
     """The action ids of the buttons under a page, and the callback ids of their dialogs."""
 
     ACKNOWLEDGE = slack_messages.ACKNOWLEDGE
-    SILENCE = slack_messages.SILENCE
     NOTE = slack_messages.NOTE
     RESOLVE = slack_messages.RESOLVE
 
@@ -83,14 +82,8 @@ class _Pressed(msgspec.Struct):
     action_ts: str = ""
 
 
-class _Option(msgspec.Struct):
-    value: str = ""
-
-
 class _Input(msgspec.Struct):
     value: str | None = None
-    selected_option: _Option | None = None
-    selected_date_time: int | None = None
 
 
 class _State(msgspec.Struct):
@@ -99,7 +92,6 @@ class _State(msgspec.Struct):
 
 class _View(msgspec.Struct):
     id: str = ""
-    hash: str = ""
     callback_id: str = ""
     private_metadata: str = ""
     state: _State = msgspec.field(default_factory=_State)
@@ -138,7 +130,7 @@ def read(payload: bytes) -> Press | Submission | None:
             incident=view.private_metadata[:ID_LIMIT],
             person=person,
             key=f"{view.id}/{person.id}",
-            values=dict(_values(view.state)),
+            values={name: given.value or "" for block in view.state.values.values() for name, given in block.items()},
         )
     pressed = next((each for each in found.actions if each.action_id in set(Button)), None)
     if found.type != "block_actions" or pressed is None or found.view is not None:
@@ -151,13 +143,6 @@ def read(payload: bytes) -> Press | Submission | None:
         trigger=found.trigger_id,
         response_url=found.response_url,
     )
-
-
-def _values(state: _State) -> Iterable[tuple[str, str]]:
-    for block in state.values.values():
-        for name, given in block.items():
-            chosen = given.selected_option.value if given.selected_option else given.selected_date_time
-            yield name, str(given.value if given.value is not None else chosen if chosen is not None else "")
 
 
 def signature_problem(secrets: Iterable[Secret], headers: Mapping[str, str], body: bytes, now: datetime) -> str:

@@ -14,8 +14,8 @@ from responder.model.incident import Incident
 from responder.model.text import number_of
 from responder.notify.render import slack_blocks
 
-#: Action ids of the inputs of the dialogs.
-TEXT, DURATION, UNTIL = "text", "duration", "until"
+#: Action id of the input of a dialog.
+TEXT = "text"
 #: Characters of a text that a person writes (https://docs.slack.dev/reference/block-kit/block-elements).
 INPUT_LIMIT = 2000
 #: Incidents that ``/responder`` lists.
@@ -30,7 +30,7 @@ def note_dialog(incident: str) -> Mapping[str, Any]:
 
 def resolve_dialog(incident: str, firing: int) -> Mapping[str, Any]:
     """Return the dialog for a resolve. It says how many alerts still fire."""
-    warning = f"{number_of(firing, 'alert')} still firing: if it fires on, the next notification pages again."
+    warning = f"{number_of(firing, 'alert')} still firing: the next notification of them reopens the incident."
     asked = _text("Resolution", "What fixed it. It becomes the resolution of the incident.", optional=True)
     return _dialog(Button.RESOLVE, incident, "Resolve", "Resolve", [*([_said(warning)] if firing else []), asked])
 
@@ -46,13 +46,13 @@ def problem(input_id: str, text: str) -> Mapping[str, Any]:
 
 
 def listed(open_incidents: Sequence[Incident], now: datetime) -> Mapping[str, Any]:
-    """Return the answer to ``/responder``: open incidents, the worst first."""
+    """Return the answer to ``/responder``: open incidents by severity, the oldest first."""
     if not open_incidents:
         return answer("No open incidents.")
     shown = [
         f"`{each.id}` {slack_blocks.line_of(each.title, 150)} · open for "
         f"{short_duration((now - each.opened_at).total_seconds())}"
-        for each in open_incidents[:MOST_LISTED]
+        for each in sorted(open_incidents, key=lambda each: (each.severity, each.opened_at))[:MOST_LISTED]
     ]
     left = len(open_incidents) - len(shown)
     more = [f"… and {left} more"] if left else []
@@ -63,7 +63,7 @@ def listed(open_incidents: Sequence[Incident], now: datetime) -> Mapping[str, An
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """An incident as ``/responder INC-...`` shows it: its state and what people did, one line each."""
+    """An incident as ``/responder INC-...`` shows it: its state and its timeline, one line each."""
 
     title: str
     lines: tuple[str, ...]

@@ -7,13 +7,12 @@ from urllib.parse import urlsplit
 from responder.diagnose.contract import ProbeContext, ProbeKind, ProbeQuestion, ProbeTools
 from responder.diagnose.make_finding import answer
 from responder.diagnose.plan import subject_name
-from responder.diagnose.steps.run import NotRunError, StepTools
-from responder.diagnose.steps.run import run as run_command
+from responder.diagnose.steps.run import StepTools, carry_out
 from responder.model.clock import Deadline
 from responder.model.finding import Finding, Verdict
 from responder.model.rule import ProbeSpec
 from responder.runbooks.command import CommandLine, HttpGet, Refusal
-from responder.runbooks.expected import Result, compare
+from responder.runbooks.expected import Result
 from responder.runbooks.kubectl import KubectlCall
 from responder.runbooks.placeholders import is_value
 from responder.runbooks.plan import PlannedCommand, planned
@@ -91,27 +90,18 @@ def run(question: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> Findi
     step: PlannedCommand = question.wire
     began = tools.clock.monotonic()
     own = StepTools(send=tools.outgoing.send, clock=tools.clock, cluster=tools.cluster, programs=tools.programs)
-    if isinstance(step.command, Refusal):
-        return answer(question, Verdict.UNKNOWN, f"{step.step} not run: {step.command}")
-    try:
-        output = run_command(step.command, deadline, own)
-    except NotRunError as error:
-        took = tools.clock.monotonic() - began
-        return answer(question, Verdict.UNKNOWN, f"{step.step} not run: {error}", duration=took)
-    expected = step.expected
-    match, lines = (expected.match, expected.lines) if expected else ("none", ())
-    found = compare(match, lines, output, step.values)
-    took = tools.clock.monotonic() - began
-    match found.result:
-        case Result.MATCH:
-            fact, verdict = f"{step.step} as expected", Verdict.OK
+    ran = carry_out(step, deadline, own)
+    took, difference = tools.clock.monotonic() - began, ran.comparison.difference
+    match ran.comparison.result:
+        case Result.MATCH:  # the page needs no output that is as expected
+            return answer(question, Verdict.OK, f"{step.step} as expected", duration=took, judged=False)
         case Result.MISMATCH:
-            fact, verdict = f"{step.step} differs: {found.difference}", Verdict.BAD
+            fact, verdict = f"{step.step} differs: {difference}", Verdict.BAD
         case Result.UNKNOWN:
-            fact, verdict = f"{step.step} unknown: {found.difference}", Verdict.UNKNOWN
-    if verdict is Verdict.OK:  # the page needs no output that is as expected
-        return answer(question, verdict, fact, duration=took, judged=False)
-    return answer(question, verdict, fact, detail=output.text, duration=took, warning=verdict is Verdict.BAD)
+            why = f"unknown: {difference}" if ran.output else difference  # without output: not run, and why
+            fact, verdict = f"{step.step} {why}", Verdict.UNKNOWN
+    detail = ran.output.text if ran.output else ""
+    return answer(question, verdict, fact, detail=detail, duration=took, warning=verdict is Verdict.BAD)
 
 
 KIND = ProbeKind(

@@ -11,9 +11,10 @@ from responder.model.redaction import redact
 from responder.model.text import clean
 from responder.outgoing import UnreachableError
 from responder.outgoing.process import Launch, launch
-from responder.runbooks.command import CommandLine, HttpGet
-from responder.runbooks.expected import Output
+from responder.runbooks.command import CommandLine, HttpGet, Refusal
+from responder.runbooks.expected import Comparison, Output, Result, compare
 from responder.runbooks.kubectl import KubectlCall
+from responder.runbooks.plan import PlannedCommand
 
 #: Bytes of output that are read; the rest is cut off.
 MOST_BYTES = 65536
@@ -52,6 +53,32 @@ def run(command: CommandLine, deadline: Deadline, tools: StepTools) -> Output:
         case _:
             found = _start(command.argv, deadline, tools)
     return Output(redact(clean(found.text)), found.status, found.cut)
+
+
+@dataclass(frozen=True, slots=True)
+class StepRun:
+    """A command, its output if it ran, and the comparison with what the runbook expects."""
+
+    planned: PlannedCommand
+    output: Output | None
+    comparison: Comparison
+
+    @property
+    def result(self) -> str:
+        """The result in one word."""
+        return self.comparison.result.value
+
+
+def carry_out(planned: PlannedCommand, deadline: Deadline, tools: StepTools) -> StepRun:
+    """Run a command and compare its output; unknown with the reason if it cannot be run."""
+    if isinstance(planned.command, Refusal):
+        return StepRun(planned, None, Comparison(Result.UNKNOWN, f"not run: {planned.command}"))
+    try:
+        output = run(planned.command, deadline, tools)
+    except NotRunError as error:
+        return StepRun(planned, None, Comparison(Result.UNKNOWN, f"not run: {error}"))
+    match, lines = (planned.expected.match, planned.expected.lines) if planned.expected else ("none", ())
+    return StepRun(planned, output, compare(match, lines, output, planned.values))
 
 
 def _get(get: HttpGet, deadline: Deadline, tools: StepTools) -> Output:

@@ -113,10 +113,14 @@ class DecisionContext:
         return tuple(planned)
 
     def late_questions(
-        self, names: tuple[str, ...], subject: Subject, began: datetime | None = None
+        self,
+        names: tuple[str, ...],
+        subject: Subject,
+        began: datetime | None = None,
+        runbook: RunbookRef | None = None,
     ) -> tuple[ProbeQuestion, ...]:
-        """Return the questions that are asked after the page has left."""
-        return tuple(each for each in self._planned(names, subject, began) if self._is_late(each))
+        """Return the questions that are asked after the page has left, from the plan that ``questions`` made."""
+        return tuple(each for each in self._planned(names, subject, began, runbook) if self._is_late(each))
 
     def _is_late(self, question: ProbeQuestion) -> bool:
         kind = self.probe_kinds.get(question.kind)

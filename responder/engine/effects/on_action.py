@@ -42,7 +42,7 @@ def on_action(
     before = content or bare(incident, context.book)
     applied = apply(
         action,
-        is_open=incident.open,
+        fires_since=(incident.reopened_at or incident.opened_at) if incident.open else None,
         handling=before.handling,
         entry_title=_entry_title(action.entry, context),
         now=now,

@@ -107,7 +107,7 @@ def opened(
     )
     can_run = {question.probe for question in questions if not question.skip}
     probes = tuple(name for name in decision.rule.probes if name in can_run)
-    late = context.late_questions(decision.rule.probes, decision.subject, began)
+    late = context.late_questions(decision.rule.probes, decision.subject, began, decision.rule.runbook)
     content = content_of(
         decision, group, incident, context.book, context.links, now=now, probes=probes, history=history, before=before
     )

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from responder.engine.effects.context import DecisionContext
 from responder.engine.effects.page import counts, left_open, messages_for, shadowed
+from responder.model.action import UNHANDLED
 from responder.model.clock import LINE_LIMIT, time_of_epoch
 from responder.model.content import IncidentContent, MessageFacts
 from responder.model.delivery import Effects
@@ -36,9 +37,11 @@ def changed(
     moved = replace(moved, open=True, resolved_at=None, changed_at=now, reopened_at=now if again else moved.reopened_at)
     reopened = not incident.open
     facts = replace(counts(moved), update=sanitize_line(change.reason, LINE_LIMIT))
-    return _effects(
-        moved, before, change.reason, MessageKind.AGAIN if reopened else MessageKind.UPDATE, facts, context, now
-    )
+    kind = MessageKind.AGAIN if reopened else MessageKind.UPDATE
+    effects = _effects(moved, before, change.reason, kind, facts, context, now)
+    if reopened and before is not None and before.handling != UNHANDLED:  # that was of the page before
+        return replace(effects, content=replace(before, handling=UNHANDLED))
+    return effects
 
 
 def resolved(

@@ -45,7 +45,7 @@ class OpinionWorker:
 
     def ask(self, work: DiagnosisRequest) -> None:
         """Start to ask about an incident whose findings are committed, if its rule names an investigator."""
-        for question in self._context().late_questions(work.probes, work.subject, work.began):
+        for question in self._context().late_questions(work.probes, work.subject, work.began, work.runbook):
             if not self._slots.acquire(blocking=False):
                 _log.warning("opinion.skipped", incident=work.incident, reason=f"{AT_ONCE} others are under way")
                 continue

@@ -43,12 +43,7 @@ _DIAGNOSED = frozenset({"Update", "Likely cause", "Changed", "Ruled out"})
 #: Sections of the metadata that are small print: alerts, incident, rule.
 _PRINT = 3
 #: Action ids of the buttons.
-ACKNOWLEDGE, SILENCE, NOTE, RESOLVE = (
-    "responder_acknowledge",
-    "responder_silence",
-    "responder_note",
-    "responder_resolve",
-)
+ACKNOWLEDGE, NOTE, RESOLVE = "responder_acknowledge", "responder_note", "responder_resolve"
 _FURTHER = ((NOTE, "Note", ""), (RESOLVE, "Resolve", ""))
 #: Beginning of the ids of incidents; digests of floods and tests have others, and no buttons.
 INCIDENT_PREFIX = "INC-"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, bindparam, select, update
+from sqlalchemy import Connection, RowMapping, and_, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from responder.model.action import Action, ActionKind
@@ -14,7 +14,9 @@ from responder.store.database import Database
 from responder.store.schema.serialization import to_seconds, to_time
 from responder.store.schema.tables import actions
 
-_NEW = actions.c.state == "new"
+#: Actions that this version knows: during a rollout a newer replica applies those that it stored.
+_KNOWN = actions.c.kind.in_([kind.value for kind in ActionKind])
+_NEW = and_(actions.c.state == "new", _KNOWN)
 ANY_NEW = select(actions.c.id).where(_NEW).limit(1)
 _SETTLED = (
     update(actions)
@@ -72,13 +74,14 @@ def settle(connection: Connection, results: Iterable[tuple[int, str, str]]) -> N
 
 def of_incident(connection: Connection, incident: str) -> list[ActionRow]:
     """Return all actions on an incident, in the order they arrived."""
-    rows = connection.execute(select(actions).where(actions.c.incident == incident).order_by(actions.c.id)).mappings()
+    mine = select(actions).where(actions.c.incident == incident, _KNOWN).order_by(actions.c.id)
+    rows = connection.execute(mine).mappings()
     return [ActionRow(_action(row), row["state"], row["outcome"]) for row in rows]
 
 
 def find(connection: Connection, number: int) -> ActionRow | None:
     """Return an action by its id."""
-    row = connection.execute(select(actions).where(actions.c.id == number)).mappings().first()
+    row = connection.execute(select(actions).where(actions.c.id == number, _KNOWN)).mappings().first()
     return ActionRow(_action(row), row["state"], row["outcome"]) if row else None
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Row, select
 
+from responder.model.action import Handling
 from responder.model.content import DecisionRecord, IncidentContent
 from responder.model.incident import Incident
 from responder.store.incidents import actions
@@ -74,7 +75,8 @@ class IncidentRecords:
 
 def listed(connection: Connection, wanted: Filter, limit: int) -> list[ListedIncident]:
     """Return the newest incidents that match, at most ``limit``."""
-    found = select(incidents, contents.c.decision).join(contents, contents.c.incident == incidents.c.id, isouter=True)
+    found = select(incidents, contents.c.decision, contents.c.handling)
+    found = found.join(contents, contents.c.incident == incidents.c.id, isouter=True)
     if wanted.is_open is not None:
         found = found.where(incidents.c.open == wanted.is_open)
     if wanted.severity:
@@ -83,19 +85,16 @@ def listed(connection: Connection, wanted: Filter, limit: int) -> list[ListedInc
         found = found.where(incidents.c.service == wanted.service)
     if wanted.since:
         found = found.where(incidents.c.opened_at >= to_seconds(wanted.since))
-    rows: list[tuple[Incident, tuple[str, ...]]] = []
+    rows: list[ListedIncident] = []
     for row in connection.execute(found.order_by(incidents.c.opened_at.desc())).mappings():
         teams = from_bytes(DecisionRecord, row["decision"]).teams if row["decision"] else ()
         text = f"{row['id']} {row['title']}".casefold()
         if (not wanted.team or wanted.team in teams) and wanted.text.casefold() in text:
-            rows.append((from_row(row), teams))
+            by = from_bytes(Handling, row["handling"]).acknowledged_by if row["handling"] else ""
+            rows.append(ListedIncident(from_row(row), teams, by))
         if len(rows) == limit:
             break
-    known = contents_of(connection, [each.id for each, _ in rows])
-    return [
-        ListedIncident(each, teams, known[each.id].handling.acknowledged_by if each.id in known else "")
-        for each, teams in rows
-    ]
+    return rows
 
 
 def of_incident(connection: Connection, incident: str) -> IncidentRecords | None:

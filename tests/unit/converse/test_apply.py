@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -27,9 +27,11 @@ def an_action(kind: ActionKind = ActionKind.ACKNOWLEDGE, **changes: Any) -> Acti
     return Action(**{**given, **changes})
 
 
-def applied(action: Action, handling: Handling = UNHANDLED, *, is_open: bool = True) -> Applied:
+def applied(
+    action: Action, handling: Handling = UNHANDLED, *, fires_since: datetime | None = NOW - timedelta(hours=1)
+) -> Applied:
     """The effect of an action that came from Slack."""
-    return apply(action, is_open=is_open, handling=handling, entry_title="Slack", now=NOW)
+    return apply(action, fires_since=fires_since, handling=handling, entry_title="Slack", now=NOW)
 
 
 def test_an_acknowledgement_names_the_person_and_the_entry_point() -> None:
@@ -74,7 +76,7 @@ def test_reports_in_the_wrong_order_end_in_the_newest_state() -> None:
 
 def test_a_resolve_of_a_resolved_incident_is_no_error() -> None:
     """Responder's own resolve comes back as a webhook of PagerDuty."""
-    found = applied(an_action(ActionKind.RESOLVE), is_open=False)
+    found = applied(an_action(ActionKind.RESOLVE), fires_since=None)
     assert not found.refused
     assert not found.changed
 
@@ -85,8 +87,16 @@ _OTHERS = [kind for kind in ActionKind if kind not in {ActionKind.NOTE, ActionKi
 @pytest.mark.parametrize("kind", _OTHERS)
 def test_a_resolved_incident_takes_notes_only(kind: ActionKind) -> None:
     """Old messages stay pressable for ever: what no longer applies is refused with the reason."""
-    assert applied(an_action(kind), is_open=False).outcome == "refused: the incident is resolved"
-    assert applied(an_action(ActionKind.NOTE, text="it was the proxy"), is_open=False).changed
+    assert applied(an_action(kind), fires_since=None).outcome == "refused: the incident is resolved"
+    assert applied(an_action(ActionKind.NOTE, text="it was the proxy"), fires_since=None).changed
+
+
+@pytest.mark.parametrize("kind", [ActionKind.RESOLVE, ActionKind.ACKNOWLEDGE])
+def test_a_late_report_about_an_earlier_page_changes_nothing(kind: ActionKind) -> None:
+    """Incidents of one group have one dedup key: the resolve of the last one must not resolve the present one."""
+    found = applied(an_action(kind, at=NOW - timedelta(minutes=1)), fires_since=NOW)
+    assert found == Applied(handling=UNHANDLED, outcome="no change: it is about an earlier page", changed=False)
+    assert applied(an_action(kind, at=NOW), fires_since=NOW).changed
 
 
 def test_a_note_needs_words() -> None:

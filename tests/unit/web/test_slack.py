@@ -28,7 +28,7 @@ def bench(database: Database, clock: HandClock) -> Bench:
 @pytest.fixture
 def client(bench: Bench, clock: HandClock) -> FlaskClient:
     """The routes, with one signing secret."""
-    return create_app(slack.blueprint(slack.SlackRoutes(bench.entry, (Secret("s"),), clock))).test_client()
+    return create_app(slack.blueprint(bench.entry, (Secret("s"),), clock)).test_client()
 
 
 def body(incident: str = "INC-118") -> bytes:

@@ -37,9 +37,11 @@ def _preempted(scene: Scene) -> tuple[Clue, ...]:
     if workload is None:
         return ()
     name = objects.name(workload)
+    owners = [objects.name(each) for each in objects.owned(scene.of("ReplicaSet"), workload)] or [name]
+    begins = tuple(f"{each}-" for each in owners)  # the pod itself is gone
     for event in sorted(scene.of("Event"), key=lambda each: last_seen(each) or scene.began, reverse=True):
         pod, moment = objects.text(event, "involvedObject", "name"), last_seen(event)
-        if objects.text(event, "reason") == "Preempted" and pod.startswith(f"{name}-") and is_recent(scene, moment):
+        if objects.text(event, "reason") == "Preempted" and pod.startswith(begins) and is_recent(scene, moment):
             says = f"a pod of {name} was preempted by a pod of a higher priority{_at(scene, moment)}"
             return (
                 Clue(code="preempted", role=Role.FACT, entity=objects.reference(workload), says=says, since=moment),

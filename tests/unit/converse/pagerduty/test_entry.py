@@ -48,8 +48,8 @@ class Bench:
         self.database = database
         self.api = FakeApi()
         entry = PagerDutyEntry(database, self.api, clock, ("pagerduty",), lambda: None)
-        routes = pagerduty.PagerDutyRoutes(entry, (Secret("new"), Secret("old")), clock)
-        self.client: FlaskClient = create_app(pagerduty.blueprint(routes)).test_client()
+        routes = pagerduty.blueprint(entry, (Secret("new"), Secret("old")), clock)
+        self.client: FlaskClient = create_app(routes).test_client()
         other = an_incident(id="INC-OTHER", dedup_key="b" * 64)
         with database.transaction() as connection:
             incidents.save(connection, [an_incident(id="INC-118", dedup_key=KEY), other], [])
@@ -76,7 +76,7 @@ def bench(database: Database, clock: HandClock) -> Bench:
 def test_an_acknowledgement_is_found_by_its_key(bench: Bench, key: str) -> None:
     """The dedup key of any page of the incident names it."""
     assert bench.post(event("incident.acknowledged", key)) == 202
-    assert bench.stored() == [("acknowledge", "Ann Onymous", "Ann Onymous")]
+    assert bench.stored() == [("acknowledge", "Ann Onymous", "")]
     assert bench.api.asked == 0
 
 
@@ -124,6 +124,14 @@ def test_a_merge_is_no_end() -> None:
     found = read(event("incident.resolved", KEY, resolve_reason={"type": "merge_resolve_reason"}))
     assert found.kind is None
     assert read(event("incident.resolved", KEY, resolve_reason=None)).kind is ActionKind.RESOLVE
+
+
+@pytest.mark.parametrize("agent", [None, {"id": "P1", "type": "service_reference", "summary": "plato"}])
+def test_only_a_person_resolves(agent: dict[str, str] | None) -> None:
+    """Responder's own resolve comes back, and must not resolve the incident that opened meanwhile."""
+    given = json.loads(event("incident.resolved", KEY))
+    given["event"]["agent"] = agent
+    assert read(json.dumps(given).encode()).kind is None
 
 
 def test_an_escalation_names_who_has_it_now() -> None:
