@@ -43,8 +43,8 @@ _MARKS: Final = re.compile(r"[*`|~<>#]+|(?<!\w)_+|_+(?!\w)")
 class InvestigatorSpec:
     """The alert and the findings are sent; the answer follows in the thread as an opinion, and changes no page."""
 
-    name: str = field(default="HolmesGPT", metadata={"help": "whose opinion it is, as it is shown"})
-    deadline: str = field(default="2m", metadata={"help": "how long the answer may take, instead of timeout"})
+    name: str = field(default="HolmesGPT", metadata={"help": "name of the investigator, as messages show it"})
+    deadline: str = field(default="2m", metadata={"help": "longest time for the answer, at most 10m; replaces timeout"})
     model: str = field(default="", metadata={"help": "model to ask for; empty: the investigator's default"})
 
 
