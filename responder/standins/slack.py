@@ -1,4 +1,4 @@
-"""Slack's chat.postMessage, chat.update and incoming webhooks on loopback, with the real one's limits."""
+"""Slack's chat.postMessage, chat.update, views.open and incoming webhooks on loopback, with the real one's limits."""
 
 import json
 from collections.abc import Mapping
@@ -7,9 +7,12 @@ from typing import Any
 
 from responder.standins.server import Call, OnEvent, Reply, StandIn, as_json
 
+#: Id of the workspace.
+TEAM = "T0BUTTER"
 UPDATE_TEXT_LIMIT = 4000  # bytes
 TEXT_LIMIT = 40_000
 BLOCKS_LIMIT = 13_200
+_METHODS = frozenset({"auth.test", "chat.postMessage", "chat.update", "views.open", "webhook"})
 
 
 @dataclass(slots=True)
@@ -31,11 +34,15 @@ class SlackMessage:
 
 
 class SlackStandIn(StandIn):
-    """``messages`` in order of arrival. With ``token`` given, any other bearer token is refused as invalid_auth."""
+    """``messages``, and the dialogs in ``views``, in order of arrival.
+
+    With ``token`` given, any other bearer token is refused as invalid_auth.
+    """
 
     def __init__(self, *, token: str = "", on_event: OnEvent | None = None, port: int = 0) -> None:
         super().__init__(on_event=on_event, port=port)
         self.messages: list[SlackMessage] = []
+        self.views: list[Mapping[str, Any]] = []
         self._token = token
         self._channels: dict[str, str] = {}
 
@@ -52,13 +59,15 @@ class SlackStandIn(StandIn):
     def answer(self, call: Call) -> Reply:
         """Web API methods answer 200 and ``ok``; webhooks answer in bare words."""
         method = call.path.rsplit("/", 1)[-1]
-        if call.method != "POST" or method not in {"auth.test", "chat.postMessage", "chat.update", "webhook"}:
+        if call.method != "POST" or method not in _METHODS:
             return Reply(404, b"no_service")
         body = _body(call.body)
         if method == "webhook":
             return self._webhook(body, call)
         if method == "auth.test":
-            return as_json(200, self._authorised(call) or {"ok": True, "user": "responder", "team": "butterfly"})
+            return as_json(
+                200, self._authorised(call) or {"ok": True, "user": "responder", "team": "butterfly", "team_id": TEAM}
+            )
         result = self._authorised(call) or self._method(method, body, call)
         return as_json(200, {"ok": "error" not in result} | result)
 
@@ -80,6 +89,8 @@ class SlackStandIn(StandIn):
     def _method(self, method: str, body: dict[str, Any] | None, call: Call) -> dict[str, Any]:
         if body is None:
             return {"error": "invalid_json"}
+        if method == "views.open":
+            return self._open(body)
         if not body.get("channel"):
             return {"error": "channel_not_found"}
         if wrong := refusal(body):
@@ -89,6 +100,17 @@ class SlackStandIn(StandIn):
         message = self._post(body, call)
         self.tell("slack.post", message)
         return {"channel": message.channel, "ts": message.ts, "message": {"text": message.text}}
+
+    def _open(self, body: dict[str, Any]) -> dict[str, Any]:
+        """A dialog: its title has at most 24 characters (https://docs.slack.dev/surfaces/modals)."""
+        view = body.get("view")
+        if not body.get("trigger_id") or not isinstance(view, dict):
+            return {"error": "invalid_arguments"}
+        if view.get("type") != "modal" or not 0 < len(view.get("title", {}).get("text", "")) <= 24:
+            return {"error": "invalid_arguments"}
+        with self.lock:
+            self.views.append(view)
+        return {"view": {"id": f"V{len(self.views):08}"}}
 
     def _post(self, body: dict[str, Any], call: Call) -> SlackMessage:
         with self.lock:
@@ -153,6 +175,8 @@ def _wrong(block: Mapping[str, Any]) -> list[str]:
     limit = {"header": 150, "section": 2000 if "fields" in block else 3000, "context": 3000}.get(str(kind))
     if kind == "divider":
         return []
+    if kind == "actions":
+        return _wrong_buttons(block.get("elements", []))
     if limit is None:
         return [f"unsupported type: {kind}"]
     wrong = [f"must be less than {limit + 1} characters" for text in texts if len(text) > limit]
@@ -164,6 +188,24 @@ def _wrong(block: Mapping[str, Any]) -> list[str]:
     return wrong
 
 
+def _wrong_buttons(buttons: list[Mapping[str, Any]]) -> list[str]:
+    """Return what Slack refuses of buttons (https://docs.slack.dev/reference/block-kit/block-elements/button-element)."""
+    wrong = [] if 1 <= len(buttons) <= 25 else ["must have 1 to 25 elements"]
+    for each in buttons:
+        text = each.get("text", {})
+        if each.get("type") != "button" or text.get("type") != "plain_text" or not 0 < len(text.get("text", "")) <= 75:
+            wrong.append("must be buttons with a plain text of 1 to 75 characters")
+        if len(each.get("value", "")) > 2000 or not 0 < len(each.get("action_id", "")) <= 255:
+            wrong.append("value or action_id is too long or missing")
+        if each.get("style", "primary") not in {"primary", "danger"}:
+            wrong.append("style is neither primary nor danger")
+    if len({each.get("action_id") for each in buttons}) < len(buttons):
+        wrong.append("action_id is not unique")
+    return wrong
+
+
 def _texts(block: Mapping[str, Any]) -> list[str]:
+    if block.get("type") == "actions":
+        return [str(each["text"]["text"]) for each in block.get("elements", ())]
     held = [block.get("text"), *block.get("fields", ()), *block.get("elements", ())]
     return [str(each.get("text", "")) for each in held if isinstance(each, Mapping)]

@@ -102,6 +102,9 @@ def _inert_in_slack(request: Request) -> None:
     body = json.loads(request.body)
     texts = [body["text"]]
     for block in body.get("blocks", []):
+        if block["type"] == "actions":
+            assert all(each["value"].startswith("INC-") for each in block["elements"])
+            continue
         held = [each for each in (block.get("text"), *block.get("fields", ()), *block.get("elements", ())) if each]
         texts += [each["text"] for each in held]
         assert all(each["type"] == "plain_text" or each["verbatim"] for each in held)
@@ -196,7 +199,7 @@ CASES: dict[str, Case] = {
         plain_says_why=False,
     ),
     "slack": Case(
-        make=lambda: Slack(Secret(TOKEN), "#incidents", "https://slack.example.com/api"),
+        make=lambda: Slack(Secret(TOKEN), "#incidents", "https://slack.example.com/api", interactive=True),
         accepted=Response(200, b'{"ok":true,"channel":"C1","ts":"1772246460.000100"}'),
         taken=_taken_by_slack,
         inert=_inert_in_slack,

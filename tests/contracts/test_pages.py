@@ -304,6 +304,9 @@ def _lines(channel: str, request: Any) -> Iterator[str]:
         return
     yield f"notification: {body['text']}"
     for block in body["blocks"]:
+        if block["type"] == "actions":
+            yield "  ".join(f"[ {each['text']['text']} ]" for each in block["elements"])
+            continue
         texts = [block["text"]] if "text" in block else block["elements"]
         yield from (re.sub(r"<[^|>]*\|([^>]*)>", r"[\1]", each["text"]) for each in texts)
 

@@ -1,0 +1,86 @@
+"""People act on a page while `serve` runs: what they do in one place shows in the others."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from urllib.parse import urlencode
+from urllib.request import Request, urlopen
+
+import pytest
+
+from responder.converse.slack.payloads import Button
+from responder.standins import butterfly
+from responder.standins.slack import SlackMessage
+from responder.standins.stage import Stage
+from tests.real.conftest import example, until
+from tests.real.test_operator import type_in
+from tests.support import pagerduty_webhooks, slack_payloads
+
+pytestmark = pytest.mark.real
+
+SECRETS = {"slack_signing_secret": "slack-signs", "pagerduty_webhook_secret": "pagerduty-signs"}
+
+
+def post(stage: Stage, path: str, body: bytes, headers: dict[str, str]) -> int:
+    """Send a request to responder; return the status."""
+    with urlopen(Request(f"{stage.url}{path}", body, headers), timeout=10) as answer:
+        return int(answer.status)
+
+
+def act(stage: Stage, payload: bytes) -> int:
+    """Send what Slack reports of a person: the press of a button, or a submitted dialog."""
+    body = urlencode({"payload": payload}).encode()
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    return post(
+        stage, "/slack/interactions", body, slack_payloads.signed(body, "slack-signs", datetime.now(UTC)) | form
+    )
+
+
+def buttons(message: SlackMessage) -> dict[str, str]:
+    """The buttons of a message, with their values."""
+    found = [each for block in message.blocks if block["type"] == "actions" for each in block["elements"]]
+    return {each["text"]["text"]: each["value"] for each in found}
+
+
+def test_slack_pagerduty_and_the_command_line_agree(stage: Stage) -> None:
+    """Acknowledged in Slack, noted in PagerDuty, resolved on the command line: each channel shows all of it."""
+    stage.butterfly.set("plato", butterfly.down())
+    with stage.serve(**SECRETS):
+        assert stage.post(example("service-down")).status == 202
+        until(lambda: stage.pagerduty.open() and stage.slack.messages, 30)
+        [incident], page = stage.pagerduty.open(), stage.slack.messages[0]
+        until(lambda: "Acknowledge" in buttons(page), 10)
+        number = buttons(page)["Acknowledge"]
+
+        assert act(stage, slack_payloads.pressed(Button.ACKNOWLEDGE, number)) == 200
+        until(lambda: incident.state == "acknowledged", 10)
+        until(lambda: "Acknowledge" not in buttons(page), 10)
+        assert any("Acknowledged" in line and "by ann at" in line for line in page.lines)
+
+        assert act(stage, slack_payloads.pressed(Button.NOTE, number)) == 200
+        [dialog] = stage.slack.views
+        words = {"text": {"type": "plain_text_input", "value": "the disk is full"}}
+        assert act(stage, slack_payloads.submitted(dialog["callback_id"], dialog["private_metadata"], words)) == 200
+
+        body = pagerduty_webhooks.event(
+            "incident.annotated", at=datetime.now(UTC), incident={"id": "PGR0VU2"}, content="disk replaced"
+        )
+        known = pagerduty_webhooks.event("incident.triggered", incident.dedup_key, datetime.now(UTC), "01FIRST")
+        for each in (known, body):
+            signed = pagerduty_webhooks.signed(each, "pagerduty-signs") | {"Content-Type": "application/json"}
+            assert post(stage, "/pagerduty/webhooks", each, signed) == 202
+        until(lambda: any("disk replaced" in line for each in stage.slack.thread(page.ts) for line in each.lines), 10)
+
+        done = type_in(stage, "incidents", "resolve", number, "--as", "Bob", "--reason", "restarted plato")
+        assert done.returncode == 0, done.stderr
+        until(lambda: not stage.pagerduty.open(), 10)
+        until(lambda: not buttons(page), 10)
+        shown = json.loads(type_in(stage, "incidents", "show", number).stdout)
+        actions = [each["text"] for each in shown["timeline"] if each["kind"] == "action"]
+        assert actions == [
+            "acknowledged by ann (Slack)",
+            "note by ann (Slack): the disk is full",
+            "note by Ann Onymous (PagerDuty): disk replaced",
+            "resolved by Bob (command line): restarted plato",
+        ]
