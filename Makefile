@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 SERVERS := prometheus prometheus-alertmanager
 POSTGRES := postgresql-15
+# They wait more than they compute, so they run side by side.
+SCENARIOS := tests/real/test_scenarios.py
 LOCK := $(BIN)/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
         --strip-extras --allow-unsafe --extra postgres --extra build $(if $(UPGRADE),--upgrade)
 
@@ -19,8 +21,10 @@ demo: setup  ## turn sample alerts into pages, on loopback only (ONCE=1: exit by
 	@$(BIN)/responder demo $(if $(filter-out 0,$(ONCE)),--once)
 
 test: setup-dev servers check  ## everything CI runs: set-up, check, command and real-server tests
-	@echo "== command, real-server and fault tests"
-	@$(BIN)/pytest tests/scripts tests/real tests/faults
+	@echo "== command and scenario tests"
+	@$(BIN)/pytest --numprocesses auto --dist worksteal tests/scripts $(SCENARIOS)
+	@echo "== real-server and fault tests"
+	@$(BIN)/pytest --ignore $(SCENARIOS) tests/real tests/faults
 
 check: setup-dev  ## the fast part, without network: lint, types, architecture, spelling, unit and contract tests
 	@echo "== lint, types, architecture, spelling"
