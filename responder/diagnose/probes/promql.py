@@ -28,6 +28,7 @@ _KEPT_POINTS = 240
 _SHOWN = 3
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 #: ``{value}``, ``{value restart}``, ``{limit}`` or ``{label}`` in a headline.
+_UNKNOWN_LABEL = re.compile(r"(?<=\w) (?:in|of|on|for|to)(?: \w+)? \?$")
 _SLOT = re.compile(r"\{(\w+)(?: (\w+))?\}")
 
 
@@ -194,13 +195,13 @@ def run(question: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> Findi
         response = tools.outgoing.query(_request(wire, now, deadline.left(began)), deadline, _CAP)
         found, doubts = promql_text.read(response.status, response.body, _CAP)
     except UnreachableError as error:
-        reason = UnreachableError(f"{_asked(wire.words)}: Prometheus: {error}")
+        reason = UnreachableError(f"{without_value(wire.words)}: Prometheus: {error}")
         return unreachable(question, reason, tools.clock.monotonic() - began)
     except PromqlError as error:
         if wire.spec.optional and str(error) == promql_text.NO_DATA:
             return ()
         took = tools.clock.monotonic() - began
-        fact = f"{_asked(wire.words)}: {error}"
+        fact = f"{without_value(wire.words)}: {error}"
         return answer(question, Verdict.UNKNOWN, fact, detail=error.detail, duration=took)
     took = tools.clock.monotonic() - began
     ranked = sorted(found, key=lambda each: each.latest, reverse=wire.spec.when == "above")
@@ -213,7 +214,8 @@ def run(question: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> Findi
     points = worst.points[-_KEPT_POINTS:] if wire.window else ()
     silent = _silent(worst, wire, now)
     if silent:
-        fact = f"{_asked(wire.words)}: no data for {span(silent)}, last value {figure(worst.latest, wire.spec.unit)}"
+        last = figure(worst.latest, wire.spec.unit)
+        fact = f"{without_value(wire.words)}: no data for {span(silent)}, last value {last}"
         return answer(question, Verdict.UNKNOWN, fact, detail=detail, duration=took, points=points)
     verdict, warning, limit = _judge(worst.latest, wire.spec)
     judged = wire.spec.warn is not None or wire.spec.bad is not None
@@ -226,9 +228,13 @@ def run(question: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> Findi
     return answer(question, verdict, fact, detail=detail, duration=took, warning=warning, judged=judged, points=points)
 
 
-def _asked(words: str) -> str:
-    """Return a headline without its value: ``? restarts in the last hour``."""
-    return _SLOT.sub(lambda slot: f"? {slot[2]}s" if slot[2] else "?", words.replace(" ({limit})", ""))
+def without_value(words: str) -> str:
+    """Return a headline without its value: ``? restarts in the last hour``.
+
+    An unknown label at its end is left out with the words that introduce it: ``in state ?``.
+    """
+    text = _SLOT.sub(lambda slot: f"? {slot[2]}s" if slot[2] else "?", words.replace(" ({limit})", ""))
+    return _UNKNOWN_LABEL.sub("", text)
 
 
 def _silent(found: Series, wire: PromqlQuery, now: float) -> float:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from responder.diagnose.make_finding import figure, span
 from responder.diagnose.probes import PROBES
-from responder.diagnose.probes.promql import PromqlSpec
+from responder.diagnose.probes.promql import PromqlSpec, without_value
 from responder.diagnose.promql_text import fill, scan
 from responder.model.finding import Verdict
 from responder.model.text import seconds_of
@@ -360,3 +360,17 @@ def test_numbers_are_shown_as_people_read_them() -> None:
         "3.5 days",
     ]
     assert [seconds_of("1h30m"), seconds_of("30s"), seconds_of("1d"), seconds_of("2w")] == [5400, 30, 86400, 1209600]
+
+
+@pytest.mark.parametrize(
+    ("headline", "asked"),
+    [
+        ("{value} connections in state {state}", "? connections"),
+        ("{value message} behind on {topic}", "? messages behind"),
+        ("{value restart} in the last hour", "? restarts in the last hour"),
+        ("{value} of inodes on {mountpoint} free", "? of inodes on ? free"),
+    ],
+)
+def test_a_figure_without_data_ends_in_no_unknown_label(headline: str, asked: str) -> None:
+    """Without a series there is no label: the page does not end its sentence with a question mark for one."""
+    assert without_value(headline) == asked
