@@ -15,6 +15,7 @@ import yaml
 
 from responder import __version__
 from responder.bootstrap.workers import DRAIN_SECONDS
+from responder.rulebook.field_types import seconds
 from responder.settings import declared, env_name
 
 ROOT = Path(__file__).parents[2]
@@ -142,6 +143,16 @@ def test_the_manifest_for_kubernetes_fits_what_we_are() -> None:
     assert f"USER {user}" in dockerfile
     for mount in container["volumeMounts"][1:]:
         assert mount["mountPath"] in dockerfile
+
+
+def test_the_manifest_waits_as_long_as_the_shipped_alertmanager() -> None:
+    """RESPONDER_GROUP_INTERVAL of the manifest is the longest group_interval of deploy/alertmanager.yml."""
+    parts = yaml.safe_load_all((ROOT / "deploy/kubernetes/responder.yaml").read_text())
+    (deployment,) = (part for part in parts if part["kind"] == "Deployment")
+    env = deployment["spec"]["template"]["spec"]["containers"][0]["env"]
+    root = yaml.safe_load((ROOT / "deploy/alertmanager.yml").read_text())["route"]
+    intervals = [seconds(each["group_interval"]) for each in (root, *root["routes"]) if "group_interval" in each]
+    assert [float(each["value"]) for each in env if each["name"] == "RESPONDER_GROUP_INTERVAL"] == [max(intervals)]
 
 
 def test_the_manifest_is_applied_where_the_services_are() -> None:
