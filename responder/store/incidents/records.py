@@ -1,13 +1,14 @@
 """Incidents for operators: a filtered list, and every stored record of one incident."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import ColumnElement, Connection, Row, RowMapping, not_, select, text, tuple_
 
 from responder.model.action import Handling
-from responder.model.content import DecisionRecord, IncidentContent
+from responder.model.content import IncidentContent
 from responder.model.incident import Incident
 from responder.store.incidents import actions
 from responder.store.incidents.incidents import contents_of, find, from_row
@@ -16,6 +17,8 @@ from responder.store.schema.tables import contents, diagnoses, incidents, messag
 
 #: Notifications, and messages, of one incident that are read, the oldest first.
 MOST_RECORDS = 1000
+#: Incidents that one page looks at for a condition that no index holds.
+SCANNED = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +28,7 @@ class Filter:
     is_open: bool | None = None
     severity: str = ""
     service: str = ""
+    rule: str = ""
     team: str = ""
     text: str = ""
     since: datetime | None = None
@@ -37,6 +41,22 @@ class ListedIncident:
     incident: Incident
     teams: tuple[str, ...]
     acknowledged_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """The place of an incident in lists: the start in seconds since the epoch, and the id."""
+
+    opened_at: float
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentPage:
+    """A page of a list; the next one begins below ``next``, which is None at the end."""
+
+    rows: tuple[ListedIncident, ...]
+    next: Cursor | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,26 +95,87 @@ class IncidentRecords:
 
 def listed(connection: Connection, wanted: Filter, limit: int) -> list[ListedIncident]:
     """Return the newest incidents that match, at most ``limit``."""
+    return list(page(connection, wanted, limit, most_scanned=None).rows)
+
+
+def page(
+    connection: Connection,
+    wanted: Filter,
+    limit: int,
+    after: Cursor | None = None,
+    *,
+    most_scanned: int | None = SCANNED,
+) -> IncidentPage:
+    """Return the next incidents that match, the newest first, from below ``after``.
+
+    No index holds texts and teams: where the filter names one, at most ``most_scanned`` incidents are looked at, and
+    the page may be shorter than ``limit`` although more follow.
+    """
+    by_content = bool(wanted.text or wanted.team)
+    columns = [incidents.c.id, incidents.c.opened_at]
+    if by_content:
+        columns += [incidents.c.title, contents.c.decision]
+    found = select(*columns)
+    if by_content:
+        found = found.join(contents, contents.c.incident == incidents.c.id, isouter=True)
+    found = found.where(*_conditions(wanted))
+    if after is not None:
+        found = found.where(tuple_(incidents.c.opened_at, incidents.c.id) < (after.opened_at, after.id))
+    bound = most_scanned if by_content else limit + 1
+    ordered = found.order_by(incidents.c.opened_at.desc(), incidents.c.id.desc()).limit(bound)
+    keys: list[Cursor] = []
+    last, scanned = None, 0
+    for row in connection.execute(ordered):
+        if len(keys) == limit:  # one more than fits: there is a next page
+            return IncidentPage(_rows(connection, keys), keys[-1])
+        scanned, last = scanned + 1, Cursor(row.opened_at, row.id)
+        if not by_content or _matches(wanted, row):
+            keys.append(last)
+    return IncidentPage(_rows(connection, keys), last if by_content and scanned == bound else None)
+
+
+def _conditions(wanted: Filter) -> Iterator[ColumnElement[bool]]:
+    if wanted.is_open is not None:
+        # As in the partial indexes: SQLite uses none of them for "open = 1".
+        yield text("incidents.open") if wanted.is_open else not_(incidents.c.open)  # type: ignore[misc]
+    if wanted.severity:
+        yield incidents.c.severity == wanted.severity
+    if wanted.service:
+        yield incidents.c.service == wanted.service
+    if wanted.rule:
+        yield incidents.c.rule == wanted.rule
+    if wanted.since:
+        yield incidents.c.opened_at >= to_seconds(wanted.since)
+
+
+@dataclass(frozen=True, slots=True)
+class _Teams:
+    """The part of a decision record that a filter reads."""
+
+    teams: tuple[str, ...] = ()
+
+
+def _matches(wanted: Filter, row: Row[Any]) -> bool:
+    if wanted.text.casefold() not in f"{row.id} {row.title}".casefold():
+        return False
+    return not wanted.team or (row.decision is not None and wanted.team in from_bytes(_Teams, row.decision).teams)
+
+
+def _rows(connection: Connection, keys: Sequence[Cursor]) -> tuple[ListedIncident, ...]:
+    """Read the incidents of ``keys``, in their order."""
     found = select(incidents, contents.c.decision, contents.c.handling)
     found = found.join(contents, contents.c.incident == incidents.c.id, isouter=True)
-    if wanted.is_open is not None:
-        found = found.where(incidents.c.open == wanted.is_open)
-    if wanted.severity:
-        found = found.where(incidents.c.severity == wanted.severity)
-    if wanted.service:
-        found = found.where(incidents.c.service == wanted.service)
-    if wanted.since:
-        found = found.where(incidents.c.opened_at >= to_seconds(wanted.since))
-    rows: list[ListedIncident] = []
-    for row in connection.execute(found.order_by(incidents.c.opened_at.desc())).mappings():
-        teams = from_bytes(DecisionRecord, row["decision"]).teams if row["decision"] else ()
-        text = f"{row['id']} {row['title']}".casefold()
-        if (not wanted.team or wanted.team in teams) and wanted.text.casefold() in text:
-            by = from_bytes(Handling, row["handling"]).acknowledged_by if row["handling"] else ""
-            rows.append(ListedIncident(from_row(row), teams, by))
-        if len(rows) == limit:
-            break
-    return rows
+    found = found.where(incidents.c.id.in_([each.id for each in keys]))
+    rows = {row["id"]: row for row in connection.execute(found).mappings()} if keys else {}
+    return tuple(_listed(rows[each.id]) for each in keys if each.id in rows)
+
+
+def _listed(row: RowMapping) -> ListedIncident:
+    return ListedIncident(
+        incident=from_row(row),
+        teams=from_bytes(_Teams, row["decision"]).teams if row["decision"] else (),
+        acknowledged_by=from_bytes(Handling, row["handling"]).acknowledged_by if row["handling"] else "",
+    )
 
 
 def of_incident(connection: Connection, incident: str) -> IncidentRecords | None:
