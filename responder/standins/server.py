@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BufferedIOBase
 from types import TracebackType
 from typing import Any, Self
 
@@ -29,12 +30,16 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """Response of the stand-in; ``close`` ends the connection with a reset in place of an answer."""
+    """Response of the stand-in; ``close`` ends the connection with a reset in place of an answer.
+
+    ``upgraded`` gets the connection after a status of 101, and owns it until it returns.
+    """
 
     status: int
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     close: bool = False
+    upgraded: Callable[[socket.socket, BufferedIOBase], None] | None = None
 
 
 def as_json(status: int, value: object) -> Reply:
@@ -218,6 +223,11 @@ def _handler(stand_in: StandIn) -> type[BaseHTTPRequestHandler]:
                 self._reset()
                 return
             self._send(reply, fault.drip)
+            if reply.upgraded is not None:
+                self.wfile.flush()
+                self.close_connection = True
+                with contextlib.suppress(OSError, ValueError):  # the client went away, or sent no frame
+                    reply.upgraded(self.connection, self.rfile)
 
         do_GET = do_POST = do_HEAD = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815 - the names are the base class's
 
@@ -225,7 +235,8 @@ def _handler(stand_in: StandIn) -> type[BaseHTTPRequestHandler]:
             self.send_response(reply.status)
             for name, value in reply.headers.items():
                 self.send_header(name, value)
-            self.send_header("Content-Length", str(len(reply.body)))
+            if reply.upgraded is None:
+                self.send_header("Content-Length", str(len(reply.body)))
             self.end_headers()
             body = b"" if self.command == "HEAD" else reply.body
             if not pause:

@@ -1,18 +1,35 @@
-"""Slack's chat.postMessage, chat.update, views.open and incoming webhooks on loopback, with the real one's limits."""
+"""Slack's Web API, incoming webhooks and Socket Mode on loopback, with the real one's limits."""
 
 import json
+import secrets
+from collections import defaultdict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from responder.standins.server import Call, OnEvent, Reply, StandIn, as_json
+from responder.standins.slack_files import Files
+from responder.standins.slack_people import People
+from responder.standins.slack_socket import SocketMode
 
 #: Id of the workspace.
 TEAM = "T0BUTTER"
 UPDATE_TEXT_LIMIT = 4000  # bytes
 TEXT_LIMIT = 40_000
 BLOCKS_LIMIT = 13_200
-_METHODS = frozenset({"auth.test", "chat.postMessage", "chat.update", "views.open", "webhook"})
+#: The methods, and the scope that each needs, empty for none.
+_METHODS = {
+    "auth.test": "",
+    "chat.postMessage": "chat:write",
+    "chat.update": "chat:write",
+    "views.open": "",
+    "files.getUploadURLExternal": "files:write",
+    "files.completeUploadExternal": "files:write",
+    "usergroups.list": "usergroups:read",
+    "usergroups.users.list": "usergroups:read",
+}
+SCOPES = ("chat:write", "chat:write.public", "commands", "files:write", "usergroups:read")
 
 
 @dataclass(slots=True)
@@ -34,17 +51,30 @@ class SlackMessage:
 
 
 class SlackStandIn(StandIn):
-    """``messages``, and the dialogs in ``views``, in order of arrival.
+    """``messages`` in order of arrival; ``people`` act on them; ``sockets`` are the connections of Socket Mode.
 
-    With ``token`` given, any other bearer token is refused as invalid_auth.
+    With ``token`` given, any other bearer token is refused as invalid_auth. ``scopes`` are those of the bot, ``groups``
+    the members of user groups. ``limits`` are calls a minute by method: more are refused with 429.
     """
 
     def __init__(self, *, token: str = "", on_event: OnEvent | None = None, port: int = 0) -> None:
         super().__init__(on_event=on_event, port=port)
         self.messages: list[SlackMessage] = []
-        self.views: list[Mapping[str, Any]] = []
+        self.sockets = SocketMode()
+        self.people = People(lambda: self.url, self.sockets)
+        self.files = Files(lambda: self.url)
+        self.scopes: tuple[str, ...] = SCOPES
+        self.groups: dict[str, tuple[str, ...]] = {}
+        self.limits: dict[str, int] = {}
+        self.app_token = f"xapp-1-{secrets.token_hex(12)}"
         self._token = token
         self._channels: dict[str, str] = {}
+        self._recent: defaultdict[str, deque[float]] = defaultdict(deque)
+
+    @property
+    def views(self) -> list[Mapping[str, Any]]:
+        """The dialogs that were opened, in order."""
+        return list(self.people.views.values())
 
     @property
     def webhook_url(self) -> str:
@@ -58,18 +88,57 @@ class SlackStandIn(StandIn):
 
     def answer(self, call: Call) -> Reply:
         """Web API methods answer 200 and ``ok``; webhooks answer in bare words."""
-        method = call.path.rsplit("/", 1)[-1]
-        if call.method != "POST" or method not in _METHODS:
+        parts = urlsplit(call.path)
+        folder, _, method = parts.path.rpartition("/")
+        if folder.startswith("/actions/") and call.method == "POST":
+            return self.people.answered(method, _json(call.body) or {})
+        if folder == "/upload" and call.method == "POST":
+            return self.files.receive(method, call.body)
+        if folder == "/link":
+            return self.sockets.link(call, method)
+        if method == "webhook" and call.method == "POST":
+            return self._webhook(_json(call.body), call)
+        if method == "apps.connections.open" and call.method == "POST":
+            return self._connection(call)
+        if method not in _METHODS or (call.method != "POST" and not method.startswith("usergroups.")):
             return Reply(404, b"no_service")
-        body = _body(call.body)
-        if method == "webhook":
-            return self._webhook(body, call)
-        if method == "auth.test":
-            return as_json(
-                200, self._authorised(call) or {"ok": True, "user": "responder", "team": "butterfly", "team_id": TEAM}
-            )
-        result = self._authorised(call) or self._method(method, body, call)
-        return as_json(200, {"ok": "error" not in result} | result)
+        return self._method_called(method, call)
+
+    def _method_called(self, method: str, call: Call) -> Reply:
+        if seconds := self._too_many(method, call.arrived):
+            return Reply(429, b'{"ok":false,"error":"ratelimited"}', {"Retry-After": str(seconds)})
+        needed = _METHODS[method]
+        result = _authorised(call, self._token)
+        if not result and needed and needed not in self.scopes:
+            result = {"error": "missing_scope", "needed": needed, "provided": ",".join(self.scopes)}
+        result = result or self._method(method, _arguments(call), call)
+        reply = as_json(200, {"ok": "error" not in result} | result)
+        return Reply(200, reply.body, {**reply.headers, "X-OAuth-Scopes": ",".join(self.scopes)})
+
+    def _connection(self, call: Call) -> Reply:
+        """Return the address for one connection of Socket Mode; a bot token is no token for it."""
+        if seconds := self._too_many("apps.connections.open", call.arrived):
+            return Reply(429, b'{"ok":false,"error":"ratelimited"}', {"Retry-After": str(seconds)})
+        token = call.headers.get("authorization", "").partition(" ")[2]
+        if not token.startswith("xapp-"):
+            return as_json(200, {"ok": False, "error": "not_allowed_token_type" if token else "not_authed"})
+        if token != self.app_token:
+            return as_json(200, {"ok": False, "error": "invalid_auth"})
+        return as_json(200, {"ok": True, "url": f"ws://127.0.0.1:{self.port}/link/{self.sockets.ticket()}"})
+
+    def _too_many(self, method: str, now: float) -> int:
+        """Return the seconds to wait if a method was called too often within a minute."""
+        limit = self.limits.get(method)
+        if limit is None:
+            return 0
+        with self.lock:
+            recent = self._recent[method]
+            while recent and now - recent[0] >= 60:
+                recent.popleft()
+            if len(recent) >= limit:
+                return max(1, int(60 - (now - recent[0])))
+            recent.append(now)
+        return 0
 
     def _webhook(self, body: dict[str, Any] | None, call: Call) -> Reply:
         if body is None:
@@ -80,17 +149,23 @@ class SlackStandIn(StandIn):
         self.tell("slack.webhook", message)
         return Reply(200, b"ok", {"Content-Type": "text/html"})
 
-    def _authorised(self, call: Call) -> dict[str, Any] | None:
-        kind, _, token = call.headers.get("authorization", "").partition(" ")
-        if kind != "Bearer" or not token:
-            return {"error": "not_authed"}
-        return {"error": "invalid_auth"} if self._token and token != self._token else None
-
     def _method(self, method: str, body: dict[str, Any] | None, call: Call) -> dict[str, Any]:
+        if method == "auth.test":
+            return {"user": "responder", "team": "butterfly", "team_id": TEAM}
         if body is None:
             return {"error": "invalid_json"}
-        if method == "views.open":
-            return self._open(body)
+        match method:
+            case "views.open":
+                return self._open(body)
+            case "files.getUploadURLExternal":
+                return self.files.reserve(body)
+            case "files.completeUploadExternal":
+                return self.files.complete(body)
+            case "usergroups.list":
+                return {"usergroups": [{"id": each} for each in self.groups]}
+            case "usergroups.users.list":
+                group = str(body.get("usergroup", ""))
+                return {"users": list(self.groups[group])} if group in self.groups else {"error": "no_such_subteam"}
         if not body.get("channel"):
             return {"error": "channel_not_found"}
         if wrong := refusal(body):
@@ -108,9 +183,7 @@ class SlackStandIn(StandIn):
             return {"error": "invalid_arguments"}
         if view.get("type") != "modal" or not 0 < len(view.get("title", {}).get("text", "")) <= 24:
             return {"error": "invalid_arguments"}
-        with self.lock:
-            self.views.append(view)
-        return {"view": {"id": f"V{len(self.views):08}"}}
+        return self.people.open(str(body["trigger_id"]), view)
 
     def _post(self, body: dict[str, Any], call: Call) -> SlackMessage:
         with self.lock:
@@ -142,7 +215,24 @@ class SlackStandIn(StandIn):
         return self._channels.setdefault(name, f"C{len(self._channels) + 1:08}")
 
 
-def _body(data: bytes) -> dict[str, Any] | None:
+def _authorised(call: Call, expected: str) -> dict[str, Any]:
+    """Return the error of a missing or wrong token, empty for none."""
+    kind, _, token = call.headers.get("authorization", "").partition(" ")
+    if kind != "Bearer" or not token:
+        return {"error": "not_authed"}
+    return {"error": "invalid_auth"} if expected and token != expected else {}
+
+
+def _arguments(call: Call) -> dict[str, Any] | None:
+    """Return the arguments of a method: JSON, a form, or the query of a GET."""
+    if call.method == "GET":
+        return dict(parse_qsl(urlsplit(call.path).query))
+    if call.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+        return dict(parse_qsl(call.body.decode("utf-8", "replace")))
+    return _json(call.body)
+
+
+def _json(data: bytes) -> dict[str, Any] | None:
     try:
         body = json.loads(data)
     except ValueError:

@@ -105,6 +105,7 @@ def stage(
             "RESPONDER_CONNECT_TO": ",".join(f"{name}={address}" for name, address in butterfly.connect_to.items()),
             "RESPONDER_LOG_FORMAT": "json",
         }
+        slack.people.request_url = f"http://{settings['RESPONDER_LISTEN']}"
         yield Stage(
             folder=folder,
             pagerduty=pagerduty,
