@@ -13,6 +13,7 @@ import click
 from responder import bootstrap
 from responder.cli.errors import FAILED, FatalError, named_failures
 from responder.cli.options import LIMIT
+from responder.cli.postmortem import postmortem
 from responder.cli.table import Column, format_time, print_rows, table, terminal
 from responder.model.action import Action, ActionKind
 from responder.model.clock import Deadline
@@ -50,6 +51,9 @@ WAIT = click.option(
 @click.group()
 def incidents() -> None:
     """List, show, acknowledge, resolve and annotate incidents. Safe while `serve` runs."""
+
+
+incidents.add_command(postmortem)
 
 
 def _since(_context: click.Context, _parameter: click.Parameter, text: str | None) -> float | None:

@@ -16,7 +16,7 @@ class DecisionRecord:
     ``title`` has neither the finding that diagnosis adds nor the cluster (without one: the environment). ``severity``
     is P1 to P4, ``pagerduty_severity`` one of critical, error, warning, info. ``respond_within`` and ``next_update``
     are seconds, ``respond_within`` counts from ``respond_from``; where the severity sets no time, ``response`` says
-    what holds.
+    what holds. ``postmortem_due`` counts from the resolve, None if the severity asks for no post-mortem.
     ``first_steps`` and ``runbooks`` are the rule's by the code of a conclusion.
     ``probes`` are the names of the probes that were started for the incident's page, ``teams`` its teams.
     ``templates`` are the severity's.
@@ -40,6 +40,7 @@ class DecisionRecord:
     respond_within: float | None = None
     respond_from: datetime
     next_update: float
+    postmortem_due: float | None = None
     owner: str = ""
     lead: str = ""
     escalation: str = ""

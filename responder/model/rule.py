@@ -131,7 +131,8 @@ class Severity:
     ``pagerduty`` is one of critical, error, warning, info (Events API v2). ``page_budget`` is how long after the
     webhook arrived the page may wait for the diagnosis. ``next_update`` is the interval of updates.
     More than ``flood_above`` new incidents within a minute are sent as a digest; with 0 each has its page.
-    ``templates`` are its communication templates: start, update, resolution.
+    ``postmortem_due`` is when its post-mortem is due after the resolve, None if it needs none. ``templates`` are its
+    communication templates: start, update, resolution.
     """
 
     name: str
@@ -146,6 +147,7 @@ class Severity:
     next_update: float
     flood_above: int = 0
     page_again: PageAgain | None = None
+    postmortem_due: float | None = None
     templates: Mapping[str, Template] = field(default_factory=dict, hash=False)
 
 

@@ -140,6 +140,7 @@ def _severity(entry: Entry[SeverityShape], priority: int, templates: Sequence[En
         next_update=shape.next_update,
         flood_above=shape.flood_above,
         page_again=PageAgain(shape.page_again.factor, shape.page_again.from_) if shape.page_again else None,
+        postmortem_due=shape.postmortem.due if shape.postmortem else None,
         templates={each.name: _template(each.value, entry.name) for each in templates},
     )
 

@@ -83,6 +83,12 @@ class PageAgainShape(StrictModel):
     from_: int = Field(alias="from", ge=2, le=100_000, description="Minimum number of firing alerts.")
 
 
+class PostmortemShape(StrictModel):
+    """Post-mortem that is written after an incident."""
+
+    due: Duration = Field(description="Time after the resolve by which it is due.")
+
+
 class SeverityShape(StrictModel):
     """Severity and its consequences."""
 
@@ -102,6 +108,9 @@ class SeverityShape(StrictModel):
     )
     page_again: PageAgainShape | None = Field(
         default=None, description="Growth of the group that pages again. Default: never."
+    )
+    postmortem: PostmortemShape | None = Field(
+        default=None, description="Draft of a post-mortem that is posted after the resolve. Default: none."
     )
 
 

@@ -236,6 +236,7 @@ def _record(
         respond_within=severity.respond_within,
         respond_from=incident.reopened_at or incident.opened_at,
         next_update=severity.next_update,
+        postmortem_due=severity.postmortem_due,
         owner=rule.owner or " and ".join(teams) or (service.owner if service else ""),
         lead=lead(book, teams),
         escalation=escalation(book, teams),
@@ -318,6 +319,7 @@ def with_severity(
         responders=severity.responders,
         respond_within=severity.respond_within,
         next_update=severity.next_update,
+        postmortem_due=severity.postmortem_due,
         templates=severity.templates,
     )
     return replace(content, decision=record)
@@ -352,6 +354,7 @@ def bare(incident: Incident, book: RuleBook) -> IncidentContent:
         respond_within=severity.respond_within if severity else None,
         respond_from=incident.reopened_at or incident.opened_at,
         next_update=severity.next_update if severity else 0.0,
+        postmortem_due=severity.postmortem_due if severity else None,
         lead=lead(book),
         escalation=escalation(book),
         rule=incident.rule,

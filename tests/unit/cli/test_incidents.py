@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -151,3 +152,21 @@ def test_show_is_the_timeline(shop: Shop, run: Callable[..., Result]) -> None:
     text = run("show", incident(shop), "--output", "text").stdout
     assert text.startswith(f"Incident      {incident(shop)} ")
     assert "TIME" in text
+
+
+def test_postmortem_is_written_into_a_new_file(shop: Shop, run: Callable[..., Result], tmp_path: Path) -> None:
+    """The draft goes to standard output or into a new file; a file with a person's text is not overwritten."""
+    number, path = incident(shop), tmp_path / "draft.md"
+    printed = run("postmortem", number.lower())
+    assert printed.exit_code == 0
+    assert "# Post-mortem: " in printed.stdout
+    assert f"- Incident: {number}" in printed.stdout
+    done = run("postmortem", number, "--output", str(path))
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert path.read_text().startswith("# Post-mortem: ")
+    again = run("postmortem", number, "--output", str(path))
+    assert again.exit_code == 1
+    assert "--force" in again.stderr
+    assert run("postmortem", number, "--output", str(path), "--force").exit_code == 0
+    assert run("postmortem", number, "--output", str(tmp_path / "no" / "draft.md")).exit_code == 1
+    assert "no incident inc-none" in run("postmortem", "inc-none").stderr
