@@ -23,6 +23,10 @@ SOON = 0.02
 STEP_SECONDS = 2.0
 
 
+class _PausedError(Exception):
+    """The process was paused during a correction."""
+
+
 class ClockSkewWatcher:
     """Compares the wall clock with the monotonic clock.
 
@@ -45,14 +49,20 @@ class ClockSkewWatcher:
         before, now, ticks = self._clock.monotonic(), self._clock.now(), self._clock.monotonic()
         if ticks - before > STEP_SECONDS:  # the process was paused between the two clocks
             return SOON
+        try:
+            return self._correct(now, ticks)
+        except _PausedError:
+            return SOON
+
+    def _correct(self, now: datetime, ticks: float) -> float:
         ahead = now.timestamp() - ticks
         back = 0.0 if self._ahead is None else self._ahead - ahead
         if self._ahead is None:
-            held = self._set_right(clock_correction.end_impossible, now)
+            held = self._set_right(clock_correction.end_impossible)
         elif back > STEP_SECONDS:
-            held = self._set_right(clock_correction.end, now)
+            held = self._set_right(clock_correction.end)
         else:
-            held = self._set_right(clock_correction.end_ahead, now) if ticks < self._doubt_until else 0
+            held = self._set_right(clock_correction.end_ahead) if ticks < self._doubt_until else 0
         if held:
             return SOON
         if back > STEP_SECONDS:
@@ -61,10 +71,18 @@ class ClockSkewWatcher:
         self._ahead = ahead
         return LOOK_SECONDS
 
-    def _set_right(self, end: Callable[[Connection, datetime], int], now: datetime) -> int:
-        """Correct stored times. Returns the number of rows that another transaction held and that are still wrong."""
+    def _set_right(self, end: Callable[[Connection, datetime], int]) -> int:
+        """Correct stored times. Returns the number of rows that another transaction held and that are still wrong.
+
+        Raises ``_PausedError``, and changes nothing, if the process was paused meanwhile: rows that another replica
+        wrote during the pause look as if they came from the future.
+        """
         with self._database.transaction() as connection:
+            began, now = self._clock.monotonic(), self._clock.now()
             held = end(connection, now)
             held += clock_correction.shorten(connection, tables.messages, now, CLAIM)
             held += clock_correction.shorten(connection, tables.messages, now, MESSAGE_LEASE, self._pagers())
-            return held + clock_correction.shorten(connection, tables.diagnoses, now, LEASE)
+            held += clock_correction.shorten(connection, tables.diagnoses, now, LEASE)
+            if self._clock.monotonic() - began > STEP_SECONDS:
+                raise _PausedError
+            return held

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import select, update
 
-from responder.engine.workers.clock_skew import LOOK_SECONDS, ClockSkewWatcher
+from responder.engine.workers.clock_skew import LOOK_SECONDS, SOON, ClockSkewWatcher
 from responder.engine.workers.delivery import CLAIM, LEASE
 from responder.notify.delivery.route import pagers
 from responder.store.database import Database
@@ -74,6 +74,31 @@ def test_a_process_that_was_paused_takes_no_pause_for_a_step_back(database: Data
     write(database, clock, due_in=60)
     paused.pause = 5.0
     watch.step()
+    assert due_in(database, clock) == 60
+
+
+class PausedInTheMiddle(HandClock):
+    """A clock whose process is paused for ``pause`` seconds after the second reading of the wall clock."""
+
+    pause = 5.0
+    readings = 0
+
+    def now(self) -> datetime:
+        """The time before the pause."""
+        found = super().now()
+        self.readings += 1
+        if self.readings == 2:
+            self.move(self.pause)
+        return found
+
+
+def test_a_page_of_another_replica_is_not_from_the_future(database: Database, clock: HandClock) -> None:
+    """A process that is paused while it starts does not send, without findings, what another wrote in the meantime."""
+    paused = PausedInTheMiddle(clock.now())
+    clock.move(paused.pause)
+    write(database, clock, due_in=60)
+    watch = ClockSkewWatcher(database, paused, lambda: pagers({}))
+    assert [watch.step(), watch.step()] == [SOON, LOOK_SECONDS]
     assert due_in(database, clock) == 60
 
 
