@@ -84,7 +84,9 @@ def conclude(findings: Iterable[Finding], subject: Subject) -> Conclusion:
     code = _code(known, read=read)
     return Conclusion(
         code=code,
-        brief=_brief(known.cause, subject) if known.cause else "",
+        brief=_brief(known.cause, subject)
+        if known.cause
+        else next(filter(None, (s.reason for s in known.symptoms)), ""),
         likely=likely,
         chain=_chain(known, subject),
         evidence=evidence,
@@ -207,7 +209,8 @@ def _is_of(clue: Clue, rollout: Clue) -> bool:
 def _names(clue: Clue) -> dict[str, str]:
     kind, _, name = clue.entity.partition("/")
     spaced = clue.namespace and kind not in _WITHOUT_NAMESPACE
-    return {"ref": f"{kind.lower()}/{name}", "name": name, "in_ns": f" -n {clue.namespace}" if spaced else ""}
+    ref = f"{kind.lower()}/{name}"
+    return {"ref": ref, "log": clue.log or ref, "name": name, "in_ns": f" -n {clue.namespace}" if spaced else ""}
 
 
 def _pods_suffer(known: Explanation) -> bool:

@@ -19,6 +19,7 @@ _WEAK = frozenset(
         "log-error",
         "autoscaler-limit",
         "autoscaler-blind",
+        "autoscaler-metrics",
         "autoscaler-unable",
     }
 )

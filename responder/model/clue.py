@@ -30,13 +30,14 @@ class Certainty(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clue:
-    """One thing seen. ``says`` is a sentence without a full stop, with its numbers, redacted, at most 240 characters.
+    """One thing seen. ``says`` is a sentence without a full stop, with its numbers, redacted, at most 300 characters.
 
     ``code`` is the name a rule uses (``first_steps: {crash-config: ...}``). ``entity`` is the object it is about, as
     ``Kind/name``, in ``namespace``. ``leads_to`` are entities that would explain it, if there is a clue about them:
     where a log names a Service that refuses, the Service. ``since`` is when it began, as far as the scene says.
     ``step`` is 0 for the subject of the alert, 1 for what its log names, and so on. ``detail`` goes to the thread only.
     ``first_step`` is the operator's own for a cause that a rule file names, empty for the step of the code.
+    ``log`` are the pod and the container whose log says more, as `kubectl logs` takes them.
     ``reason`` is the part of ``says`` that a program or the API wrote: the same in every workload with the same fault.
     """
 
@@ -52,3 +53,4 @@ class Clue:
     detail: str = ""
     reason: str = ""
     first_step: str = ""
+    log: str = ""

@@ -16,8 +16,8 @@ class Code:
     """``short`` follows the name of the object: ``accounts-db`` ``OOM-killed``.
 
     ``step`` is one sentence in which ``{ref}``, ``{name}`` and ``{in_ns}`` become ``deployment/plato``, ``plato`` and
-    `` -n butterfly``. ``undo`` is True where a rollout shortly before the alert explains it: the step is then to undo
-    it.
+    `` -n butterfly``, and ``{log}`` the pod and container whose log says more. ``undo`` is True where a rollout shortly
+    before the alert explains it: the step is then to undo it.
     """
 
     short: str
@@ -49,6 +49,7 @@ CODES: Final[Mapping[str, Code]] = {
     "volume-read-only": Code(
         "file system is read-only", "Check the volume and its node for disk errors; then restart the pod elsewhere."
     ),
+    "volume-full": Code("disk full", "Free space on the volume, or enlarge its claim; delete no data of a database."),
     "volume-resize": Code("not resized", f"Fix what keeps the claim from its new size: {_EVENTS}."),
     "volume-attached": Code(
         "waits for its volume", "Make sure the old pod has stopped, then delete it so that the volume is detached."
@@ -73,6 +74,9 @@ CODES: Final[Mapping[str, Code]] = {
     "admission-quota": Code("refuses pods", "Raise the quota, or free what it counts: scale down what is idle."),
     "admission-webhook": Code(
         "pods refused by a webhook", "Bring the webhook back, or ask its owner whether it may be skipped meanwhile."
+    ),
+    "admission-policy": Code(
+        "pods refused by a policy", "Correct what the policy names, or ask its owner for an exception.", True
     ),
     "admission-security": Code(
         "pods refused by Pod Security", "Remove what the policy forbids from the template.", True
@@ -108,7 +112,7 @@ CODES: Final[Mapping[str, Code]] = {
     "crash-done": Code("ends by itself", "Correct the command: it must keep running, or be a Job.", True),
     "crash": Code(
         "crash-loops",
-        "Fix what the last line of the log says; the whole log: `kubectl logs {ref}{in_ns} --previous`.",
+        "Fix what the last line of the log says; the whole log: `kubectl logs {log}{in_ns} --previous`.",
         True,
     ),
     "probe-path": Code("readiness path missing", "Correct the path of the readiness probe.", True),
@@ -124,6 +128,9 @@ CODES: Final[Mapping[str, Code]] = {
     "ingress-port": Code("leads to no port", "Correct the port that the Ingress names."),
     "ingress": Code("leads nowhere", f"Compare the Ingress with its Services: {_EVENTS}."),
     "certificate": Code("not ready", "Fix what the issuer answers; if it expires soon, put in another certificate."),
+    "certificate-early": Code(
+        "not valid yet", "Check the clocks of the issuer and of the node that reports it; then issue it again."
+    ),
     "service-selector": Code("selects no pod", "Correct the selector of the Service: `kubectl edit {ref}{in_ns}`."),
     "service-port": Code("target port missing", "Correct the target port of the Service: `kubectl edit {ref}{in_ns}`."),
     "service-endpoints": Code("has no endpoints", f"Compare the selector of the Service with its pods: {_EVENTS}."),
@@ -136,9 +143,13 @@ CODES: Final[Mapping[str, Code]] = {
     "external": Code(
         "cannot reach a host outside", "Check the status page of that host, and the way out of the cluster."
     ),
+    "call-port": Code("calls a wrong port", "Correct the port that its configuration gives.", True),
     "log-error": Code("logs errors", "Check what the error names; it began there or in what it depends on.", True),
     "autoscaler-limit": Code("at its limit", "Raise the maximum of the autoscaler, if its nodes and database bear it."),
     "autoscaler-blind": Code("cannot compute", "Give each container the request that the autoscaler needs.", True),
+    "autoscaler-metrics": Code(
+        "gets no metrics", "Check the API that serves its metrics: `kubectl get apiservices | grep metrics`."
+    ),
     "autoscaler-unable": Code("cannot scale", f"Read the conditions of the autoscaler: {_EVENTS}."),
     "job-failed": Code(
         "failed", "Fix what its log says, then run it again: what it should have done is not done.", True

@@ -202,8 +202,10 @@ def _third(scene: Scene) -> list[Read]:
 
 
 def _last(scene: Scene) -> list[Read]:
-    """Return the reads about a dependency that the third wave found."""
-    return _dependencies(scene) if scene.place.namespace else []
+    """Return the reads about a dependency that the third wave found, and about cluster DNS if it is not well."""
+    servers = [each for each in scene.of("Pod", SYSTEM) if objects.labels(each).get("k8s-app") == "kube-dns"]
+    broken = [each for each in servers if not _is_ready(each)] if scene.fails_lookups else []
+    return [*_dependencies(scene), *_logs(scene, broken[:1])] if scene.place.namespace else []
 
 
 def _dependencies(scene: Scene) -> list[Read]:

@@ -1,7 +1,7 @@
 """Readers of Kubernetes objects as the API returns them in JSON. Pure; a missing field is never an error."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -194,6 +194,16 @@ def controller(value: Object) -> tuple[str, str, str]:
         if at(each, "controller") is True:
             return text(each, "kind"), text(each, "name"), text(each, "uid")
     return "", "", ""
+
+
+def backends(ingress: Object) -> Iterator[tuple[str, str, Any]]:
+    """Yield path, Service and port of each rule of an Ingress, and of its default backend."""
+    for rule in items(ingress, "spec", "rules"):
+        for path in items(rule, "http", "paths"):
+            service = at(path, "backend", "service")
+            yield f"{text(rule, 'host')}{text(path, 'path')}", text(service, "name"), at(service, "port")
+    if default := at(ingress, "spec", "defaultBackend", "service"):
+        yield "all other requests", text(default, "name"), at(default, "port")
 
 
 def owned(candidates: Iterable[Object], owner: Object) -> tuple[Object, ...]:

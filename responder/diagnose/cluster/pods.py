@@ -1,5 +1,6 @@
 """Pods in words: how many are ready, which container failed, and how. Pure."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +14,8 @@ LOOP_RESTARTS = 3
 LOOP_MINUTES = 15.0
 #: Minutes for which a single OOM kill counts.
 OOM_MINUTES = 30.0
+
+_FULL = re.compile(r"no space left on device|ENOSPC|disk (?:is )?full|disk quota exceeded", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +85,17 @@ class Container:
 def is_oom(container: Container) -> bool:
     """Return True if the kernel killed the last run at a memory limit, or for want of memory."""
     return objects.text(container.ended, "reason") == "OOMKilled"
+
+
+def full_disk(pod: Object, reason: str) -> str:
+    """Return the claims of a pod that cannot write as its disk is full, or `` on its node``; empty if it is not."""
+    if not _FULL.search(reason):
+        return ""
+    claims = [
+        objects.text(each, "persistentVolumeClaim", "claimName") for each in objects.items(pod, "spec", "volumes")
+    ]
+    named = ", ".join(filter(None, claims))
+    return f" (disk full; it mounts claim {named})" if named else " (disk full; it mounts no claim)"
 
 
 def at_limit(container: Container) -> str:

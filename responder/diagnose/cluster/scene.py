@@ -7,6 +7,7 @@ from datetime import datetime
 from functools import cached_property
 
 from responder.diagnose.cluster import objects
+from responder.diagnose.cluster.hosts import hosts_in, with_namespace
 from responder.diagnose.cluster.objects import Object
 
 _FAILURE = re.compile(
@@ -21,27 +22,14 @@ _REMOTE = re.compile(
     r"\bwait(?:ing)? for\b|\bEOF\b|closed|pool|down\b",
     re.IGNORECASE,
 )
-_IP = re.compile(r"(?<![\d.])(\d{1,3}(?:\.\d{1,3}){3})(?![\d.])")
 #: Failed lookups in logs of Go, Java, Python, Node.js and libc.
 _LOOKUP = re.compile(
     r"no such host|UnknownHost|Name or service not known|getaddrinfo|EAI_AGAIN|"
     r"Temporary failure in name resolution|:53: |could not resolve host|server misbehaving",
     re.IGNORECASE,
 )
-#: A host's first label: alone, before a port, a path, or the rest of a cluster name.
-_HOST = re.compile(r"(?<![A-Za-z0-9._-])([a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?)(?=[:./\s\"'),;\]]|$)")
 
 _SCALER = "HorizontalPodAutoscaler"
-#: A host of the cluster with its namespace: ``settle.ledgers.svc.cluster.local``, ``settle.ledgers.svc``.
-_IN_NAMESPACE = re.compile(
-    r"(?<![A-Za-z0-9._-])([a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?)\.([a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?)"
-    r"(?:\.svc(?:\.cluster\.local)?\.?(?![A-Za-z0-9.-])|(?=:\d))"
-)
-#: Last labels of hosts on the internet, which are no namespaces.
-_DOMAINS = frozenset(
-    {"com", "net", "org", "io", "dev", "cloud", "app", "ai", "co", "eu", "uk", "de", "fr", "us", "local"}
-)
-
 #: Kinds that run pods, in the order in which a name is looked up.
 WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "ReplicaSet")
 
@@ -180,6 +168,11 @@ class Scene:
 
     def _behind_service(self) -> Object | None:
         service = self.find("Service", self.place.named.get("Service") or self.place.workload)
+        if service is None and (ingress := self.find("Ingress", self.place.named.get("Ingress", ""))):
+            names = (name for _, name, _ in objects.backends(ingress))
+            behind = [self.behind(each) for name in names if (each := self.find("Service", name)) is not None]
+            unready = (each for each in behind if each and objects.reference(each) in self.unready_workloads)
+            return next(unready, next(iter(behind), None))
         return self.behind(service) if service is not None else None
 
     def behind(self, service: Object) -> Object | None:
@@ -191,6 +184,11 @@ class Scene:
             fits = sum(given.get(key) == value for key, value in wanted.items())
             if fits > best[0]:
                 best = fits, each
+        if best[1] is None:  # all of its labels differ, so the name decides
+            named = (
+                each for each, _ in self._templates.get(namespace, ()) if objects.name(each) == objects.name(service)
+            )
+            best = 0, next(named, None) if wanted else None
         return self.top(best[1]) if best[1] is not None else None
 
     @cached_property
@@ -261,6 +259,11 @@ class Scene:
         """The workloads that log lines about a failure name, by Service or address; then those of the catalog."""
         return self._behind((*self.named_in_logs, *self.place.depends_on))
 
+    @cached_property
+    def called(self) -> tuple[Object, ...]:
+        """The workloads that log lines about a failure name."""
+        return self._behind(self.named_in_logs)
+
     def explaining(self, reason: str) -> tuple[str, ...]:
         """Return the dependencies that may explain an error: those it names, all if it names none.
 
@@ -268,7 +271,7 @@ class Scene:
         """
         if reason and not _REMOTE.search(reason):
             return ()
-        return tuple(objects.reference(each) for each in self._behind(_hosts(reason)) or self.dependencies)
+        return tuple(objects.reference(each) for each in self._behind(hosts_in(reason)) or self.dependencies)
 
     def _behind(self, names: Iterable[str]) -> tuple[Object, ...]:
         """Return the workloads behind names and addresses of Services and pods, without the subject."""
@@ -291,7 +294,7 @@ class Scene:
     @cached_property
     def named_in_logs(self) -> tuple[str, ...]:
         """Words that may be hosts in log lines about a failure, of the latest lines first."""
-        return tuple(dict.fromkeys(name for line in self.failures for name in _hosts(line)))
+        return tuple(dict.fromkeys(name for line in self.failures for name in hosts_in(line)))
 
     @cached_property
     def failures(self) -> tuple[str, ...]:
@@ -301,7 +304,7 @@ class Scene:
     @cached_property
     def other_namespaces(self) -> tuple[str, ...]:
         """The other namespaces of hosts in log lines about a failure."""
-        found = [namespace for line in self.failures for _, namespace in _with_namespace(line)]
+        found = [namespace for line in self.failures for _, namespace in with_namespace(line)]
         return tuple(each for each in dict.fromkeys(found) if each != self.place.namespace)
 
     @cached_property
@@ -350,21 +353,8 @@ class Scene:
         return replace(self, objects=merged, logs=(*self.logs, *logs), unseen=(*self.unseen, *unseen))
 
 
-def _hosts(line: str) -> list[str]:
-    """Return the words of a line that may be hosts, and its addresses. Hosts with a namespace come as ``db.pay``."""
-    rest = _IN_NAMESPACE.sub(" ", line)
-    full = [f"{host}.{namespace}" for host, namespace in _with_namespace(line)]
-    return [*full, *_HOST.findall(rest), *_IP.findall(rest)]
-
-
 def _full_name(value: Object) -> str:
     return f"{objects.name(value)}.{objects.text(value, 'metadata', 'namespace')}"
-
-
-def _with_namespace(line: str) -> list[tuple[str, str]]:
-    return [
-        (host, space) for host, space in _IN_NAMESPACE.findall(line) if space not in _DOMAINS and not space.isdigit()
-    ]
 
 
 def involved(event: Object) -> str:

@@ -12,17 +12,17 @@ from datetime import datetime
 from responder.model.text import sanitize_line
 
 #: Characters of a signature on a page.
-LIMIT = 160
+LIMIT = 200
 
 #: Kubernetes puts a time in front of each line (``timestamps=true``); loggers put one, a level, a thread and a name.
 _PREFIX = re.compile(
-    r"^(?:\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.,\d]*(?:Z|[+-]\d\d:?\d\d)?\s*)*"
-    r"(?:[\[(]?\d\d:\d\d:\d\d[.,\d]*[\])]?\s*)?"
+    r"^(?:\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.,\d]*(?:Z|[+-]\d\d:?\d\d| [A-Z]{2,4}T| UTC)?\s*)*"
+    r"(?:[\[(]?\d\d:\d\d:\d\d[.,\d]*[\])]?\s*)?(?:\[\d+\] (?=[A-Z]+: ))?"
 )
 _LEVEL = re.compile(
-    r"^[\[(]?(?:FATAL|PANIC|CRITICAL|CRIT|ERROR|ERR|SEVERE|WARN(?:ING)?|INFO|"
-    r"[EFWI]\d{4} [\d:.]+ +\d+ \S+)[\])]?:?\s+(?:\d+ --- )?",
-    re.IGNORECASE,
+    # "Error making API request" begins a sentence, "Error: " is a level.
+    r"^[\[(]?(?![A-Z][a-z]+ )(?i:FATAL|PANIC|CRITICAL|CRIT|ERROR|ERR|SEVERE|WARN(?:ING)?|INFO|"
+    r"[EFWI]\d{4} [\d:.]+ +\d+ \S+)[\])]?:?\s+(?:\d+ --- )?"
 )
 _SOURCE = re.compile(r"^\[[^\]]{1,40}\]\s+|^[a-z][\w.$]{3,60}\s+:\s+")
 #: The package of an exception, whose class is enough.
@@ -49,7 +49,7 @@ _TABLE: tuple[re.Pattern[str], ...] = tuple(
 _GENERIC: tuple[re.Pattern[str], ...] = tuple(
     re.compile(pattern)
     for pattern in (
-        r"(?i)((?:(?:get|post|put|patch|delete|head) \"?https?://[^\s\"]+\"?:? )?(?:dial tcp|tls: failed|x509:) .+)",
+        r"(?i)((?:(?:(?:get|post|put|patch|delete) )?\"?https?://[^\s\"]+\"?:? )?(?:dial tcp|tls: failed|x509:) .+)",
         r"((?:\w+\.)*\w*Timeout(?:Error|Exception)?: .+)",
         r"((?i:could not|cannot|can't|unable to|failed to) .+)",
         r"(?i)(.*(?:command not found|: not found|unbound variable|no such file or directory|permission denied).*)",
@@ -65,7 +65,10 @@ _ERROR = re.compile(r"\bERROR\b|\berror\b[:=]|\blevel=(?:error|fatal)\b|\"level\
 _WARNING = re.compile(r"\bWARN(?:ING)?\b|\blevel=warn", re.IGNORECASE)
 _HARMLESS = re.compile(r"\b(?:0|no) errors?\b|failover ok|error(?:s|_count)?[=:] ?0\b", re.IGNORECASE)
 _MESSAGE = re.compile(r"\b(?:msg|message|error|err)=\"([^\"]+)\"|\"(?:msg|message)\": ?\"((?:[^\"\\]|\\.)+)\"")
-
+#: Line ends of a text that is quoted in a line.
+_NEWLINES = re.compile(r"(?:\\[nrt])+")
+#: Go's one sentence for two faults (crypto/x509, CertificateInvalidError).
+_VALIDITY = re.compile(r"certificate has expired or is not yet valid: current time \S+ is (after|before) (\S+)")
 
 #: Keys of JSON logs (bunyan, pino, zap, slog, structlog, Serilog, logback), the usual one first.
 _LEVELS = ("level", "severity", "lvl", "@l", "log.level")
@@ -169,8 +172,13 @@ def _after(lines: Sequence[str], heading: str) -> str:
     return told[0] if told else ""
 
 
+def _in_short(match: re.Match[str]) -> str:
+    return f"certificate {'expired at' if match[1] == 'after' else 'is not valid before'} {match[2]}"
+
+
 def _short(line: str) -> str:
     if message := _MESSAGE.search(line):
         line = message[1] or message[2]
+    line = _VALIDITY.sub(_in_short, _NEWLINES.sub(" ", line))
     line = _SOURCE.sub("", _LEVEL.sub("", line.strip(), count=1), count=1)
     return sanitize_line(_PACKAGE.sub("", line, count=1), LIMIT)

@@ -237,7 +237,7 @@ def test_a_pod_is_not_scheduled(sentence: str, code: str, says: str) -> None:
         ),
         (
             'admission webhook "p.example.org" denied the request: \n\nrule:\n  no root',
-            "admission-webhook",
+            "admission-policy",
             "denies them: rule: no root",
         ),
         (

@@ -57,7 +57,7 @@ LOOKS: tuple[Callable[[Scene], tuple[Clue, ...]], ...] = (
     gitops.look,
 )
 #: Characters of a clue's sentence.
-SENTENCE = 240
+SENTENCE = 300
 #: Resources that share a reason and are named, and the part of a reason that differs between them.
 _MOST_UNSEEN = 3
 _SECONDS = re.compile(r"\d+(\.\d+)? (ms|s)\b")

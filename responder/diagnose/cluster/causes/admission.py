@@ -5,7 +5,7 @@ import re
 from responder.diagnose.cluster import objects
 from responder.diagnose.cluster.causes.changes import is_recent
 from responder.diagnose.cluster.objects import Object
-from responder.diagnose.cluster.pods import wanted
+from responder.diagnose.cluster.pods import is_ready, ready_of, wanted
 from responder.diagnose.cluster.scene import Scene, last_seen, times
 from responder.model.clue import Clue, Role
 from responder.model.text import cut, sanitize_line
@@ -17,6 +17,8 @@ _MUST = re.compile(r"failed quota: (\S+?): must specify (.+)")
 #: The containers, which newer versions name: ``limits.cpu for: app; limits.memory for: app``.
 _FOR = re.compile(r" for: [^;]+")
 _WEBHOOK = re.compile(r'admission webhook "([^"]+)" denied the request: ?(.*)', re.DOTALL)
+#: Kyverno's words before the name of the policy.
+_BLOCKED = re.compile(r"^(?:resource|policy) \S+ (?:was blocked due to|for resource violation:?)[^:]*? policies:? ?")
 _WEBHOOK_DOWN = re.compile(r'failed calling webhook "([^"]+)": ?(.*)', re.DOTALL)
 _SECURITY = re.compile(r'violates PodSecurity "([^"]+)": ?(.*)', re.DOTALL)
 _ACCOUNT = re.compile(r'serviceaccount "([^"]+)" not found')
@@ -57,7 +59,8 @@ def look(scene: Scene) -> tuple[Clue, ...]:
     code, why = _why(scene, said)
     has = f"{objects.name(workload)} has {count} of {needed} pods"
     if count >= needed:
-        has = f"the rollout of {objects.name(workload)} gets no new pods"
+        well = f", {ready_of(pods)} old pods still serve" if any(map(is_ready, pods)) else ""
+        has = f"the rollout of {objects.name(workload)} gets no new pods{well}"
     quota = _QUOTA.search(said) or _MUST.search(said)
     repeats = times(events[0]) if events else 0
     times_said = f", refused {repeats} times" if repeats > 1 else ""
@@ -94,10 +97,8 @@ def _why(scene: Scene, said: str) -> tuple[str, str]:
             f"quota {match[1]}{_age(scene, match[1])} makes {what} compulsory, and the pods do not set it",
         )
     if match := _WEBHOOK.search(said):
-        return (
-            "admission-webhook",
-            f"admission webhook {match[1]} denies them: {cut(sanitize_line(match[2], 300), 160)}",
-        )
+        why = _BLOCKED.sub("policy ", sanitize_line(match[2], 300))
+        return "admission-policy", f"admission webhook {match[1]} denies them: {cut(why, 160)}"
     if match := _WEBHOOK_DOWN.search(said):
         why = match[2].strip().removeprefix("failed to call webhook: ")
         return "admission-webhook", f"admission webhook {match[1]} cannot be called: {cut(why, 150)}"

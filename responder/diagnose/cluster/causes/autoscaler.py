@@ -1,10 +1,19 @@
 """Autoscalers: at their limit with real load, or unable to compute, and why."""
 
+import re
+
 from responder.diagnose.cluster import objects
 from responder.diagnose.cluster.objects import Object
 from responder.diagnose.cluster.scene import Scene, ago
 from responder.model.clue import Clue, Role
 from responder.model.text import cut
+
+#: The API of metrics does not answer, or knows no such metric: nothing that the template lacks.
+_NO_METRICS = re.compile(
+    r"unable to fetch metrics|no metrics returned|could not find the requested resource|"
+    r"unable to get (?:pod|external) metric|the server is currently unable",
+    re.IGNORECASE,
+)
 
 
 def look(scene: Scene) -> tuple[Clue, ...]:
@@ -31,7 +40,8 @@ def _clues(scene: Scene, scaler: Object) -> list[Clue]:
         moment = objects.when(active, "lastTransitionTime")
         since = f" for {ago(scene.now, moment)}" if moment else ""
         says = f"autoscaler {name}{target} cannot compute{since} ({reason}), {now} replicas: {why}"
-        return [Clue(code="autoscaler-blind", role=Role.CAUSE, entity=entity, says=says)]
+        code = "autoscaler-metrics" if _NO_METRICS.search(objects.text(active, "message")) else "autoscaler-blind"
+        return [Clue(code=code, role=Role.CAUSE, entity=entity, says=says)]
     able = objects.condition(scaler, "AbleToScale")
     if objects.text(able, "status") == "False":
         says = f"autoscaler {name} cannot scale {scaled}: {_brief(objects.text(able, 'message'))}"

@@ -27,8 +27,13 @@ def _of_subject(scene: Scene) -> Iterator[Object]:
         hosts = {str(host).partition(".")[0] for host in objects.items(each, "spec", "dnsNames")}
         if objects.name(each) in named or objects.text(each, "spec", "secretName") in secrets - {""}:
             yield each
-        elif hosts & called and not objects.is_true(each, "Ready"):
+        elif hosts & called and not (objects.is_true(each, "Ready") and _is_valid(each, scene.now)):
             yield each  # of something that the subject calls
+
+
+def _is_valid(certificate: Object, now: datetime) -> bool:
+    begin, end = (objects.when(certificate, "status", key) for key in ("notBefore", "notAfter"))
+    return (begin is None or begin <= now) and (end is None or end > now)
 
 
 def _clue(scene: Scene, certificate: Object) -> Iterator[Clue]:
@@ -37,6 +42,11 @@ def _clue(scene: Scene, certificate: Object) -> Iterator[Clue]:
     ready = objects.condition(certificate, "Ready")
     until = objects.when(certificate, "status", "notAfter")
     expired = until is not None and until <= scene.now
+    begin = objects.when(certificate, "status", "notBefore")
+    if begin is not None and begin > scene.now:
+        says = f"certificate {name} of {hosts or 'no host'} is not valid yet: it begins in {ago(begin, scene.now)}"
+        yield Clue(code="certificate-early", role=Role.CAUSE, entity=entity, says=f"{says} ({begin:%H:%M} UTC)")
+        return
     soon = until is not None and until - scene.now < _SOON
     if objects.text(ready, "status") == "True" and not soon:
         end = f", expires in {ago(until, scene.now)}" if until else ""

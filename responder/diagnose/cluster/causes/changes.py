@@ -101,7 +101,7 @@ def _rollout(scene: Scene, workload: Object) -> Clue | None:
         says=f"{objects.name(workload)}{version} (revision {number}) {verb} {before_alert(scene, moment)}{what}",
         certainty=Certainty.COINCIDES,
         since=moment,
-        detail="\n".join(changed),
+        detail="\n".join(changed) if more else "",
     )
 
 

@@ -6,7 +6,16 @@ from collections import defaultdict
 from responder.diagnose.cluster import objects
 from responder.diagnose.cluster.causes.readiness import probe_answer
 from responder.diagnose.cluster.objects import Object
-from responder.diagnose.cluster.pods import Container, architecture, at_limit, containers, is_oom, logs_of, many
+from responder.diagnose.cluster.pods import (
+    Container,
+    architecture,
+    at_limit,
+    containers,
+    full_disk,
+    is_oom,
+    logs_of,
+    many,
+)
 from responder.diagnose.cluster.scene import Scene, times
 from responder.diagnose.cluster.signature import signature, without_time
 from responder.diagnose.cluster.template import tag
@@ -53,6 +62,8 @@ def _clue(scene: Scene, pods: tuple[Object, ...], crashing: list[Container], *, 
     reason = _reason(scene, crashing) if code != "crash-command" else ""
     if code == "crash-memory" and not _HEAP.search(reason):
         reason = ""  # the kernel kills without a word, so the log says nothing about it
+    full = full_disk(first.pod, reason) if code == "crash" else ""
+    code = "volume-full" if full else code
     name = objects.name(workload if workload is not None else first.pod)
     verb = "crash-loop" if len(crashing) > 1 else "crash-loops"
     if not loops:
@@ -62,7 +73,7 @@ def _clue(scene: Scene, pods: tuple[Object, ...], crashing: list[Container], *, 
         f"{many(len(crashing), len(pods))} of {name} {verb}: {_noun(first)} {first.name}{_among(pods)} {how}, "
         f"{restarts} restart{'' if restarts == 1 else 's'}"
     )
-    because = f": {reason}" if reason else _last_line(scene, crashing) if code == "crash" else ""
+    because = f": {reason}{full}" if reason else _last_line(scene, crashing) if code == "crash" else ""
     return Clue(
         code=code,
         role=Role.CAUSE if reason or code != "crash" else Role.SYMPTOM,
@@ -71,6 +82,7 @@ def _clue(scene: Scene, pods: tuple[Object, ...], crashing: list[Container], *, 
         certainty=Certainty.SHOWN,
         leads_to=scene.explaining(reason) if reason else (),
         reason=reason,
+        log=f"{objects.name(first.pod)} -c {first.name}",
     )
 
 

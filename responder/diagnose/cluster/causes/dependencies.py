@@ -4,10 +4,11 @@ import re
 from datetime import timedelta
 
 from responder.diagnose.cluster import objects
+from responder.diagnose.cluster.causes.changes import is_recent, last_edit, rolled_out_at
 from responder.diagnose.cluster.objects import Object
-from responder.diagnose.cluster.pods import containers, is_ready, logs_of, ready_of
+from responder.diagnose.cluster.pods import containers, full_disk, is_ready, logs_of, ready_of
 from responder.diagnose.cluster.scene import Scene
-from responder.diagnose.cluster.signature import recent, signature
+from responder.diagnose.cluster.signature import recent, signature, without_time
 from responder.model.clue import Certainty, Clue, Role
 
 _LOOKUP = re.compile(
@@ -23,6 +24,9 @@ _UNREACHED = re.compile(
     r"refused|time[sd]? ?-?out|unreachable|reset by peer|deadline exceeded|no route to host|\b50[234]\b|certificate",
     re.IGNORECASE,
 )
+
+#: A host and a port, in an address or alone.
+_PORT = re.compile(r"(?<![\w.-])([a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?)((?:\.[a-z0-9-]+)*):(\d{2,5})(?!\d)")
 
 #: Links to documentation in error messages: nothing is called there.
 _DOCUMENTATION = re.compile(
@@ -45,20 +49,52 @@ def look(scene: Scene) -> tuple[Clue, ...]:
     told = [(log, line) for log in logs if (line := signature(recent(log.lines, since)))]
     found: list[Clue] = []
     if told:
+        pod = next(each for each in running if objects.name(each) == told[0][0].pod)
+        full = "" if scene.called else full_disk(pod, told[0][1])  # else it may be the disk of what it calls
         pods = len({log.pod for log, _ in told})
         count = f"{pods} of {len({log.pod for log in logs})} logs read"
         found.append(
             Clue(
-                code="log-error",
-                role=Role.SYMPTOM,
+                code="volume-full" if full else "log-error",
+                role=Role.CAUSE if full else Role.SYMPTOM,
                 entity=objects.reference(workload),
-                says=f"log of {objects.name(workload)} ({count}): {told[0][1]}",
+                says=f"log of {objects.name(workload)} ({count}): {told[0][1]}{full}{_of_call(scene, told[0][1])}",
                 certainty=Certainty.SHOWN,
                 leads_to=scene.explaining(told[0][1]),
                 reason=told[0][1],
             )
         )
-    return (*found, *_lookups(scene), *_outside(scene, workload))
+    return (*found, *_wrong_port(scene, workload), *_lookups(scene), *_outside(scene, workload))
+
+
+def _of_call(scene: Scene, line: str) -> str:
+    """Return what the subject calls, where only the lines around an error say it: `` (calls fraud)``."""
+    called = [objects.name(each) for each in scene.called]
+    return f" (calls {called[0]})" if len(called) == 1 and called[0] not in line else ""
+
+
+def _wrong_port(scene: Scene, workload: Object) -> tuple[Clue, ...]:
+    """Return the port that the subject is refused on, if the Service that it calls does not have that port.
+
+    Only after a rollout of the subject or an edit of the Service: what did not change has worked before. Only if the
+    pods behind it are ready: otherwise these are why.
+    """
+    rolled = is_recent(scene, rolled_out_at(scene, workload))
+    for line in scene.failures:
+        for host, rest, port in _PORT.findall(line) if "refused" in line.lower() else ():
+            service = scene.find("Service", host)
+            inside = not rest or rest.startswith((f".{scene.place.namespace}", ".svc"))
+            if service is None or not inside or objects.text(service, "spec", "clusterIP") in {"", "None"}:
+                continue
+            there = [str(objects.at(each, "port")) for each in objects.items(service, "spec", "ports")]
+            callee = scene.behind(service)
+            well = callee is not None and all(map(is_ready, scene.pods_of(callee)))
+            if port in there or not well or not (rolled or is_recent(scene, last_edit(service)[0])):
+                continue
+            name = objects.name(workload)
+            says = f"{name} calls {host} on port {port}, which Service {host} does not have ({', '.join(there)})"
+            return (Clue(code="call-port", role=Role.CAUSE, entity=objects.reference(workload), says=says),)
+    return ()
 
 
 def _outside(scene: Scene, workload: Object) -> tuple[Clue, ...]:
@@ -92,7 +128,10 @@ def _lookups(scene: Scene) -> tuple[Clue, ...]:
     if servers and not all(map(is_ready, servers)):
         reasons = {each.waiting for pod in servers for each in containers(pod) if each.waiting}
         why = f" ({', '.join(sorted(reasons))})" if reasons else ""
+        said = [line for log in logs_of(scene, servers) for line in log.lines]
+        told = signature(said) or (without_time(said[-1]) if said else "")
         says = f"cluster DNS: {ready_of(servers)} CoreDNS pods in kube-system ready{why}, names do not resolve"
+        says += f"; its log: {told}" if told else ""
         return (Clue(code="dns-down", role=Role.CAUSE, entity="Deployment/coredns", says=says),)
     lines = [line for log in scene.logs for line in reversed(log.lines)]
     for line in lines:

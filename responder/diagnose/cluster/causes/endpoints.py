@@ -19,6 +19,8 @@ def look(scene: Scene) -> tuple[Clue, ...]:
 def services_of(scene: Scene) -> list[Object]:
     """Return the Service that the alert names, and those in front of the subject."""
     named = {scene.place.named.get("Service", ""), scene.place.workload} - {""}
+    ingress = scene.find("Ingress", scene.place.named.get("Ingress", ""))
+    named |= {name for _, name, _ in objects.backends(ingress)} if ingress is not None else set()
     workload = scene.workload
     found = []
     for each in scene.of("Service"):
@@ -90,6 +92,9 @@ def _difference(selector: Mapping[str, str], workload: Object | None, pods: tupl
         return f"{asked} selects no pod"
     wants = ", ".join(f"{key}={value}" for key, value in wrong.items())
     has = ", ".join(f"{key}={carried[key]}" if key in carried else f"no {key}" for key in wrong)
+    if len(wrong) == len(selector):  # nothing in common
+        kept = [f"{key}={value}" for key, value in carried.items() if not key.endswith("-hash")]
+        has += f" ({', '.join(kept[:3]) or 'no labels'})"
     return f"selects {wants}, but the pods of {objects.name(workload)} carry {has}"
 
 

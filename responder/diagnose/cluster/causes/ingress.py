@@ -24,7 +24,7 @@ def _concerns(scene: Scene, ingress: Object) -> bool:
     named = {scene.place.workload, *scene.place.named.values()}
     if named & {objects.name(ingress)}:
         return True
-    return any(service in named for _, service, _ in _backends(ingress))
+    return any(service in named for _, service, _ in objects.backends(ingress))
 
 
 def _name(scene: Scene, ingress: Object) -> str:
@@ -33,24 +33,12 @@ def _name(scene: Scene, ingress: Object) -> str:
     return f"Ingress {objects.name(ingress)}{since}"
 
 
-def _backends(ingress: Object) -> Iterator[tuple[str, str, Any]]:
-    """Yield path, Service and port of each rule, and of the default backend."""
-    for rule in objects.items(ingress, "spec", "rules"):
-        for path in objects.items(rule, "http", "paths"):
-            service = objects.at(path, "backend", "service")
-            where = f"{objects.text(rule, 'host')}{objects.text(path, 'path')}"
-            yield where, objects.text(service, "name"), objects.at(service, "port")
-    default = objects.at(ingress, "spec", "defaultBackend", "service")
-    if default:
-        yield "all other requests", objects.text(default, "name"), objects.at(default, "port")
-
-
 def _problems(scene: Scene, ingress: Object) -> Iterator[tuple[str, str]]:
     class_ = objects.text(ingress, "spec", "ingressClassName")
     classes = [objects.name(each) for each in scene.of("IngressClass", "")]
     if class_ and scene.was_read("IngressClass") and class_ not in classes:
         yield "ingress-class", f"names class {class_}, which does not exist (there is {', '.join(classes) or 'none'})"
-    for where, name, port in _backends(ingress) if scene.was_read("Service") else ():
+    for where, name, port in objects.backends(ingress) if scene.was_read("Service") else ():
         service = scene.find("Service", name) if name else None
         if service is None and name:
             yield "ingress-service", f"sends {where} to Service {name}, which does not exist"

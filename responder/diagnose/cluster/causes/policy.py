@@ -16,7 +16,8 @@ from responder.model.clue import Certainty, Clue, Role
 _DNS_PORT = 53
 #: A connection that times out, with the host of the URL before it.
 _OUTSIDE = re.compile(
-    r"(?:https?://(?P<host>[a-z0-9.-]+)[^\n]*?)?\b(?P<ip>\d{1,3}(?:\.\d{1,3}){3}):(?P<port>\d{1,5})\b[^\n]*"
+    r"(?:(?:https?://|\bserver at \"|\bto \"?)(?P<host>[a-z0-9-]+(?:\.[a-z0-9-]+)+)[^\n]*?)?"
+    r"\b(?P<ip>\d{1,3}(?:\.\d{1,3}){3})(?::|\)?,? port )(?P<port>\d{1,5})\b[^\n]*"
     r"(?:time[sd]? ?-?out|deadline|unreachable)",
     re.IGNORECASE,
 )
@@ -178,7 +179,7 @@ def admitted(policy: Object, direction: str) -> str:
 def _peers(rules: Sequence[Any], side: str) -> str:
     words: list[str] = []
     for rule in rules:
-        ports = ", ".join(str(objects.at(each, "port")) for each in objects.items(rule, "ports"))
+        ports = ", ".join(dict.fromkeys(str(objects.at(each, "port")) for each in objects.items(rule, "ports")))
         on = f" on port {ports}" if ports else ""
         peers = objects.items(rule, side)
         words += [f"{_peer(each)}{on}" for each in peers]

@@ -7,7 +7,7 @@ from datetime import datetime
 from responder.diagnose.cluster import objects
 from responder.diagnose.cluster.causes.rollout import is_under_way
 from responder.diagnose.cluster.objects import Object
-from responder.diagnose.cluster.pods import containers, is_ready, logs_of, many, wanted
+from responder.diagnose.cluster.pods import containers, full_disk, is_ready, logs_of, many, wanted
 from responder.diagnose.cluster.scene import Scene, ago, times
 from responder.diagnose.cluster.signature import signature, without_time
 from responder.model.clue import Certainty, Clue, Role
@@ -93,16 +93,22 @@ def _clue(scene: Scene, total: int, key: tuple[str, str], unready: list[Object])
     name = objects.name(workload) if workload is not None else objects.name(unready[0])
     count = f"{many(len(unready), total)} of {name} not ready"
     reason = next((line for log in logs_of(scene, unready) if (line := signature(log.lines, warnings=True))), "")
-    because = f": {reason}" if reason else ""
+    full = full_disk(unready[0], reason)
+    because = f": {reason}{full}" if reason else ""
     if probe == "gate":
         says = f"{count}: readiness gate {said} is not met; the program itself may be well"
         return Clue(code="unready-gate", role=Role.CAUSE, entity=entity, says=says)
     if not probe:
         says = f"{count}{because}"
         return Clue(
-            code="unready", role=Role.CAUSE if reason else Role.SYMPTOM, entity=entity, says=says, reason=reason
+            code="volume-full" if full else "unready",
+            role=Role.CAUSE if reason else Role.SYMPTOM,
+            entity=entity,
+            says=says,
+            reason=reason,
         )
     code, answer = probe_answer(said)
+    code = "volume-full" if full else code
     path, port = _asked(unready[0], probe)
     where = f" (path {path})" if path else f" (port {port})" if port else ""
     failed = [

@@ -41,9 +41,9 @@ def _ready(scene: Scene, workload: Object) -> Clue:
             says = _serving(scene, workload)
             return Clue(code="pods-old", role=Role.SYMPTOM, entity=objects.reference(workload), says=says)
         if not all(is_steady(scene, each) for each in pods):
-            says = f"all {says} at this moment"
+            says += " at this moment"
             return Clue(code="pods-ready", role=Role.FACT, entity=objects.reference(workload), says=says)
-        return Clue(code="pods-ready", role=Role.FINE, entity=objects.reference(workload), says=f"all {says}")
+        return Clue(code="pods-ready", role=Role.FINE, entity=objects.reference(workload), says=says)
     serving = f"; {_serving(scene, workload)}" if ready and _serving(scene, workload) else ""
     return Clue(
         code="pods-unready", role=Role.SYMPTOM, entity=objects.reference(workload), says=f"{says}{serving}", leads_to=()
