@@ -105,7 +105,7 @@ def preview(
     findings = probe(questions) if probe and questions else ()
     adjusted = None
     if findings and effects.request:
-        diagnosed = pipeline.diagnose(effects.request, findings)
+        diagnosed = pipeline.diagnose(effects.request, findings, context)
         effects, adjusted = with_diagnosis(effects, effects.request, diagnosed, context, now), diagnosed.adjusted
     return Preview(
         source=sample.source,

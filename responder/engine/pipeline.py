@@ -20,6 +20,7 @@ from responder.engine.effects.on_notification import effects_of
 from responder.engine.effects.page import counts, messages_for, shadowed
 from responder.model.alert import AlertGroup
 from responder.model.clock import time_between
+from responder.model.conclusion_codes import closest
 from responder.model.content import IncidentContent
 from responder.model.decision import FindingAdjustment
 from responder.model.delivery import AdjustedSeverity, DiagnosisRequest, DiagnosisResult, Effects, Notification
@@ -58,11 +59,20 @@ def triage(
     return effects_of(decision, believed, notification, history, context, flood_state)
 
 
-def diagnose(work: DiagnosisRequest, findings: tuple[Finding, ...]) -> DiagnosisResult:
-    """Return the conclusion of all findings, and the severity that they lead to."""
-    return DiagnosisResult(
-        findings=findings, conclusion=conclude(findings, work.subject), adjusted=adjusted_severity(work, findings)
-    )
+def diagnose(work: DiagnosisRequest, findings: tuple[Finding, ...], context: DecisionContext) -> DiagnosisResult:
+    """Return the conclusion of all findings, and the severity that they lead to.
+
+    The conclusion has the first step and the runbook that the rule names for it, unless a reload has removed the rule.
+    """
+    conclusion = conclude(findings, work.subject)
+    rule = context.book.rule(work.rule)
+    if rule is not None:
+        conclusion = replace(
+            conclusion,
+            first_step=closest(conclusion.code, rule.first_steps) or conclusion.first_step,
+            runbook=context.links.by_conclusion(rule, conclusion.code, work.labels),
+        )
+    return DiagnosisResult(findings=findings, conclusion=conclusion, adjusted=adjusted_severity(work, findings))
 
 
 @dataclass(frozen=True, slots=True)

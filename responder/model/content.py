@@ -17,7 +17,6 @@ class DecisionRecord:
     is P1 to P4, ``pagerduty_severity`` one of critical, error, warning, info. ``respond_within`` and ``next_update``
     are seconds, ``respond_within`` counts from ``respond_from``; where the severity sets no time, ``response`` says
     what holds. ``postmortem_due`` counts from the resolve, None if the severity asks for no post-mortem.
-    ``first_steps`` and ``runbooks`` are the rule's by the code of a conclusion.
     ``probes`` are the names of the probes that were started for the incident's page, ``teams`` its teams.
     ``templates`` are the severity's.
     """
@@ -34,7 +33,6 @@ class DecisionRecord:
     alertname: str
     impact: str
     first_step: str = ""
-    first_steps: Mapping[str, str] = field(default_factory=dict)
     response: str = ""
     responders: str = ""
     respond_within: float | None = None
@@ -45,7 +43,6 @@ class DecisionRecord:
     lead: str = ""
     escalation: str = ""
     runbook: Link | None = None
-    runbooks: Mapping[str, Link] = field(default_factory=dict)
     links: tuple[Link, ...] = ()
     rule: str
     made_by: str

@@ -1,7 +1,7 @@
 """A stored webhook payload, and the work that triage derives from it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from responder.model.content import IncidentContent
@@ -30,7 +30,8 @@ class DiagnosisRequest:
 
     ``severity`` is what the incident had, ``reason`` why, ``adjustments`` what findings may make of it, and
     ``requested_channels`` the rule's channels. ``began`` is the start of the first alert, ``also`` the other subjects
-    that are probed, ``runbook`` that of the rule.
+    that are probed, ``runbook`` that of the rule with the id ``rule``. ``labels`` are those of the alert that the
+    rule's runbooks by conclusion name in their URLs.
     """
 
     incident: str
@@ -48,6 +49,8 @@ class DiagnosisRequest:
     began: datetime | None = None
     also: tuple[Subject, ...] = ()
     runbook: RunbookRef | None = None
+    rule: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from responder.model.clue import Clue
+from responder.model.rule import Link
 
 
 class Verdict(StrEnum):
@@ -74,9 +75,10 @@ class Conclusion:
     """Conclusion of the findings, in words. ``likely`` is one sentence, or empty; ``code`` names the cause for rules.
 
     ``brief`` is the cause in a few words, for titles; ``chain`` leads from the subject to it. ``evidence`` is what else
-    is wrong, ``first_step`` the step that the code suggests. ``seen`` are the figures that nothing judged: where errors
-    come from, how a container ended. ``signature`` is equal for equal causes, without names of instances; ``before``
-    names the other incidents that had it. ``checked_at`` is when the findings were saved, None before.
+    is wrong. ``first_step`` and ``runbook`` are those that the rule names for the code, or else the step that the code
+    suggests. ``seen`` are the figures that nothing judged: where errors come from, how a container ended.
+    ``signature`` is equal for equal causes, without names of instances; ``before`` names the other incidents that had
+    it. ``checked_at`` is when the findings were saved, None before.
     """
 
     code: str = ""
@@ -85,6 +87,7 @@ class Conclusion:
     chain: str = ""
     evidence: str = ""
     first_step: str = ""
+    runbook: Link | None = None
     changed: str = ""
     ruled_out: str = ""
     unknown: str = ""

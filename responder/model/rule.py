@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fnmatch import translate
+from itertools import chain
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
@@ -356,6 +357,11 @@ class RuleBook:
         object.__setattr__(self, "services_by_host", hosts)
         object.__setattr__(self, "service_patterns", tuple(patterns))
         object.__setattr__(self, "any_service_pattern", re.compile(either) if either else None)
+
+    def rule(self, rule_id: str) -> Rule | None:
+        """Return the rule of an id, also that of a heartbeat; None if there is none."""
+        every = chain(self.rules, (each.rule for each in self.heartbeats))
+        return next((rule for rule in every if rule.id == rule_id), None)
 
 
 def _hosts(name: str, service: Service) -> tuple[str, ...]:

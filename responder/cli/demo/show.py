@@ -146,7 +146,7 @@ class DemoSession:
         request = effects.request
         asks = self.context.questions(request.probes, request.subject, request.began, request.also, request.runbook)
         deadline = Deadline(self.clock.monotonic() + effects.decision.severity.page_budget)
-        return pipeline.diagnose(effects.request, self.prober.run(asks, deadline))
+        return pipeline.diagnose(effects.request, self.prober.run(asks, deadline), self.context)
 
     def _summary(self) -> None:
         screen, kinds = self.watch.screen, self.watch.kinds

@@ -15,6 +15,7 @@ from responder.model.flood import FloodState
 from responder.model.incident import Change, ChangeKind, Incident
 from responder.model.message import OutboxMessage
 from responder.model.report import MessageKind
+from responder.model.rule import PLACEHOLDER
 from responder.model.text import number_of, sanitize_line
 from responder.notify.contract import Channel
 from responder.notify.delivery.route import is_known, pagers, route, with_non_paging
@@ -135,6 +136,8 @@ def opened(
         began=began,
         also=decision.probed[1:],
         runbook=decision.rule.runbook,
+        rule=decision.rule.id,
+        labels=_labels_in_urls(decision),
     )
     messages = messages_for(
         incident,
@@ -156,6 +159,13 @@ def opened(
         request=work if probes or late else None,
         due_at=due_at,
     )
+
+
+def _labels_in_urls(decision: Decision) -> dict[str, str]:
+    """Return the labels of the alert that the rule's runbooks by conclusion name in their URLs."""
+    urls = (str(ref) for ref in decision.rule.runbooks.values() if ref.is_url)
+    names = {name for url in urls for name, _ in PLACEHOLDER.findall(url)}
+    return {name: value for name, value in decision.match.alert.labels.items() if name in names}
 
 
 def recorded(decision: Decision, notification: Notification, incident: Incident | None, outcome: str) -> Effects:

@@ -232,9 +232,10 @@ class DiagnosisWorker:
 
     def _diagnose(self, job: DiagnosisJob) -> FinishedDiagnosis:
         work = job.request
-        questions = self._context().questions(work.probes, work.subject, work.began, work.also, work.runbook)
+        context = self._context()
+        questions = context.questions(work.probes, work.subject, work.began, work.also, work.runbook)
         findings = self._prober.run(questions, self._deadline(job))
-        return FinishedDiagnosis(job=job, diagnosed=pipeline.diagnose(work, findings))
+        return FinishedDiagnosis(job=job, diagnosed=pipeline.diagnose(work, findings, context))
 
     def _deadline(self, job: DiagnosisJob) -> Deadline:
         left = (job.due_at - MARGIN - self._clock.now()).total_seconds()

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from responder.model.action import Handling
 from responder.model.clock import TITLE_LIMIT, duration_in_minutes, short_duration, time_of_day
-from responder.model.conclusion_codes import NONE, closest
+from responder.model.conclusion_codes import NONE
 from responder.model.content import AlertExtract, DecisionRecord, IncidentContent, MessageFacts
 from responder.model.finding import Conclusion, Finding, Verdict
 from responder.model.message import ClaimedMessage, OutboxMessage, OutboxRow
@@ -133,13 +133,13 @@ def without_content(row: OutboxRow) -> IncidentContent:
 
 
 def first_step(record: DecisionRecord, conclusion: Conclusion) -> str:
-    """The rule's step for the conclusion, else the step that the conclusion suggests, else the rule's step."""
-    return closest(conclusion.code, record.first_steps) or conclusion.first_step or record.first_step
+    """The step for the conclusion, else the rule's."""
+    return conclusion.first_step or record.first_step
 
 
 def runbook_and_links(record: DecisionRecord, conclusion: Conclusion) -> tuple[Link | None, tuple[Link, ...]]:
     """The runbook for the conclusion, else that of the rule or alert, which is a link where it is another document."""
-    found = closest(conclusion.code, record.runbooks)
+    found = conclusion.runbook
     if found is None or record.runbook is None:
         return found or record.runbook, record.links
     other = found.href.partition("#")[0] != record.runbook.href.partition("#")[0]

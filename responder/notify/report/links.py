@@ -8,6 +8,7 @@ from functools import lru_cache
 from urllib.parse import quote, unquote, unquote_plus, urlencode, urlsplit, urlunsplit
 
 from responder.model.alert import FINGERPRINT, Alert, AlertGroup, Labels
+from responder.model.conclusion_codes import closest
 from responder.model.redaction import redact
 from responder.model.rule import PLACEHOLDER, Link, LinkAnnotations, Rule, RunbookRef, Service
 from responder.model.text import sanitize_line
@@ -51,10 +52,10 @@ class LinkBuilder:
             or self._own_runbook(alert, self.annotations.runbook)
         )
 
-    def by_conclusion(self, rule: Rule, alert: Alert) -> Mapping[str, Link]:
-        """Return the runbooks of a rule by the code of the conclusion, without URLs for which a label is missing."""
-        found = ((code, self._of_rule(ref, alert.labels)) for code, ref in rule.runbooks.items())
-        return {code: link for code, link in found if link is not None}
+    def by_conclusion(self, rule: Rule, code: str, labels: Labels) -> Link | None:
+        """Return the runbook of a rule for the code of a conclusion; None without one, or if its URL lacks a label."""
+        ref = closest(code, rule.runbooks)
+        return self._of_rule(ref, labels) if ref is not None else None
 
     def _of_rule(self, ref: RunbookRef, labels: Labels) -> Link | None:
         if ref.is_url:

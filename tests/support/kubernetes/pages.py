@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from responder.bootstrap.rulebook import load_rules
-from responder.diagnose.conclude import conclude
 from responder.diagnose.contract import ProbeQuestion
 from responder.diagnose.probes import PROBES
 from responder.diagnose.probes.kubernetes import finding_of
 from responder.engine import pipeline
 from responder.engine.effects.context import DecisionContext, History
-from responder.model.delivery import Notification
+from responder.model.content import IncidentContent
+from responder.model.delivery import Effects, Notification
+from responder.model.finding import Finding
 from responder.model.message import ClaimedMessage
 from responder.model.secret import Secret
 from responder.notify.channels.pagerduty import PagerDuty
@@ -49,16 +50,23 @@ def shipped_context() -> DecisionContext:
     )
 
 
+def diagnosed(effects: Effects, findings: tuple[Finding, ...]) -> IncidentContent:
+    """Return the content of an incident with what its probes found."""
+    assert effects.content is not None
+    assert effects.request is not None
+    return with_findings(
+        effects.content, findings, pipeline.diagnose(effects.request, findings, shipped_context()).conclusion
+    )
+
+
 def pages_of(scenario: Scenario, now: datetime) -> str:
     """Return the PagerDuty event and the Slack message of a scenario, one line for each that is read."""
     group = parse(notification(scenario))
     effects = pipeline.triage(
         group, Notification(id=1, received_at=now, cluster="", body=b""), History(), shipped_context()
     )
-    assert effects.content is not None
-    assert effects.request is not None
     findings = tuple(finding_of(_QUESTION, clue, 0.0) for clue in clues_of(scenario))
-    content = with_findings(effects.content, findings, conclude(findings, effects.request.subject))
+    content = diagnosed(effects, findings)
     lines: list[str] = []
     for message in effects.messages:
         if message.step not in {"trigger", "post"}:

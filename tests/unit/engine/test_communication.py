@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from responder.diagnose.conclude import conclude
 from responder.diagnose.contract import ProbeQuestion
 from responder.diagnose.probes.kubernetes import finding_of
 from responder.engine import pipeline
@@ -16,10 +15,9 @@ from responder.model.content import IncidentContent
 from responder.model.delivery import Effects, Notification
 from responder.model.report import Report
 from responder.notify.report.compose import compose
-from responder.notify.report.content import with_findings
 from responder.receive.alertmanager import parse
 from tests.support.kubernetes.investigation import clues_of
-from tests.support.kubernetes.pages import shipped_context
+from tests.support.kubernetes.pages import diagnosed, shipped_context
 from tests.support.kubernetes.scenarios import Scenario, load, notification
 
 NOW = datetime(2026, 2, 28, 2, 47, tzinfo=UTC)
@@ -32,12 +30,9 @@ def decided(body: dict[str, Any], minutes: float, before: History = History()) -
     return pipeline.triage(parse(json.dumps(body).encode()), delivery, before, shipped_context())
 
 
-def diagnosed(effects: Effects, scenario: Scenario) -> IncidentContent:
+def investigated(effects: Effects, scenario: Scenario) -> IncidentContent:
     """The content of an incident with what the cluster shows."""
-    assert effects.content is not None
-    assert effects.request is not None
-    findings = tuple(finding_of(QUESTION, clue, 0.0) for clue in clues_of(scenario))
-    return with_findings(effects.content, findings, conclude(findings, effects.request.subject))
+    return diagnosed(effects, tuple(finding_of(QUESTION, clue, 0.0) for clue in clues_of(scenario)))
 
 
 def posted(effects: Effects, content: IncidentContent, minutes: float) -> Report:
@@ -51,7 +46,7 @@ def test_the_twelve_fields_have_the_values_that_a_person_would_write() -> None:
     scenario = load(Path("tests/scenarios/crash-missing-env.yaml"), NOW)
     body = json.loads(notification(scenario))
     start = decided(body, 0)
-    content = diagnosed(start, scenario)
+    content = investigated(start, scenario)
     assert start.content is not None
     assert posted(start, start.content, 0).fields["Status"] == "Investigating"
     first = posted(start, content, 0.1)

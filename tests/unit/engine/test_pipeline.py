@@ -15,11 +15,12 @@ from responder.engine.effects.page import incident_id
 from responder.engine.effects.triage_failure import failed
 from responder.engine.pipeline import with_diagnosis
 from responder.model.alert import Alert, AlertGroup
+from responder.model.clue import Clue, Role
 from responder.model.delivery import Effects, Notification
 from responder.model.finding import Verdict
 from responder.model.problem import Position
 from responder.model.report import MessageKind, Status
-from responder.model.rule import Action, ProbeSpec, Rule, SeverityFrom
+from responder.model.rule import Action, ProbeSpec, Rule, RunbookRef, SeverityFrom
 from responder.model.secret import Secret
 from responder.model.window import TimeRange, Window
 from responder.notify.channels.log import Log
@@ -294,10 +295,28 @@ def test_findings_reach_the_page() -> None:
     effects = begun(a_desk())
     assert effects.request is not None
     bad = a_finding(verdict=Verdict.BAD, headline="plato: 0/3 ready")
-    diagnosed = pipeline.diagnose(effects.request, (bad,))
+    diagnosed = pipeline.diagnose(effects.request, (bad,), a_desk())
     [page, *_] = composed(with_diagnosis(effects, effects.request, diagnosed, a_desk(), NOW))
     assert (page.kind, page.findings) == (MessageKind.START, (bad,))
     assert "0/3" in page.conclusion.likely
+
+
+def test_the_conclusion_has_what_the_rule_in_force_names_for_it() -> None:
+    """First step and runbook are those of the rule for the code; a rule that a reload removed names none."""
+    url = RunbookRef("https://wiki.example.com/${team}/crash")
+    named = replace(EVERYTHING, first_steps={"crash": "Read the log."}, runbooks={"crash": url})
+    effects = begun(a_desk(named), an_alert(labels={"team": "a/b", "secret": "x"}))
+    assert effects.request is not None
+    assert effects.request.labels == {"team": "a/b"}
+    clue = Clue(code="crash-memory", role=Role.CAUSE, entity="Deployment/plato", says="plato was OOM-killed")
+    found = (a_finding(kind="kubernetes", clue=clue),)
+    conclusion = pipeline.diagnose(effects.request, found, a_desk(named)).conclusion
+    assert conclusion.first_step == "Read the log."
+    assert conclusion.runbook is not None
+    assert conclusion.runbook.href == "https://wiki.example.com/a%2Fb/crash"
+    without = pipeline.diagnose(effects.request, found, a_desk(replace(EVERYTHING, id="other"))).conclusion
+    assert without.runbook is None
+    assert "memory" in without.first_step
 
 
 def test_what_the_probes_found_stays_on_the_page() -> None:
@@ -305,7 +324,7 @@ def test_what_the_probes_found_stays_on_the_page() -> None:
     context = a_desk()
     first = begun(context)
     assert first.request is not None
-    page = with_diagnosis(first, first.request, pipeline.diagnose(first.request, (a_finding(),)), context, NOW)
+    page = with_diagnosis(first, first.request, pipeline.diagnose(first.request, (a_finding(),), context), context, NOW)
     grown = following(page, a_group(an_alert(), an_alert(labels={"instance": "2"})), context)
     assert composed(grown)[0].findings == (a_finding(),)
 

@@ -78,8 +78,9 @@ def _found(findings: tuple[Finding, ...], conclusion: Conclusion, decision: Deci
 def test_the_runbook_follows_the_conclusion(code: str, shown: str) -> None:
     """The page links the section for the cause once it is known; another document stays among the links."""
     books = {"crash": RunbookRef("common-issues.md", "crash-loop"), "image": RunbookRef("images.md")}
-    decision = a_decision(match=a_ruling(rule=a_rule(runbooks=books)))
-    report = _found((), a_conclusion(code=code), decision)
+    rule = a_rule(runbooks=books)
+    conclusion = a_conclusion(code=code, runbook=LINKS.by_conclusion(rule, code, {}))
+    report = _found((), conclusion, a_decision(match=a_ruling(rule=rule)))
     assert report.runbook == Link(f"Runbook: {shown}", f"https://runbooks.example.com/{shown}")
     kept = Link("Runbook: common-issues.md#service-down", "https://runbooks.example.com/common-issues.md#service-down")
     assert (kept in report.links) == (shown == "images.md")
