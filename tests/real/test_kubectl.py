@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -25,6 +24,7 @@ from responder.runbooks.document import Command, parse
 from responder.runbooks.expected import Output, compare
 from responder.runbooks.placeholders import SLOT
 from responder.standins.cluster.running import Scenario
+from scripts.helm import program
 from tests.real.conftest import ROOT
 from tests.support.kubernetes.scenarios import load
 from tests.support.kubernetes.server import KubernetesStandIn
@@ -44,11 +44,11 @@ def cluster(tmp_path: Path) -> Iterator[KubernetesStandIn]:
 
 @pytest.fixture
 def kubectl(cluster: KubernetesStandIn, tmp_path: Path) -> Kubectl:
-    """Run kubectl against it: the one that KUBECTL names, or that of the PATH. Returns what it prints."""
-    program = os.environ.get("KUBECTL") or shutil.which("kubectl")
-    if program is None:
-        pytest.skip("kubectl is not installed; KUBECTL may name one")
-    base = [program, f"--kubeconfig={cluster.kubeconfig()}", f"--cache-dir={tmp_path}", "--namespace=butterfly"]
+    """Run kubectl against it: the one that KUBECTL names, or the installed one. Returns what it prints."""
+    found = os.environ.get("KUBECTL") or program("kubectl")
+    if found is None:
+        pytest.skip("kubectl is not installed: run python scripts/install_helm.py")
+    base = [found, f"--kubeconfig={cluster.kubeconfig()}", f"--cache-dir={tmp_path}", "--namespace=butterfly"]
 
     def run(*arguments: str) -> str:
         done = subprocess.run([*base, *arguments], capture_output=True, text=True, timeout=60, check=False)
@@ -98,9 +98,9 @@ def _commands() -> Iterator[Command]:
 
 def test_kubectl_prints_what_the_runbooks_say(tmp_path: Path) -> None:
     """Each command that reads prints what its runbook expects in a scenario; each other one is a write it can parse."""
-    program = os.environ.get("KUBECTL") or shutil.which("kubectl")
-    if program is None:
-        pytest.skip("kubectl is not installed; KUBECTL may name one")
+    found = os.environ.get("KUBECTL") or program("kubectl")
+    if found is None:
+        pytest.skip("kubectl is not installed: run python scripts/install_helm.py")
     names = dict.fromkeys(("capsule", "odyssey", "perception", "plato", "nexus", "kafka", "responder"), "butterfly")
     scenarios = [
         Scenario("healthy", names),
@@ -113,7 +113,7 @@ def test_kubectl_prints_what_the_runbooks_say(tmp_path: Path) -> None:
         folder.mkdir()
         values = scenario.values("plato")
         with KubernetesStandIn(scenario.cluster(), folder) as server:
-            base = [program, f"--kubeconfig={server.kubeconfig()}", f"--cache-dir={folder}"]
+            base = [found, f"--kubeconfig={server.kubeconfig()}", f"--cache-dir={folder}"]
             for command in tuple(left):
                 text = SLOT.sub(lambda slot: values[slot[1]], command.fence.content)  # noqa: B023 - used in this turn
                 argv = [*base, *shlex.split(text)[1:]]

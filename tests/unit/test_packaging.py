@@ -126,13 +126,20 @@ def test_the_builder_gets_what_the_dockerfile_copies() -> None:
             assert (ROOT / source).exists(), source
 
 
+def _manifest_settings() -> dict[str, object]:
+    """Settings in the ConfigMap of the manifests, by name."""
+    parts = yaml.safe_load_all((ROOT / "deploy/kubernetes/responder.yaml").read_text())
+    (settings,) = (part["data"]["settings.yaml"] for part in parts if part["kind"] == "ConfigMap")
+    return dict(yaml.safe_load(settings))
+
+
 def test_the_manifest_for_kubernetes_fits_what_we_are() -> None:
     """The manifests start: their settings exist, addresses respond, and the user is the image's."""
     parts = {part["kind"]: part for part in yaml.safe_load_all((ROOT / "deploy/kubernetes/responder.yaml").read_text())}
     pod = parts["Deployment"]["spec"]["template"]["spec"]
     (container,) = pod["containers"]
-    known = {env_name(each.name) for each in declared()}
-    given = {each["name"] for each in container["env"]}
+    known = {env_name(each.name) for each in declared()} | {"RESPONDER_CONFIG"}
+    given = {each["name"] for each in container["env"]} | {env_name(name) for name in _manifest_settings()}
     assert {name.removesuffix("_FILE") for name in given} <= known
     assert container["livenessProbe"]["httpGet"]["path"] == "/healthz"
     assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
@@ -141,18 +148,20 @@ def test_the_manifest_for_kubernetes_fits_what_we_are() -> None:
     dockerfile = (ROOT / "Dockerfile").read_text()
     user = f"{pod['securityContext']['runAsUser']}:{pod['securityContext']['runAsGroup']}"
     assert f"USER {user}" in dockerfile
-    for mount in container["volumeMounts"][1:]:
-        assert mount["mountPath"] in dockerfile
+    mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    for name in ("rules", "runbooks", "data", "shm"):
+        assert mounts[name] in dockerfile
+    assert f"{mounts['settings']}/settings.yaml" in {each["value"] for each in container["env"]}
+    scratch = [each["emptyDir"] for each in pod["volumes"] if "emptyDir" in each]
+    assert [each for each in scratch if "sizeLimit" not in each] == []
+    assert parts["NetworkPolicy"]["spec"]["policyTypes"] == ["Ingress", "Egress"]
 
 
 def test_the_manifest_waits_as_long_as_the_shipped_alertmanager() -> None:
     """RESPONDER_GROUP_INTERVAL of the manifest is the longest group_interval of deploy/alertmanager.yml."""
-    parts = yaml.safe_load_all((ROOT / "deploy/kubernetes/responder.yaml").read_text())
-    (deployment,) = (part for part in parts if part["kind"] == "Deployment")
-    env = deployment["spec"]["template"]["spec"]["containers"][0]["env"]
     root = yaml.safe_load((ROOT / "deploy/alertmanager.yml").read_text())["route"]
     intervals = [seconds(each["group_interval"]) for each in (root, *root["routes"]) if "group_interval" in each]
-    assert [float(each["value"]) for each in env if each["name"] == "RESPONDER_GROUP_INTERVAL"] == [max(intervals)]
+    assert _manifest_settings()["group_interval"] == max(intervals)
 
 
 def test_the_manifest_is_applied_where_the_services_are() -> None:

@@ -87,14 +87,14 @@ def test_the_shipped_roles_are_exactly_what_is_read() -> None:
     roles = {each["metadata"]["name"]: each["rules"] for each in manifests if each["kind"] == "ClusterRole"}
     given_ = {
         (group, resource, verb)
-        for rule in roles["responder-read"]
+        for rule in roles["butterfly-responder-read"]
         for group in rule["apiGroups"]
         for resource in rule["resources"]
         for verb in rule["verbs"]
     }
     groups = {(listing(kind).group, each.plural) for kind, each in RESOURCES.items()}
     assert given_ == {(*each, verb) for each in groups for verb in ("get", "list")}
-    assert roles["responder-logs"] == [{"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]}]
+    assert roles["butterfly-responder-logs"] == [{"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]}]
     assert {each["kind"] for each in manifests} == {"ClusterRole", "ClusterRoleBinding"}
     assert all(not rule.keys() - {"apiGroups", "resources", "verbs"} for rules in roles.values() for rule in rules)
 
@@ -107,7 +107,7 @@ def test_the_shipped_manifests_belong_together() -> None:
     accounts = {each["metadata"]["name"] for each in manifests if each["kind"] == "ServiceAccount"}
     bound = [each for each in manifests if each["kind"] == "ClusterRoleBinding"]
     assert {subject_["name"] for each in bound for subject_ in each["subjects"]} == accounts
-    assert {each["roleRef"]["name"] for each in bound} == {"responder-read", "responder-logs"}
+    assert {each["roleRef"]["name"] for each in bound} == {"butterfly-responder-read", "butterfly-responder-logs"}
     [pod] = [each["spec"]["template"]["spec"] for each in manifests if each["kind"] == "Deployment"]
     assert {pod["serviceAccountName"]} == accounts
     assert pod["automountServiceAccountToken"] is True

@@ -1,0 +1,66 @@
+{{- /* Rules of the two roles. The argument is true for the whole cluster: a namespace has no nodes, volumes or classes. */}}
+{{- define "responder.read" -}}
+- apiGroups: [""]
+  resources: [pods, services, events, persistentvolumeclaims, resourcequotas, limitranges]
+  verbs: [get, list]
+{{- if . }}
+- apiGroups: [""]
+  resources: [nodes, namespaces, persistentvolumes]
+  verbs: [get, list]
+{{- end }}
+- apiGroups: [apps]
+  resources: [deployments, replicasets, statefulsets, daemonsets, controllerrevisions]
+  verbs: [get, list]
+- apiGroups: [batch]
+  resources: [jobs, cronjobs]
+  verbs: [get, list]
+- apiGroups: [autoscaling]
+  resources: [horizontalpodautoscalers]
+  verbs: [get, list]
+- apiGroups: [policy]
+  resources: [poddisruptionbudgets]
+  verbs: [get, list]
+- apiGroups: [networking.k8s.io]
+  resources: [networkpolicies, ingresses{{ if . }}, ingressclasses{{ end }}]
+  verbs: [get, list]
+- apiGroups: [discovery.k8s.io]
+  resources: [endpointslices]
+  verbs: [get, list]
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  verbs: [get, list]
+{{- if . }}
+- apiGroups: [storage.k8s.io]
+  resources: [storageclasses, volumeattachments]
+  verbs: [get, list]
+- apiGroups: [scheduling.k8s.io]
+  resources: [priorityclasses]
+  verbs: [get, list]
+- apiGroups: [admissionregistration.k8s.io]
+  resources: [validatingwebhookconfigurations, mutatingwebhookconfigurations]
+  verbs: [get, list]
+{{- end }}
+- apiGroups: [metrics.k8s.io]
+  resources: [pods{{ if . }}, nodes{{ end }}]
+  verbs: [get, list]
+# Where these are installed: cert-manager, Argo CD, Flux.
+- apiGroups: [cert-manager.io]
+  resources: [certificates]
+  verbs: [get, list]
+- apiGroups: [argoproj.io]
+  resources: [applications]
+  verbs: [get, list]
+- apiGroups: [kustomize.toolkit.fluxcd.io]
+  resources: [kustomizations]
+  verbs: [get, list]
+- apiGroups: [helm.toolkit.fluxcd.io]
+  resources: [helmreleases]
+  verbs: [get, list]
+{{- end }}
+
+{{- /* Logs hold what programs write, also about people. They are redacted before anything is stored. */}}
+{{- define "responder.logs" -}}
+- apiGroups: [""]
+  resources: [pods/log]
+  verbs: [get]
+{{- end }}
