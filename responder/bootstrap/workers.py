@@ -22,6 +22,7 @@ from responder.engine.jobs import (
     invalid_rules,
     outbound_heartbeat,
     paging_windows,
+    postmortems,
     recheck,
     reconcile,
     refused_payloads,
@@ -272,6 +273,7 @@ def jobs(
             unresolved_pages.UnresolvedPagesJob(database, writer, decisions, clock).run,
         ),
     }
+    work["postmortems"] = (postmortems.EVERY, postmortems.PostmortemJob(database, decisions, clock).run)
     refused = refused_payloads.RefusedPayloads(database, writer, decisions, clock)
     work["refused"] = (refused_payloads.EVERY, refused.run)
     invalid = invalid_rules.InvalidRulesJob(database, writer, decisions, clock, lambda: rules.state)

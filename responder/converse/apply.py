@@ -11,6 +11,8 @@ from responder.model.text import sanitize_line
 NOTE_LIMIT = 2000
 #: Characters of a name.
 NAME_LIMIT = 80
+#: Seconds within which a second request for a draft is a double press.
+DRAFT_SECONDS = 60
 #: The name of an actor that an entry point does not name.
 AUTOMATION = "automation"
 _TAKING = frozenset({ActionKind.ACKNOWLEDGE, ActionKind.UNACKNOWLEDGE})
@@ -36,9 +38,9 @@ def apply(
 ) -> Applied:
     """Return the effect of ``action`` on an incident. ``entry_title`` names its entry point in the sentence.
 
-    ``fires_since`` is when the incident opened or was reopened, None if it is resolved. Only a note is accepted after
-    the resolve. An action that was done before changes nothing. Neither does one that is older than ``fires_since``: a
-    vendor may report late what a person did about an earlier page with the same key.
+    ``fires_since`` is when the incident opened or was reopened, None if it is resolved. Only a note and a post-mortem
+    are accepted after the resolve. An action that was done before changes nothing. Neither does one that is older than
+    ``fires_since``: a vendor may report late what a person did about an earlier page with the same key.
     """
     actor = name_of(action)
     by = f"by {actor} ({entry_title})" if entry_title else f"by {actor}"
@@ -47,6 +49,8 @@ def apply(
         if not text:
             return _refused(handling, "the note is empty")
         return Applied(handling=handling, outcome=f"note {by}: {text}")
+    if action.kind is ActionKind.POSTMORTEM:
+        return _drafted(action, handling, by)
     if fires_since is None:
         closed = "the incident is resolved"
         return _unchanged(handling, closed) if action.kind is ActionKind.RESOLVE else _refused(handling, closed)
@@ -99,6 +103,14 @@ def _snoozed(action: Action, handling: Handling, by: str, now: datetime) -> Appl
     taken = handling.acknowledged_by or name_of(action), handling.acknowledged_at or action.at
     after = replace(handling, acknowledged_by=taken[0], acknowledged_at=taken[1], snoozed_until=action.until)
     return Applied(handling=after, outcome=f"snoozed until {time_of_day(action.until, seen_from=now)} {by}")
+
+
+def _drafted(action: Action, handling: Handling, by: str) -> Applied:
+    last = handling.drafted_at
+    if last is not None and abs((action.at - last).total_seconds()) < DRAFT_SECONDS:
+        return _unchanged(handling, "a draft of the post-mortem was posted less than a minute before")
+    said = f"draft of the post-mortem requested {by}" if action.actor else "draft of the post-mortem posted"
+    return Applied(handling=replace(handling, drafted_at=action.at), outcome=said)
 
 
 def _unchanged(handling: Handling, why: str) -> Applied:

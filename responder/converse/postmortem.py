@@ -6,14 +6,14 @@ What responder knows is filled in; what only a person knows is marked TODO.
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
-from responder.converse.apply import name_of
+from responder.converse.apply import NOTE_LIMIT, name_of
 from responder.converse.markdown import item, line_of, link
 from responder.converse.timeline import EntryKind, timeline
 from responder.model.action import Action, ActionKind
 from responder.model.clock import short_duration, time_of_day
 from responder.model.finding import Conclusion, worst_first
 from responder.model.report import MessageKind
-from responder.model.text import number_of
+from responder.model.text import number_of, sanitize_line
 from responder.notify.report.sections import result
 from responder.store.incidents.actions import ActionRow
 from responder.store.incidents.records import IncidentRecords
@@ -28,6 +28,7 @@ _DEEDS = {
     ActionKind.NOTE: "noted",
     ActionKind.REASSIGN: "reassigned",
     ActionKind.PRIORITY: "set the priority",
+    ActionKind.POSTMORTEM: "requested the post-mortem",
 }
 _PAGES = frozenset({MessageKind.START, MessageKind.AGAIN, MessageKind.FALLBACK})
 
@@ -121,7 +122,7 @@ def _cause(records: IncidentRecords) -> Iterator[str]:
 
 
 def _resolution(records: IncidentRecords) -> Iterator[str]:
-    reasons = [each.action.text for each in _applied(records) if each.action.kind is ActionKind.RESOLVE]
+    reasons = [_said(each.action) for each in _applied(records) if each.action.kind is ActionKind.RESOLVE]
     for text in filter(None, reasons):
         yield item(text)
     if not any(reasons):
@@ -144,7 +145,7 @@ def _findings(records: IncidentRecords) -> Iterator[str]:
 def _notes(records: IncidentRecords) -> Iterator[str]:
     notes = [each.action for each in _applied(records) if each.action.kind is ActionKind.NOTE]
     for each in notes:
-        yield f"- {_moment(each.at)} {line_of(name_of(each))}: {line_of(each.text)}"
+        yield f"- {_moment(each.at)} {line_of(name_of(each))}: {line_of(_said(each))}"
     if not notes:
         yield _todo("what responders observed; no notes were taken")
 
@@ -193,6 +194,10 @@ def _applied(records: IncidentRecords) -> Iterable[ActionRow]:
 
 def _deed(action: Action) -> str:
     return _DEEDS.get(action.kind, action.kind.value)
+
+
+def _said(action: Action) -> str:
+    return sanitize_line(action.text, NOTE_LIMIT)
 
 
 def _moment(at: datetime) -> str:

@@ -8,7 +8,8 @@ from enum import StrEnum
 class ActionKind(StrEnum):
     """The action, in the words of the entry points.
 
-    ``unacknowledge`` also stands for an acknowledgement that timed out, ``reassign`` for an escalation.
+    ``unacknowledge`` also stands for an acknowledgement that timed out, ``reassign`` for an escalation. ``postmortem``
+    asks for the draft of a post-mortem.
     """
 
     ACKNOWLEDGE = "acknowledge"
@@ -18,6 +19,7 @@ class ActionKind(StrEnum):
     NOTE = "note"
     REASSIGN = "reassign"
     PRIORITY = "priority"
+    POSTMORTEM = "postmortem"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +48,8 @@ class Action:
 class Handling:
     """Handling of an open incident by people, whichever entry point they used.
 
-    ``taken_at`` is when it was last acknowledged or released: an older report of either is not news.
+    ``taken_at`` is when it was last acknowledged or released: an older report of either is not news. ``drafted_at`` is
+    when the draft of a post-mortem was last asked for.
     """
 
     acknowledged_by: str = ""
@@ -55,6 +58,7 @@ class Handling:
     assigned_to: str = ""
     priority: str = ""
     taken_at: datetime | None = None
+    drafted_at: datetime | None = None
 
     @property
     def acknowledged(self) -> bool:

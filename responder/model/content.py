@@ -109,7 +109,8 @@ class MessageFacts:
 
     ``update`` is the change and its reason. ``fallback_reason`` is why another channel did not accept the page, and
     ``reaches_on_call`` is True if the fallback still pages on-call. ``easing`` marks an update that reports
-    improvement. ``due_by`` is the latest time to send. ``ended_at`` and ``resolution`` belong to a resolve.
+    improvement. ``due_by`` is the latest time to send. ``ended_at`` and ``resolution`` belong to a resolve, and
+    ``draft`` to a post-mortem.
     """
 
     update: str = ""
@@ -121,6 +122,7 @@ class MessageFacts:
     due_by: datetime | None = None
     ended_at: datetime | None = None
     resolution: str = ""
+    draft: str = ""
 
 
 NO_FACTS = MessageFacts()

@@ -17,6 +17,7 @@ class MessageKind(StrEnum):
     says why. ``unclosed`` says that the pager rejected the resolve: it must be resolved there manually.
     ``opinion`` is what an outside investigator says: a reply of its own, which repeats nothing of the page.
     ``acknowledged`` says that a person takes care of it, ``note`` carries a person's note.
+    ``postmortem`` carries the draft of a post-mortem and when it is due.
     """
 
     START = "start"
@@ -29,6 +30,7 @@ class MessageKind(StrEnum):
     OPINION = "opinion"
     ACKNOWLEDGED = "acknowledged"
     NOTE = "note"
+    POSTMORTEM = "postmortem"
 
     @classmethod
     def _missing_(cls, value: object) -> "MessageKind | None":
@@ -57,7 +59,8 @@ class Report:
     ``severity`` is P1 to P4, ``pagerduty_severity`` one of critical, error, warning, info. Times are UTC.
     ``labels`` are those all alerts of the group share; ``note`` is the rule's note. ``pending``
     names the probes that have not answered yet. ``acknowledged`` says who acknowledged it and when. ``heading`` and
-    ``fields`` are those of the rule files' communication template, filled in. Fields without content are empty.
+    ``fields`` are those of the rule files' communication template, filled in. ``draft`` is that of a post-mortem, in
+    Markdown. Fields without content are empty.
     """
 
     kind: MessageKind
@@ -102,5 +105,6 @@ class Report:
     history: str = ""
     acknowledged: str = ""
     fallback_reason: str = ""
+    draft: str = ""
     heading: str = ""
     fields: Mapping[str, str] = field(default_factory=dict)

@@ -178,7 +178,7 @@ def test_hostile_text_is_inert(name: str) -> None:
     "moment",
     [
         *("start-P1", "start-P2", "start-P3", "start-P4", "again", "update", "late", "resolution", "fallback"),
-        *("unclosed", "opinion"),
+        *("unclosed", "opinion", "postmortem"),
     ],
 )
 @every
@@ -242,6 +242,9 @@ def _stories() -> dict[str, Report]:
     }
     stories["resolution"] = _composed(closed, later, MessageKind.RESOLUTION, **end)
     stories["fallback"] = _composed(found, NOW + timedelta(seconds=2), MessageKind.FALLBACK, fallback_reason=WHY)
+    said = "Draft, due 2026-03-02 03:01 UTC; to write it into a file: responder incidents postmortem INC-118"
+    draft = "# Post-mortem: plato is down\n\n- Incident: INC-118\n\n## Summary\n\n- **TODO**: what happened.\n"
+    stories["postmortem"] = _composed(closed, later, MessageKind.POSTMORTEM, **(end | {"update": said, "draft": draft}))
     stories["unclosed"] = _composed(closed, later, MessageKind.UNCLOSED, **(end | {"update": UNCLOSED}))
     # Lines are wrapped, so a version of another length would change them.
     return {name: replace(each, made_by=each.made_by.replace(__version__, "VERSION")) for name, each in stories.items()}

@@ -71,7 +71,7 @@ def test_slack_pagerduty_and_the_command_line_agree(stage: Stage) -> None:
         done = type_in(stage, "incidents", "resolve", number, "--as", "Bob", "--reason", "restarted plato")
         assert done.returncode == 0, done.stderr
         until(lambda: not stage.pagerduty.open(), 10)
-        until(lambda: not buttons(page), 10)
+        until(lambda: set(buttons(page)) == {"Post-mortem"}, 10)
         shown = json.loads(type_in(stage, "incidents", "show", number).stdout)
         actions = [each["text"] for each in shown["timeline"] if each["kind"] == "action"]
         assert actions == [

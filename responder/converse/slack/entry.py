@@ -86,6 +86,9 @@ class SlackEntry:
 
     def _press(self, press: Press) -> Mapping[str, Any] | None:
         incident = self._incident(press.incident)
+        if incident is not None and press.button is Button.POSTMORTEM:
+            self._keep(press, ActionKind.POSTMORTEM)
+            return None
         if incident is None or not incident.open:
             why = f"{press.incident} is resolved" if incident else f"there is no incident {press.incident}"
             _refused(press.button, press.incident, why)

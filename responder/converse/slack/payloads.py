@@ -27,6 +27,7 @@ class Button(StrEnum):
     ACKNOWLEDGE = slack_messages.ACKNOWLEDGE
     NOTE = slack_messages.NOTE
     RESOLVE = slack_messages.RESOLVE
+    POSTMORTEM = slack_messages.POSTMORTEM
 
 
 class BadPayloadError(ValueError):

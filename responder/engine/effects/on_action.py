@@ -1,6 +1,6 @@
 """The effects of an action of a person on an incident. Pure: the incident writer commits them."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from responder.converse.apply import Applied, apply
@@ -20,8 +20,26 @@ from responder.notify.delivery.route import title as channel_title
 from responder.notify.report.content import bare
 
 #: Names of the entry points that are not channels.
-ENTRY_TITLES = {"cli": "command line", "api": "API", "console": "console"}
-_KINDS = {ActionKind.ACKNOWLEDGE: MessageKind.ACKNOWLEDGED, ActionKind.SNOOZE: MessageKind.ACKNOWLEDGED}
+ENTRY_TITLES = {"cli": "command line", "api": "API", "console": "console", "responder": "responder"}
+_KINDS = {
+    ActionKind.ACKNOWLEDGE: MessageKind.ACKNOWLEDGED,
+    ActionKind.SNOOZE: MessageKind.ACKNOWLEDGED,
+    ActionKind.NOTE: MessageKind.NOTE,
+    ActionKind.POSTMORTEM: MessageKind.POSTMORTEM,
+}
+#: Messages for people only: no pager gets them.
+_FOR_READERS = frozenset({MessageKind.UPDATE, MessageKind.POSTMORTEM})
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """The draft of a post-mortem, and the sentence about it."""
+
+    text: str
+    said: str
+
+
+NO_DRAFT = Draft("", "")
 
 
 def on_action(
@@ -30,10 +48,12 @@ def on_action(
     content: IncidentContent | None,
     context: DecisionContext,
     now: datetime,
+    draft: Draft = NO_DRAFT,
 ) -> Effects:
     """Return the effects of an action: the next state of the incident, and one message for each notified channel.
 
-    The channel that the action came from does not get it back: its vendor did the same already.
+    ``draft`` is what an action of kind POSTMORTEM asks for. The channel that the action came from does not get it back:
+    its vendor did the same already.
     """
     if incident is None:
         return Effects(
@@ -53,8 +73,8 @@ def on_action(
     after = replace(before, handling=applied.handling)
     if applied.resolves:
         return replace(_resolved(action, incident, after, applied, context, now), action=done)
-    kind = MessageKind.NOTE if action.kind is ActionKind.NOTE else _KINDS.get(action.kind, MessageKind.UPDATE)
-    facts = replace(counts(incident), update=sanitize_line(applied.outcome, LINE_LIMIT))
+    kind = _KINDS.get(action.kind, MessageKind.UPDATE)
+    facts = replace(counts(incident), update=sanitize_line(draft.said or applied.outcome, LINE_LIMIT), draft=draft.text)
     severity = context.book.severities.get(incident.severity) or context.worst
     to = [channel for channel in context.configured(incident.channels) if _is_notified(channel, action, kind)]
     messages = messages_for(incident, kind, facts, to, priority=severity.priority, due_at=now)
@@ -84,7 +104,7 @@ def _is_notified(channel: Channel, action: Action, kind: MessageKind) -> bool:
 
     A pager is notified of an acknowledgement and of a note, which do not page, unless its own vendor took it.
     """
-    return not channel.pages or (kind is not MessageKind.UPDATE and channel.name != action.entry)
+    return not channel.pages or (kind not in _FOR_READERS and channel.name != action.entry)
 
 
 def _entry_title(entry: str, context: DecisionContext) -> str:

@@ -2,22 +2,27 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 
 import structlog
 from sqlalchemy import Connection
 
+from responder.converse import postmortem
 from responder.counters import COUNTERS
 from responder.engine.effects.context import DecisionContext
-from responder.engine.effects.on_action import on_action
+from responder.engine.effects.on_action import NO_DRAFT, Draft, on_action
 from responder.engine.workers.triage import IncidentWriter
-from responder.model.clock import Clock
+from responder.model.action import Action, ActionKind
+from responder.model.clock import Clock, time_of_day
 from responder.model.delivery import Effects, IncidentChanges
 from responder.model.incident import Incident
 from responder.store.database import Database
-from responder.store.incidents import actions, incidents
+from responder.store.incidents import actions, incidents, records
 
 _log = structlog.get_logger()
 
+#: Characters of a draft that a message carries.
+DRAFT_LIMIT = 16_000
 #: Actions applied in one transaction.
 BATCH = 32
 #: Seconds between polls for actions that another process stored; the entry points wake this process.
@@ -57,10 +62,22 @@ class ActionWorker:
         for action in waiting:
             if action.incident not in known:
                 known[action.incident] = incidents.find(connection, action.incident)
-            each = on_action(action, known[action.incident], contents.get(action.incident), context, now)
+            draft = _draft(connection, action, now)
+            each = on_action(action, known[action.incident], contents.get(action.incident), context, now, draft)
             known[action.incident] = each.incident or known[action.incident]
             if each.content is not None:
                 contents[action.incident] = each.content
             effects.append(each)
         changed = {each.incident.id: each.incident for each in effects if each.incident is not None}
         return replace(IncidentChanges.of(effects), changed=list(changed.values()))
+
+
+def _draft(connection: Connection, action: Action, now: datetime) -> Draft:
+    """Return the draft of the post-mortem that an action asks for; an empty one for other actions."""
+    found = records.of_incident(connection, action.incident) if action.kind is ActionKind.POSTMORTEM else None
+    if found is None:
+        return NO_DRAFT
+    due, text = postmortem.due_at(found), postmortem.postmortem(found, now)
+    again = f"to write it into a file: responder incidents postmortem {found.incident.id} --output FILE"
+    said = f"Draft, due {time_of_day(due)}; {again}" if due else f"Draft; {again}"
+    return Draft(text if len(text) <= DRAFT_LIMIT else f"{text[:DRAFT_LIMIT]}\n…", said)

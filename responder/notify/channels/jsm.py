@@ -103,6 +103,7 @@ class Jsm(Channel):
         MessageKind.OPINION: (),
         MessageKind.ACKNOWLEDGED: (_ACKNOWLEDGE,),
         MessageKind.NOTE: (_NOTE,),
+        MessageKind.POSTMORTEM: (),
     }
 
     @classmethod

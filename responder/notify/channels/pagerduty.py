@@ -116,6 +116,7 @@ class PagerDuty(Channel):
         MessageKind.OPINION: (),
         MessageKind.ACKNOWLEDGED: (_ACKNOWLEDGE,),
         MessageKind.NOTE: (),
+        MessageKind.POSTMORTEM: (),
     }
 
     @classmethod

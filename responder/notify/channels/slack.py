@@ -115,6 +115,7 @@ class Slack(Channel):
         MessageKind.UNCLOSED: (_ALOUD,),
         MessageKind.ACKNOWLEDGED: (_EDIT, _REPLY),
         MessageKind.NOTE: (_REPLY,),
+        MessageKind.POSTMORTEM: (_REPLY,),
     }
 
     @classmethod

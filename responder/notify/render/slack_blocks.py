@@ -65,6 +65,21 @@ def fenced(text: str, limit: int = 2000) -> str:
     return f"```\n{inner}\n```" if inner.strip() else ""
 
 
+def fences(text: str) -> Iterator[Block]:
+    """Yield sections with ``text`` of any length as code blocks, whole lines in each."""
+    chunk: list[str] = []
+    size = 0
+    for line in text.splitlines():
+        weight = len(escaped(line)) + 1
+        if chunk and size + weight > SECTION_LIMIT - 100:
+            yield section(fenced("\n".join(chunk), SECTION_LIMIT))
+            chunk, size = [], 0
+        chunk.append(line)
+        size += weight
+    if shown := fenced("\n".join(chunk), SECTION_LIMIT):
+        yield section(shown)
+
+
 def link(target: Link, limit: int = 100) -> str:
     """``target`` as a link, or as its text alone where the address may not be one."""
     text = line_of(target.text, limit).replace("|", "/")

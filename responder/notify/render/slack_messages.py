@@ -35,6 +35,7 @@ _HEADS = {
     MessageKind.OPINION: "💬",
     MessageKind.ACKNOWLEDGED: "👀",
     MessageKind.NOTE: "📝",
+    MessageKind.POSTMORTEM: "📋",
 }
 #: Sections in the first block, below the headline: update, summary, impact.
 _FIRST = 3
@@ -44,6 +45,7 @@ _DIAGNOSED = frozenset({"Update", "Likely cause", "Changed", "Ruled out"})
 _PRINT = 3
 #: Action ids of the buttons.
 ACKNOWLEDGE, NOTE, RESOLVE = "responder_acknowledge", "responder_note", "responder_resolve"
+POSTMORTEM = "responder_postmortem"
 _FURTHER = ((NOTE, "Note", ""), (RESOLVE, "Resolve", ""))
 #: Beginning of the ids of incidents; digests of floods and tests have others, and no buttons.
 INCIDENT_PREFIX = "INC-"
@@ -125,9 +127,11 @@ def parent(report: Report, *, interactive: bool = False) -> RenderedMessage:
 
 
 def _buttons(report: Report) -> list[Block]:
-    """Return the buttons of an open incident. Each names only the incident's id: old messages stay pressable."""
-    if report.status is Status.RESOLVED or not report.incident.startswith(INCIDENT_PREFIX):
+    """Return the buttons that apply. Each names only the incident's id: old messages stay pressable."""
+    if not report.incident.startswith(INCIDENT_PREFIX):
         return []
+    if report.status is Status.RESOLVED:
+        return [slack_blocks.buttons(report.incident, [(POSTMORTEM, "Post-mortem", "")])]
     given = [*([] if report.acknowledged else [(ACKNOWLEDGE, "Acknowledge", "primary")]), *_FURTHER]
     return [slack_blocks.buttons(report.incident, given)]
 
@@ -137,8 +141,10 @@ def reply(report: Report) -> RenderedMessage:
     if report.kind is MessageKind.LATE:
         return details(report)
     change = [Section("Update", report.update or report.resolution), *fields(report)]
-    shown = _paragraph(_lines(page(report) if report.kind is MessageKind.OPINION else change))
-    return RenderedMessage(_preview(report), [slack_blocks.header(_headline(report)), *shown, _small_print(report)])
+    alone = report.kind in {MessageKind.OPINION, MessageKind.POSTMORTEM}
+    shown = [*_paragraph(_lines(page(report) if alone else change)), *slack_blocks.fences(report.draft)]
+    body = [slack_blocks.header(_headline(report)), *shown, _small_print(report)]
+    return RenderedMessage(_preview(report), slack_blocks.fitted(body))
 
 
 def fallback_page(report: Report, group: str) -> RenderedMessage:

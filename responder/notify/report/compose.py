@@ -23,7 +23,7 @@ LATE_AFTER = timedelta(minutes=1)
 #: Findings show their age from here on: later messages repeat them, also after a reload of the rules.
 AGED_AFTER = timedelta(minutes=2)
 
-_ENDINGS = frozenset({MessageKind.RESOLUTION, MessageKind.UNCLOSED})
+_ENDINGS = frozenset({MessageKind.RESOLUTION, MessageKind.UNCLOSED, MessageKind.POSTMORTEM})
 _OPENINGS = frozenset({MessageKind.START, MessageKind.AGAIN, MessageKind.FALLBACK})
 
 
@@ -99,6 +99,7 @@ def compose(content: IncidentContent, message: OutboxMessage, now: datetime) -> 
         history="; ".join(filter(None, (record.history, conclusion.before))),
         acknowledged=acknowledged(content.handling, now),
         fallback_reason=own.fallback_reason,
+        draft=own.draft,
     )
     template = template_of(record.templates, message.kind)
     if template is None:

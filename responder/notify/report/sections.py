@@ -12,7 +12,9 @@ from responder.model.report import MessageKind, Report
 from responder.model.rule import Link
 from responder.model.text import number_of
 
-_ENDINGS = frozenset({MessageKind.RESOLUTION, MessageKind.UNCLOSED})
+_ENDINGS = frozenset({MessageKind.RESOLUTION, MessageKind.UNCLOSED, MessageKind.POSTMORTEM})
+#: Messages that repeat nothing of the page, with the name of their one section.
+_ALONE = {MessageKind.OPINION: "Opinion", MessageKind.POSTMORTEM: "Post-mortem"}
 #: Sections of the metadata that are small print: alerts, incident, rule.
 _PRINT = 3
 _WORDS = {Verdict.BAD: "critical", Verdict.UNKNOWN: "unknown", Verdict.SKIPPED: "skipped", Verdict.OK: "ok"}
@@ -51,6 +53,7 @@ def headline(report: Report) -> str:
         MessageKind.OPINION: ("Opinion",),
         MessageKind.ACKNOWLEDGED: ("Acknowledged",),
         MessageKind.NOTE: ("Note",),
+        MessageKind.POSTMORTEM: ("Post-mortem",),
     }[report.kind]
     return " · ".join(filter(None, (*words, report.title)))
 
@@ -63,8 +66,8 @@ def preview(report: Report) -> str:
 
 def page(report: Report) -> tuple[Section, ...]:
     """The sections that a reader needs first. The first four that are not empty fit on a phone with the title."""
-    if report.kind is MessageKind.OPINION:
-        return (Section("Opinion", report.update),)
+    if report.kind in _ALONE:
+        return (Section(_ALONE[report.kind], report.update),)
     open_ = report.kind not in _ENDINGS
     found = report.conclusion
     likely = ". Chain: ".join(filter(None, (found.likely, found.chain)))
@@ -110,7 +113,7 @@ def metadata(report: Report) -> tuple[Section, ...]:
         ("Rule", report.made_by),
     )
     return (
-        *(Section(name, text) for name, text in rows[:-_PRINT] if report.kind is not MessageKind.OPINION),
+        *(Section(name, text) for name, text in rows[:-_PRINT] if report.kind not in _ALONE),
         *fields(report, rows),
         *(Section(*row) for row in rows[-_PRINT:]),
     )
@@ -124,8 +127,8 @@ def fields(report: Report, rows: Sequence[tuple[str, str]] = ()) -> tuple[Sectio
 
 
 def findings(report: Report) -> tuple[tuple[str, Finding], ...]:
-    """The findings, the worst first, each with the word for its result; none with an opinion."""
-    found = () if report.kind is MessageKind.OPINION else report.findings
+    """The findings, the worst first, each with the word for its result; none with an opinion or a draft."""
+    found = () if report.kind in _ALONE else report.findings
     return tuple((result(each), each) for each in worst_first(found))
 
 

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, bindparam, select, update
+from sqlalchemy import Connection, RowMapping, and_, bindparam, exists, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from responder.model.action import Action, ActionKind
 from responder.store.backends import notifications
 from responder.store.database import Database
 from responder.store.schema.serialization import to_seconds, to_time
-from responder.store.schema.tables import actions
+from responder.store.schema.tables import actions, incidents
 
 #: Actions that this version knows: during a rollout a newer replica applies those that it stored.
 _KNOWN = actions.c.kind.in_([kind.value for kind in ActionKind])
@@ -83,6 +83,21 @@ def find(connection: Connection, number: int) -> ActionRow | None:
     """Return an action by its id."""
     row = connection.execute(select(actions).where(actions.c.id == number, _KNOWN)).mappings().first()
     return ActionRow(_action(row), row["state"], row["outcome"]) if row else None
+
+
+def without_postmortem(
+    connection: Connection, severities: Iterable[str], after: datetime, before: datetime
+) -> list[tuple[str, datetime]]:
+    """Return the notified incidents of these severities that were resolved between two times and have no draft yet."""
+    asked = exists().where(
+        actions.c.incident == incidents.c.id,
+        actions.c.kind == ActionKind.POSTMORTEM.value,
+        actions.c.at >= incidents.c.resolved_at,
+    )
+    moments = incidents.c.resolved_at.between(to_seconds(after), to_seconds(before))
+    found = select(incidents.c.id, incidents.c.resolved_at).where(moments, ~incidents.c.open, ~asked)
+    found = found.where(incidents.c.severity.in_(list(severities)), incidents.c.channels != "")
+    return [(row.id, to_time(row.resolved_at)) for row in connection.execute(found.order_by(incidents.c.resolved_at))]
 
 
 def _action(row: RowMapping) -> Action:

@@ -81,7 +81,8 @@ def test_a_resolve_of_a_resolved_incident_is_no_error() -> None:
     assert not found.changed
 
 
-_OTHERS = [kind for kind in ActionKind if kind not in {ActionKind.NOTE, ActionKind.RESOLVE}]
+_AFTERWARDS = {ActionKind.NOTE, ActionKind.RESOLVE, ActionKind.POSTMORTEM}
+_OTHERS = [kind for kind in ActionKind if kind not in _AFTERWARDS]
 
 
 @pytest.mark.parametrize("kind", _OTHERS)

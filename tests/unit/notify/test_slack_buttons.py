@@ -31,7 +31,7 @@ def test_a_page_can_be_acknowledged_noted_and_resolved() -> None:
 def test_an_acknowledged_page_has_no_button_for_it() -> None:
     """Buttons disappear when they no longer apply."""
     assert buttons(acknowledged="by Ann at 02:43 UTC") == ["Note", "Resolve"]
-    assert buttons(kind=MessageKind.RESOLUTION, status=Status.RESOLVED) == []
+    assert buttons(kind=MessageKind.RESOLUTION, status=Status.RESOLVED) == ["Post-mortem"]
 
 
 @pytest.mark.parametrize("incident", ["FLOOD-P1-0123", "INC", ""])

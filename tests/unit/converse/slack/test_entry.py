@@ -100,6 +100,14 @@ def test_a_button_of_an_old_message_is_refused_with_the_reason(bench: Bench, inc
     assert bench.stored(incident) == []
 
 
+def test_a_draft_is_asked_for_of_a_resolved_incident(bench: Bench) -> None:
+    """The button of a resolved incident needs no dialog."""
+    bench.entry.interact(pressed(Button.POSTMORTEM, "INC-OVER"))
+    bench.entry.interact(pressed(Button.POSTMORTEM, "INC-NONE"))
+    assert bench.stored("INC-OVER") == [("postmortem", "ann", "")]
+    assert bench.api.answered == ["Refused: there is no incident INC-NONE."]
+
+
 def test_a_person_of_another_workspace_is_refused(bench: Bench) -> None:
     """A shared channel shows the buttons to guests of other workspaces, who may not act."""
     guest = {**ANN, "team_id": "T0OTHER"}
