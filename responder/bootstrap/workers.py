@@ -26,6 +26,7 @@ from responder.engine.jobs import (
     recheck,
     reconcile,
     refused_payloads,
+    reminders,
     retention,
     unresolved_pages,
 )
@@ -268,6 +269,7 @@ def jobs(
         "retention": (retention.EVERY, bootstrap.retention(settings, database, clock).run),
         "fallback": (fallback.EVERY, ways.run),
         "windows": (paging_windows.EVERY, paging_windows.PagingWindowJob(database, writer, decisions, clock).run),
+        "reminders": (reminders.EVERY, reminders.ReminderJob(database, writer, decisions, clock).run),
         "unclosed": (
             unresolved_pages.EVERY,
             unresolved_pages.UnresolvedPagesJob(database, writer, decisions, clock).run,

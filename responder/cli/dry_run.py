@@ -144,6 +144,10 @@ def _lines(shown: "Preview", *, explain: bool, raw: bool) -> Iterator[str]:
         yield _row("NOTE", rule.note)
     if explain:
         yield from _explained(shown)
+        if shown.severity is not None and shown.sent:
+            from responder.converse.reminders import described
+
+            yield _row("TIMES", described(shown.severity, rule.pages_in.get(shown.severity.name)))
     yield from _messages(shown, raw=raw)
     yield ""
 

@@ -50,6 +50,7 @@ class Handling:
 
     ``taken_at`` is when it was last acknowledged or released: an older report of either is not news. ``drafted_at`` is
     when the draft of a post-mortem was last asked for.
+    ``response_reminded_at`` and ``update_reminded_at`` are when the last reminders of each kind were sent.
     """
 
     acknowledged_by: str = ""
@@ -59,6 +60,8 @@ class Handling:
     priority: str = ""
     taken_at: datetime | None = None
     drafted_at: datetime | None = None
+    response_reminded_at: datetime | None = None
+    update_reminded_at: datetime | None = None
 
     @property
     def acknowledged(self) -> bool:

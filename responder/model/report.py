@@ -18,6 +18,7 @@ class MessageKind(StrEnum):
     ``opinion`` is what an outside investigator says: a reply of its own, which repeats nothing of the page.
     ``acknowledged`` says that a person takes care of it, ``note`` carries a person's note.
     ``postmortem`` carries the draft of a post-mortem and when it is due.
+    ``reminder`` says that a response or an update is late.
     """
 
     START = "start"
@@ -31,6 +32,7 @@ class MessageKind(StrEnum):
     ACKNOWLEDGED = "acknowledged"
     NOTE = "note"
     POSTMORTEM = "postmortem"
+    REMINDER = "reminder"
 
     @classmethod
     def _missing_(cls, value: object) -> "MessageKind | None":

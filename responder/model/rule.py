@@ -126,6 +126,24 @@ class Template:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reminders:
+    """Reminders of a severity's missed times.
+
+    ``response`` reminds of an incident that is not acknowledged in time, ``update`` of one without an update in time.
+    ``paged`` sends them also while a pager that accepted the page escalates by itself. A reminder of the response also
+    goes to the channels ``escalate``; with ``next_contact`` to the fallback channels of the team, and it names the next
+    contact of the escalation. ``window`` has the business days for severities without ``respond_within``.
+    """
+
+    response: bool = True
+    update: bool = True
+    paged: bool = False
+    escalate: tuple[str, ...] = ()
+    next_contact: bool = False
+    window: Window | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Severity:
     """A severity and its consequences. ``priority`` 1 is the worst. All times are seconds.
 
@@ -133,7 +151,7 @@ class Severity:
     webhook arrived the page may wait for the diagnosis. ``next_update`` is the interval of updates.
     More than ``flood_above`` new incidents within a minute are sent as a digest; with 0 each has its page.
     ``postmortem_due`` is when its post-mortem is due after the resolve, None if it needs none. ``templates`` are its
-    communication templates: start, update, resolution.
+    communication templates: start, update, resolution. ``reminders`` are those of missed times.
     """
 
     name: str
@@ -150,6 +168,7 @@ class Severity:
     page_again: PageAgain | None = None
     postmortem_due: float | None = None
     templates: Mapping[str, Template] = field(default_factory=dict, hash=False)
+    reminders: Reminders = Reminders()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from responder.model.rule import (
     Matcher,
     PageAgain,
     ProbeSpec,
+    Reminders,
     Rule,
     RuleBook,
     RunbookRef,
@@ -43,6 +44,7 @@ from responder.rulebook.schema import (
     LinkAnnotationsShape,
     Platform,
     ProbeShape,
+    RemindersShape,
     ServiceShape,
     SeverityShape,
     WindowShape,
@@ -66,7 +68,7 @@ def assemble(rule_files: RuleFiles, revision: str) -> RuleBook:
         teams=teams,
         default_channels=_default_channels(platform, teams),
         severities={
-            entry.name: _severity(entry, priority, rule_files.templates)
+            entry.name: _severity(entry, priority, rule_files.templates, windows)
             for priority, entry in enumerate(rule_files.severities, 1)
         },
         services=_services(rule_files.services, platform),
@@ -125,7 +127,12 @@ def _default_channels(platform: Platform, teams: Mapping[str, Team]) -> tuple[st
     return teams[team].channels if team else tuple(platform.channels)
 
 
-def _severity(entry: Entry[SeverityShape], priority: int, templates: Sequence[Entry[TemplateShape]]) -> Severity:
+def _severity(
+    entry: Entry[SeverityShape],
+    priority: int,
+    templates: Sequence[Entry[TemplateShape]],
+    windows: Mapping[str, Window],
+) -> Severity:
     shape = entry.value
     return Severity(
         name=entry.name,
@@ -142,6 +149,18 @@ def _severity(entry: Entry[SeverityShape], priority: int, templates: Sequence[En
         page_again=PageAgain(shape.page_again.factor, shape.page_again.from_) if shape.page_again else None,
         postmortem_due=shape.postmortem.due if shape.postmortem else None,
         templates={each.name: _template(each.value, entry.name) for each in templates},
+        reminders=_reminders(shape.reminders, windows),
+    )
+
+
+def _reminders(shape: RemindersShape, windows: Mapping[str, Window]) -> Reminders:
+    return Reminders(
+        response=shape.response,
+        update=shape.update,
+        paged=shape.paged,
+        escalate=tuple(dict.fromkeys(shape.escalate)) if isinstance(shape.escalate, list) else (),
+        next_contact=shape.escalate is True,
+        window=windows[shape.window] if shape.window else None,
     )
 
 

@@ -89,6 +89,24 @@ class PostmortemShape(StrictModel):
     due: Duration = Field(description="Time after the resolve by which it is due.")
 
 
+class RemindersShape(StrictModel):
+    """Reminders of a missed response or update, one for each."""
+
+    response: bool = Field(default=True, description="Remind if it is not acknowledged within respond_within.")
+    update: bool = Field(default=True, description="Remind if an acknowledged incident has no update for next_update.")
+    paged: bool = Field(default=False, description="Remind also while a pager that accepted the page escalates itself.")
+    escalate: bool | Names = Field(
+        default=False,
+        description="Channels that also get an incident without a response; true for the fallback channels of its "
+        "team, with the next contact of the escalation.",
+    )
+    window: Text | None = Field(
+        default=None,
+        description="Window with the business days, for respond_within: null: the response is late when the window "
+        "closes on the next of them. Default: that of pages_in, or no reminder.",
+    )
+
+
 class SeverityShape(StrictModel):
     """Severity and its consequences."""
 
@@ -111,6 +129,9 @@ class SeverityShape(StrictModel):
     )
     postmortem: PostmortemShape | None = Field(
         default=None, description="Draft of a post-mortem that is posted after the resolve. Default: none."
+    )
+    reminders: RemindersShape = Field(
+        default=RemindersShape(), description="Reminders of a missed response or update. Default: one for each."
     )
 
 

@@ -43,7 +43,7 @@ _MODELS: Mapping[int, Mapping[str, type[StrictModel]]] = {
         "heartbeats": schema.HeartbeatShape,
         "rules": rule_schema.RuleShape,
     },
-    3: {"rules": rule_schema.SeverityFromShape},
+    3: {"rules": rule_schema.SeverityFromShape, "severities": schema.RemindersShape},
 }
 
 

@@ -30,6 +30,16 @@ def opens(window: Window, now: datetime) -> datetime | None:
     return next((at for at in _beginnings(window, now) if at > now and is_open(window, at)), None)
 
 
+def next_day_ends(window: Window, now: datetime) -> datetime | None:
+    """Return when the window closes on the next day on which it opens after ``now``, in UTC; None if it never does."""
+    at = opens(window, now)
+    if at is None:
+        return None
+    day = at.astimezone(window.zone).date()
+    ends = ((day + _DAY if span.end <= span.start else day, span.end) for span in window.spans)
+    return max(datetime.combine(on, end, tzinfo=window.zone).astimezone(UTC) for on, end in ends)
+
+
 def opening(window: Window, now: datetime) -> str:
     """Return the next opening as text for a page, such as ``opens Mon 2026-03-02 09:00 (Europe/Berlin)``."""
     at = opens(window, now)

@@ -8,6 +8,7 @@ from responder.cli.preview import Preview, preview
 from responder.cli.rules.assumed_findings import answering, unused_answers
 from responder.cli.rules.stored import StoredComparison
 from responder.cli.samples import Sample
+from responder.converse.reminders import described
 from responder.diagnose.contract import ProbeQuestion
 from responder.engine.effects.context import DecisionContext
 from responder.model.alert import Labels
@@ -72,6 +73,13 @@ class Trace:
     def page(self) -> bool:
         """True if on-call is paged."""
         return self.shown.page
+
+    @property
+    def times(self) -> str:
+        """Times of the response and of updates, with their reminders; empty without a message."""
+        if self.decision is None or self.severity is None or not self.route:
+            return ""
+        return described(self.severity, self.decision.rule.pages_in.get(self.severity.name))
 
     @property
     def budget(self) -> float:

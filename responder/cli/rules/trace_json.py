@@ -61,6 +61,7 @@ def as_json(found: Trace) -> dict[str, Any]:
         "teams": list(decision.route.teams),
         "routed_by": decision.route.reason,
         "page": found.page,
+        "times": found.times or None,
         "dedup": {
             "group_key": found.group_key,
             "key": found.dedup,

@@ -56,6 +56,8 @@ def lines(found: Trace) -> Iterator[str]:
     yield _row("RUNBOOK", f"{rule.runbook or ''}  {found.runbook}{by_conclusion}".strip())
     yield from _probes(found)
     yield _row("ROUTE", _route(found))
+    if found.times:
+        yield _row("TIMES", found.times)
     yield _row("DEDUP", one_line(f"{_gathered(found)} = {found.dedup[:16]}..."))
     if found.title:
         yield _row("TITLE", f"{found.title}  ({len(found.title)} characters)")

@@ -18,7 +18,7 @@ HMAC-SHA256 of `ID.TIMESTAMP.BODY`; a key with `whsec_` is Base64, any other key
 
 The body follows `responder/notify/channels/generic_webhook.schema.json` in the package. `version` is 1; further fields
 may be added, so ignore unknown ones. `event` is one of `start`, `again`, `update`, `late`, `resolution`, `fallback`,
-`unclosed`, `opinion`, `acknowledged`, `note` and `postmortem`. Any 2xx is an acceptance; any other
+`unclosed`, `opinion`, `acknowledged`, `note`, `postmortem` and `reminder`. Any 2xx is an acceptance; any other
 response is handled as on every channel. This channel never pages.
 """
 

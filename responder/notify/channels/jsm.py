@@ -104,6 +104,7 @@ class Jsm(Channel):
         MessageKind.ACKNOWLEDGED: (_ACKNOWLEDGE,),
         MessageKind.NOTE: (_NOTE,),
         MessageKind.POSTMORTEM: (),
+        MessageKind.REMINDER: (),
     }
 
     @classmethod

@@ -117,6 +117,7 @@ class PagerDuty(Channel):
         MessageKind.ACKNOWLEDGED: (_ACKNOWLEDGE,),
         MessageKind.NOTE: (),
         MessageKind.POSTMORTEM: (),
+        MessageKind.REMINDER: (),
     }
 
     @classmethod

@@ -116,6 +116,7 @@ class Slack(Channel):
         MessageKind.ACKNOWLEDGED: (_EDIT, _REPLY),
         MessageKind.NOTE: (_REPLY,),
         MessageKind.POSTMORTEM: (_REPLY,),
+        MessageKind.REMINDER: (_ALOUD,),
     }
 
     @classmethod

@@ -36,6 +36,7 @@ _HEADS = {
     MessageKind.ACKNOWLEDGED: "👀",
     MessageKind.NOTE: "📝",
     MessageKind.POSTMORTEM: "📋",
+    MessageKind.REMINDER: "⏰",
 }
 #: Sections in the first block, below the headline: update, summary, impact.
 _FIRST = 3

@@ -127,6 +127,11 @@ def escalation(book: RuleBook, teams: Sequence[str] = ()) -> str:
     return " → ".join(_steps(book, teams))
 
 
+def next_contact(book: RuleBook, teams: Sequence[str] = ()) -> str:
+    """Return the second step of the escalation, the first if there is only one, empty for none."""
+    return next(iter(_steps(book, teams)[1::-1]), "")
+
+
 def _steps(book: RuleBook, teams: Sequence[str]) -> tuple[str, ...]:
     own = (book.teams[team].escalation for team in teams if team in book.teams)
     return next(filter(None, own), tuple(f"{step.role} ({step.contact})" for step in book.escalation))

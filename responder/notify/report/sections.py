@@ -54,6 +54,7 @@ def headline(report: Report) -> str:
         MessageKind.ACKNOWLEDGED: ("Acknowledged",),
         MessageKind.NOTE: ("Note",),
         MessageKind.POSTMORTEM: ("Post-mortem",),
+        MessageKind.REMINDER: ("Reminder",),
     }[report.kind]
     return " · ".join(filter(None, (*words, report.title)))
 

@@ -1,4 +1,4 @@
-"""A rule, team or `defaults` names an unknown channel, or a rule may have no channel.
+"""A rule, team, severity or `defaults` names an unknown channel, or a rule may have no channel.
 
 A rule without `channels` uses those of its team, of its file's `defaults` or of `platform`. Every alert needs at least
 one channel.
@@ -32,6 +32,13 @@ def check(rule_files: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
         yield from _missing(entry, "channels", known, suggest)
     for team in rule_files.teams:
         yield from _missing(team, "fallback", known | set(around.fallback_channels), suggest)
+    for severity in rule_files.severities:
+        named = severity.value.reminders.escalate
+        for number, name in enumerate(named if isinstance(named, list) else ()):
+            if name not in known | set(around.fallback_channels):
+                said = f"unknown channel '{name}'"
+                where = severity.at("reminders", "escalate", number)
+                yield Problem(where, "unknown-channel", said, suggest(name, known))
     for rule in rule_files.paging_rules:
         yield from _missing(rule, "channels", known, suggest)
         if rule.value.action == "notify" and not destinations_of(rule, rule_files).is_complete:

@@ -1,4 +1,4 @@
-"""A rule or `defaults` names an unknown window.
+"""A rule, a severity or `defaults` names an unknown window.
 
 Any file may define windows in `windows`.
 
@@ -35,3 +35,8 @@ def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
             if name not in names:
                 said = f"unknown window '{name}'"
                 yield Problem(entry.at("pages_in", *path), "unknown-window", said, suggest(name, names))
+    for severity in rule_files.severities:
+        window = severity.value.reminders.window
+        if window is not None and window not in names:
+            said = f"unknown window '{window}'"
+            yield Problem(severity.at("reminders", "window"), "unknown-window", said, suggest(window, names))

@@ -1,4 +1,4 @@
-"""No rule, team or default notifies a channel of the file: it is superfluous, or missing in a team.
+"""No rule, team, severity or default notifies a channel of the file: it is superfluous, or missing in a team.
 
 Bad:
 
@@ -28,6 +28,9 @@ def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
     used = {name for team in rule_files.teams for name in (*team.value.channels, *team.value.fallback)}
     for entry in (*rule_files.platforms, *rule_files.rules_and_defaults()):
         used.update(entry.value.channels or ())
+    for severity in rule_files.severities:
+        named = severity.value.reminders.escalate
+        used.update(named if isinstance(named, list) else ())
     for channel in rule_files.channels:
         if channel.name not in used:
             said = f"nothing notifies the channel '{channel.name}'"

@@ -1,4 +1,4 @@
-"""No rule uses the window: it is superfluous, or missing in a rule.
+"""No rule and no severity uses the window: it is superfluous, or missing in a rule.
 
 Bad:
 
@@ -21,8 +21,9 @@ from responder.rulebook.rule_files import RuleFiles, RuleReferences
 
 
 def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
-    """Yield windows that no rule uses, directly or by ``defaults``."""
-    used = {name for entry in rule_files.rules for name in windows_of(entry, rule_files).values()}
+    """Yield windows that neither a rule, directly or by ``defaults``, nor a severity uses."""
+    used: set[str] = {name for entry in rule_files.rules for name in windows_of(entry, rule_files).values()}
+    used |= {entry.value.reminders.window for entry in rule_files.severities if entry.value.reminders.window}
     for entry in rule_files.windows:
         if entry.name not in used:
             said = f"no rule uses the window '{entry.name}'"
