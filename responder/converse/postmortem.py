@@ -185,7 +185,9 @@ def _documentation(records: IncidentRecords) -> Iterator[str]:
 
 
 def _conclusion(records: IncidentRecords) -> Conclusion:
-    return records.content.conclusion if records.content else Conclusion()
+    """Return the conclusion with times in the place of ages, which held when the page was sent."""
+    found = records.content.conclusion if records.content else Conclusion()
+    return found.with_ages(lambda moment: f"at {time_of_day(moment)}")
 
 
 def _applied(records: IncidentRecords) -> Iterable[ActionRow]:

@@ -82,6 +82,7 @@ def conclude(findings: Iterable[Finding], subject: Subject) -> Conclusion:
     fine = [each.says for each in (() if _pods_suffer(known) else known.fine) if each.says not in likely]
     ruled_out = _ruled_out(_looked_at(others, known, subject), subject)
     code = _code(known, read=read)
+    ages = (*((each.age, each.since) for each in clues), *((each.age, each.since) for each in ranked))
     return Conclusion(
         code=code,
         brief=_brief(known.cause, subject)
@@ -96,6 +97,7 @@ def conclude(findings: Iterable[Finding], subject: Subject) -> Conclusion:
         unknown=_joined(*(each.says for each in known.unseen), _unknown(others, subject)),
         seen=_joined(*_facts(known), *(_without_subject(finding, subject) for finding in well if not finding.judged)),
         signature=signature_of(known, subject),
+        ages={age: since for age, since in ages if age and since},
     )
 
 

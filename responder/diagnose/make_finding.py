@@ -1,6 +1,7 @@
 """Builds findings: cleaned, and within the length limits."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from responder.diagnose.contract import ProbeQuestion
 from responder.diagnose.plan import NAME_LIMIT
@@ -22,6 +23,8 @@ def answer(
     points: Sequence[tuple[float, float]] = (),
     names_target: bool = False,
     clue: Clue | None = None,
+    age: str = "",
+    since: datetime | None = None,
 ) -> Finding:
     """Return the finding for ``question``: its headline is the target and ``fact``. A clue names its object itself."""
     return Finding(
@@ -41,6 +44,8 @@ def answer(
         points=tuple(points),
         names_target=names_target,
         clue=clue,
+        age=age,
+        since=since,
     )
 
 

@@ -66,6 +66,18 @@ def short_duration(seconds: float) -> str:
     return f"{minutes} min" if minutes else f"{whole} s"
 
 
+def ago(now: datetime, moment: datetime) -> str:
+    """Return the length of time since ``moment`` in one unit: ``40 s``, ``14 min``, ``5 h``, ``12 days``."""
+    seconds = max(0.0, (now - moment).total_seconds())
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 120 * 60:
+        return f"{seconds / 60:.0f} min"
+    if seconds < 48 * 3600:
+        return f"{seconds / 3600:.0f} h"
+    return f"{seconds / 86400:.0f} days"
+
+
 def time_between(start: datetime, end: datetime) -> str:
     """Return the duration from ``start`` to ``end``, never below 0 seconds."""
     return duration_in_minutes((end - start).total_seconds())

@@ -38,6 +38,7 @@ class Clue:
     ``step`` is 0 for the subject of the alert, 1 for what its log names, and so on. ``detail`` goes to the thread only.
     ``first_step`` is the operator's own for a cause that a rule file names, empty for the step of the code.
     ``log`` are the pod and the container whose log says more, as `kubectl logs` takes them.
+    ``age`` is that of ``since`` as ``says`` has it, ``14 min ago``; empty if it has none.
     ``reason`` is the part of ``says`` that a program or the API wrote: the same in every workload with the same fault.
     """
 
@@ -47,6 +48,7 @@ class Clue:
     says: str
     certainty: Certainty = Certainty.SHOWN
     since: datetime | None = None
+    age: str = ""
     leads_to: tuple[str, ...] = field(default=())
     step: int = 0
     namespace: str = ""

@@ -1,7 +1,8 @@
 """Findings of probes, and the conclusion."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -37,6 +38,7 @@ class Finding:
     value) pairs for a sparkline. ``warning`` marks a bad finding that crossed only the lower of two thresholds.
     ``judged`` is False without a threshold: such a value is context, and rules nothing out.
     ``names_target`` is True if an ok answer about another target is listed by that target's name, not the probe's.
+    ``age`` is an age in the headline, ``14 min ago``, and ``since`` the moment from which it counts.
     ``clue`` is what an investigation of a cluster saw; the conclusion links clues into a chain.
     All text is untrusted and was cleaned and redacted, not escaped.
     """
@@ -55,6 +57,8 @@ class Finding:
     points: tuple[tuple[float, float], ...] = ()
     names_target: bool = False
     clue: Clue | None = None
+    age: str = ""
+    since: datetime | None = None
 
 
 _ORDER = (Verdict.BAD, Verdict.UNKNOWN, Verdict.SKIPPED, Verdict.OK)
@@ -78,7 +82,8 @@ class Conclusion:
     is wrong. ``first_step`` and ``runbook`` are those that the rule names for the code, or else the step that the code
     suggests. ``seen`` are the figures that nothing judged: where errors come from, how a container ended.
     ``signature`` is equal for equal causes, without names of instances; ``before`` names the other incidents that had
-    it. ``checked_at`` is when the findings were saved, None before.
+    it. ``checked_at`` is when the findings were saved, None before. ``ages`` are those that the texts
+    name, ``14 min ago``, with the moments from which they count.
     """
 
     code: str = ""
@@ -95,6 +100,24 @@ class Conclusion:
     signature: str = ""
     before: str = ""
     checked_at: datetime | None = None
+    ages: Mapping[str, datetime] = field(default_factory=dict)
+
+    def with_ages(self, words: Callable[[datetime], str]) -> "Conclusion":
+        """Return the conclusion with the words for a moment in the place of the age that it had at the diagnosis."""
+        if not self.ages:
+            return self
+        ages = re.compile(rf"\b(?:{'|'.join(map(re.escape, self.ages))})")
+
+        def later(text: str) -> str:
+            return ages.sub(lambda found: words(self.ages[found[0]]), text)
+
+        return replace(
+            self,
+            likely=later(self.likely),
+            evidence=later(self.evidence),
+            changed=later(self.changed),
+            seen=later(self.seen),
+        )
 
 
 #: No probe ran, or none has finished yet.

@@ -9,6 +9,7 @@ from functools import cached_property
 from responder.diagnose.cluster import objects
 from responder.diagnose.cluster.hosts import hosts_in, with_namespace
 from responder.diagnose.cluster.objects import Object
+from responder.model.clock import ago
 
 _FAILURE = re.compile(
     r"error|fatal|fail|exception|refused|time[sd]? ?out|timeout|deadline|unreachable|reset|unavailable|\b5\d\d\b|"
@@ -375,15 +376,3 @@ def last_seen(event: Object) -> datetime | None:
 def times(event: Object) -> int:
     """Return how often an event was seen; a lower bound, since bursts are dropped."""
     return max(objects.number(event, "series", "count"), objects.number(event, "count"), 1)
-
-
-def ago(now: datetime, moment: datetime) -> str:
-    """Return the length of time since ``moment`` in one unit: ``40 s``, ``14 min``, ``5 h``, ``12 days``."""
-    seconds = max(0.0, (now - moment).total_seconds())
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 120 * 60:
-        return f"{seconds / 60:.0f} min"
-    if seconds < 48 * 3600:
-        return f"{seconds / 3600:.0f} h"
-    return f"{seconds / 86400:.0f} days"

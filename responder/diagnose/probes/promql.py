@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Literal
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
@@ -11,7 +12,7 @@ from responder.diagnose.contract import ProbeContext, ProbeKind, ProbeQuestion, 
 from responder.diagnose.make_finding import answer, figure, span, unreachable
 from responder.diagnose.plan import UNKNOWN_SERVICE, service_of, subject_name
 from responder.diagnose.promql_text import PromqlError, Series
-from responder.model.clock import Deadline
+from responder.model.clock import Deadline, time_of_epoch
 from responder.model.finding import Finding, Verdict
 from responder.model.message import Request
 from responder.model.redaction import redact
@@ -225,7 +226,19 @@ def run(question: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> Findi
     fact = _fact(words, wire.spec, ranked, limit, judged=judged)
     if verdict is Verdict.OK and judged and doubts:
         verdict, fact = Verdict.UNKNOWN, f"{fact}, but {doubts}"
-    return answer(question, verdict, fact, detail=detail, duration=took, warning=warning, judged=judged, points=points)
+    age, since = _age(words, wire.spec, worst, now)
+    return answer(
+        question,
+        verdict,
+        fact,
+        detail=detail,
+        duration=took,
+        warning=warning,
+        judged=judged,
+        points=points,
+        age=age,
+        since=since,
+    )
 
 
 def without_value(words: str) -> str:
@@ -310,6 +323,14 @@ def _fact(words: str, spec: PromqlSpec, ranked: list[Series], limit: str, *, jud
     if others and judged:
         return f"{text}, worst of {others + 1}" + (f": {named}" if named else "")
     return ", ".join(filter(None, (text, named, f"and {others} more" if others else "")))
+
+
+def _age(words: str, spec: PromqlSpec, worst: Series, now: float) -> tuple[str, datetime | None]:
+    """Return the age in a headline such as ``last rollout {value} ago``, and the moment from which it counts."""
+    if "{value} ago" not in words or spec.unit not in {"seconds", "days"}:
+        return "", None
+    value = abs(worst.latest)
+    return f"{figure(value, spec.unit)} ago", time_of_epoch(now - value * (86400 if spec.unit == "days" else 1))
 
 
 def _trend(values: list[float], spec: PromqlSpec) -> str:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from responder.model.action import Handling
-from responder.model.clock import TITLE_LIMIT, duration_in_minutes, short_duration, time_of_day
+from responder.model.clock import TITLE_LIMIT, ago, duration_in_minutes, short_duration, time_of_day
 from responder.model.conclusion_codes import NONE
 from responder.model.content import AlertExtract, DecisionRecord, IncidentContent, MessageFacts
 from responder.model.finding import Conclusion, Finding, Verdict
@@ -54,7 +54,8 @@ def compose(content: IncidentContent, message: OutboxMessage, now: datetime) -> 
     record, alerts, own = content.decision, content.alerts, message.facts
     resolution = message.kind in _ENDINGS
     ended_at = own.ended_at if resolution else None
-    findings, conclusion = content.findings, content.conclusion
+    findings = content.findings
+    conclusion = content.conclusion.with_ages(lambda moment: f"{ago(now, moment)} ago")
     runbook, links = runbook_and_links(record, conclusion)
     report = Report(
         kind=message.kind,

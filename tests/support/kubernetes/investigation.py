@@ -18,15 +18,18 @@ from tests.support.platform import a_book, a_service
 
 
 class _Clock:
+    def __init__(self, now: datetime | None) -> None:
+        self._now = now
+
     def now(self) -> datetime:
-        return datetime.now(UTC)
+        return self._now or datetime.now(UTC)
 
     def monotonic(self) -> float:
         return time.monotonic()
 
 
-def scene_of(scenario: Scenario, seconds: float = 5.0) -> Scene:
-    """Read the cluster of a scenario as the probe does."""
+def scene_of(scenario: Scenario, seconds: float = 5.0, now: datetime | None = None) -> Scene:
+    """Read the cluster of a scenario as the probe does at ``now``."""
     labels = scenario.alerts[0]["labels"]
     services = {
         name: a_service(name, namespace=labels.get("namespace", ""), depends_on=tuple(each.get("depends_on") or ()))
@@ -35,15 +38,15 @@ def scene_of(scenario: Scenario, seconds: float = 5.0) -> Scene:
     book = a_book(services=services, namespace="")
     known = ProbeContext(subject=subject(labels, book), services=services, prometheus_url="", cluster=True)
     place = place_of(known)
-    clock = _Clock()
+    clock = _Clock(now)
     shared = SharedReads(lambda target, _deadline, _cap, _accept: Response(*scenario.cluster.answer(target)), clock)
     began = datetime.fromisoformat(scenario.alerts[0]["startsAt"])
     return collect(place, Reader(shared, clock), Deadline(clock.monotonic() + seconds), clock, began)
 
 
-def clues_of(scenario: Scenario) -> tuple[Clue, ...]:
-    """Return what an investigation of a scenario sees."""
-    scene = scene_of(scenario)
+def clues_of(scenario: Scenario, now: datetime | None = None) -> tuple[Clue, ...]:
+    """Return what an investigation of a scenario sees at ``now``."""
+    scene = scene_of(scenario, now=now)
     return (*investigate(scene), *unseen(scene))
 
 

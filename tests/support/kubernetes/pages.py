@@ -65,7 +65,7 @@ def pages_of(scenario: Scenario, now: datetime) -> str:
     effects = pipeline.triage(
         group, Notification(id=1, received_at=now, cluster="", body=b""), History(), shipped_context()
     )
-    findings = tuple(finding_of(_QUESTION, clue, 0.0) for clue in clues_of(scenario))
+    findings = tuple(finding_of(_QUESTION, clue, 0.0) for clue in clues_of(scenario, now))
     content = diagnosed(effects, findings)
     lines: list[str] = []
     for message in effects.messages:

@@ -11,6 +11,7 @@ from markdown_it import MarkdownIt
 
 from responder.converse.postmortem import due_at, postmortem
 from responder.model.action import Action, ActionKind, Handling
+from responder.model.clock import time_of_day
 from responder.model.content import IncidentContent
 from responder.model.finding import NOTHING
 from responder.store.incidents.actions import ActionRow
@@ -117,6 +118,17 @@ def test_foreign_text_formats_nothing() -> None:
     assert not [line for line in text.splitlines() if line.startswith("# ") and not line.startswith("# Post-mortem")]
     for raw in ("http://", "www.", "a@"):
         assert raw not in text
+
+
+def test_changes_have_times_instead_of_ages() -> None:
+    """A draft that is written days later says when something changed; the age of the page would be wrong."""
+    content = a_content()
+    ages = {"14 min ago": after(0) - timedelta(minutes=14)}
+    changed = "plato rolled out 14 min ago, 8 min before the alert; 114 min ago is text of a log"
+    content = replace(content, conclusion=replace(NOTHING, changed=changed, ages=ages))
+    text = postmortem(an_evening(content=content), after(3 * 86400))
+    when = time_of_day(after(0) - timedelta(minutes=14))
+    assert f"plato rolled out at {when}, 8 min before the alert; 114 min ago is text of a log" in text
 
 
 def test_a_long_timeline_is_cut() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
+from datetime import UTC, datetime
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -182,6 +183,32 @@ def test_a_headline_is_a_sentence_with_the_number_in_its_place(
     canned.body = json.dumps({"status": "success", "data": data}).encode()
     (finding,) = run("promql", spec, a_scene(canned.address))
     assert finding.headline == words
+
+
+@pytest.mark.parametrize(
+    ("value", "spec", "age", "seconds"),
+    [
+        ("840", PromqlSpec(expr="up", headline="last rollout {value} ago", unit="seconds"), "14 min ago", 840),
+        (
+            "-2.5",
+            PromqlSpec(expr="up", headline="in {value}", past_headline="expired {value} ago", unit="days"),
+            "2.5 days ago",
+            216000,
+        ),
+        ("840", PromqlSpec(expr="up", headline="{value} left", unit="seconds"), "", None),
+    ],
+)
+def test_an_age_in_a_headline_has_its_moment(
+    canned: Canned, run: Look, value: str, spec: PromqlSpec, age: str, seconds: int | None
+) -> None:
+    """A finding keeps the moment that its age counts from."""
+    data = {"resultType": "vector", "result": [series(**{"is": value})]}
+    canned.body = json.dumps({"status": "success", "data": data}).encode()
+    (finding,) = run("promql", spec, a_scene(canned.address))
+    assert finding.age == age
+    assert age in finding.headline
+    past = (datetime.now(UTC) - finding.since).total_seconds() if finding.since else None
+    assert past == (pytest.approx(seconds, abs=60) if seconds else None)
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def decided(body: dict[str, Any], minutes: float, before: History = History()) -
 
 def investigated(effects: Effects, scenario: Scenario) -> IncidentContent:
     """The content of an incident with what the cluster shows."""
-    return diagnosed(effects, tuple(finding_of(QUESTION, clue, 0.0) for clue in clues_of(scenario)))
+    return diagnosed(effects, tuple(finding_of(QUESTION, clue, 0.0) for clue in clues_of(scenario, NOW)))
 
 
 def posted(effects: Effects, content: IncidentContent, minutes: float) -> Report:
@@ -67,6 +67,8 @@ def test_the_twelve_fields_have_the_values_that_a_person_would_write() -> None:
     grown = decided(body, 12, History(start.incident, content))
     assert grown.content is not None
     second = posted(grown, grown.content, 12)
+    assert "rolled out 14 min ago, 8 min before the alert" in first.conclusion.changed
+    assert "rolled out 26 min ago, 8 min before the alert" in second.conclusion.changed
     assert (second.heading, dict(second.fields)) == (
         "INCIDENT UPDATE",
         {

@@ -90,7 +90,13 @@ def investigate(
         ]
     own = scene.place.namespace
     whole = (replace(each, says=sanitize_line(each.says, SENTENCE), namespace=each.namespace or own) for each in found)
-    return tuple(dict.fromkeys(whole))
+    return tuple(dict.fromkeys(replace(each, age=_age(scene, each)) for each in whole))
+
+
+def _age(scene: Scene, clue: Clue) -> str:
+    """Return the age of a clue if its sentence has it: ``14 min ago``."""
+    age = scene.minutes(clue.since)
+    return age if age in clue.says else ""
 
 
 def unseen(scene: Scene) -> tuple[Clue, ...]:

@@ -4,7 +4,8 @@ import re
 
 from responder.diagnose.cluster import objects
 from responder.diagnose.cluster.objects import Object
-from responder.diagnose.cluster.scene import Scene, ago
+from responder.diagnose.cluster.scene import Scene
+from responder.model.clock import ago
 from responder.model.clue import Clue, Role
 from responder.model.text import cut
 

@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 
 from responder.diagnose.cluster import objects
 from responder.diagnose.cluster.objects import Object
-from responder.diagnose.cluster.scene import Scene, ago, last_seen
+from responder.diagnose.cluster.scene import Scene, last_seen
 from responder.diagnose.cluster.template import differences, tag, unread
+from responder.model.clock import ago
 from responder.model.clue import Certainty, Clue, Role
 
 #: A change counts if it came at most this long before the alert.
@@ -207,7 +208,7 @@ def _quiet(scene: Scene, workload: Object) -> list[Clue]:
     says = (
         f"no change of {objects.name(workload)} in the 2 h before the alert, last rollout {ago(scene.now, moment)} ago"
     )
-    return [Clue(code="change-none", role=Role.FACT, entity=objects.reference(workload), says=says)]
+    return [Clue(code="change-none", role=Role.FACT, entity=objects.reference(workload), says=says, since=moment)]
 
 
 def _owned(scene: Scene, kind: str, workload: Object) -> tuple[Object, ...]:

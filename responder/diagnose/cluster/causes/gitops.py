@@ -8,7 +8,8 @@ from typing import Any
 from responder.diagnose.cluster import objects
 from responder.diagnose.cluster.causes.changes import before_alert, is_recent
 from responder.diagnose.cluster.objects import Object
-from responder.diagnose.cluster.scene import Scene, ago
+from responder.diagnose.cluster.scene import Scene
+from responder.model.clock import ago
 from responder.model.clue import Certainty, Clue, Role
 
 #: A commit or a digest, and the characters of it that are shown.

@@ -6,7 +6,8 @@ from typing import Any
 from responder.diagnose.cluster import objects
 from responder.diagnose.cluster.causes.changes import is_recent, last_edit
 from responder.diagnose.cluster.objects import Object
-from responder.diagnose.cluster.scene import Scene, ago
+from responder.diagnose.cluster.scene import Scene
+from responder.model.clock import ago
 from responder.model.clue import Clue, Role
 
 

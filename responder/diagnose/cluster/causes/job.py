@@ -3,8 +3,9 @@
 from responder.diagnose.cluster import objects
 from responder.diagnose.cluster.objects import Object
 from responder.diagnose.cluster.pods import at_limit, containers, is_oom, logs_of
-from responder.diagnose.cluster.scene import Scene, ago
+from responder.diagnose.cluster.scene import Scene
 from responder.diagnose.cluster.signature import signature
+from responder.model.clock import ago
 from responder.model.clue import Clue, Role
 from responder.model.text import cut
 

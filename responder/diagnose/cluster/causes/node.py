@@ -6,7 +6,8 @@ from responder.diagnose.cluster import objects
 from responder.diagnose.cluster.causes.changes import is_recent
 from responder.diagnose.cluster.objects import Object
 from responder.diagnose.cluster.pods import is_ready, many, serves
-from responder.diagnose.cluster.scene import Scene, ago, last_seen
+from responder.diagnose.cluster.scene import Scene, last_seen
+from responder.model.clock import ago
 from responder.model.clue import Clue, Role
 from responder.model.text import cut
 

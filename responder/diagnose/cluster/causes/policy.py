@@ -10,7 +10,8 @@ from responder.diagnose.cluster import objects
 from responder.diagnose.cluster.causes.changes import is_recent, last_edit, rolled_out_at
 from responder.diagnose.cluster.causes.rollout import template_ports
 from responder.diagnose.cluster.objects import Object
-from responder.diagnose.cluster.scene import Scene, ago
+from responder.diagnose.cluster.scene import Scene
+from responder.model.clock import ago
 from responder.model.clue import Certainty, Clue, Role
 
 _DNS_PORT = 53

@@ -8,8 +8,9 @@ from responder.diagnose.cluster import objects
 from responder.diagnose.cluster.causes.rollout import is_under_way
 from responder.diagnose.cluster.objects import Object
 from responder.diagnose.cluster.pods import containers, full_disk, is_ready, logs_of, many, wanted
-from responder.diagnose.cluster.scene import Scene, ago, times
+from responder.diagnose.cluster.scene import Scene, times
 from responder.diagnose.cluster.signature import signature, without_time
+from responder.model.clock import ago
 from responder.model.clue import Certainty, Clue, Role
 from responder.model.text import cut
 

@@ -6,7 +6,8 @@ from responder.diagnose.cluster import objects
 from responder.diagnose.cluster.causes.changes import before_alert, revisions, template_of, versions
 from responder.diagnose.cluster.objects import Object
 from responder.diagnose.cluster.pods import is_ready, is_steady, ready_of, serves, wanted
-from responder.diagnose.cluster.scene import Scene, ago, last_seen
+from responder.diagnose.cluster.scene import Scene, last_seen
+from responder.model.clock import ago
 from responder.model.clue import Certainty, Clue, Role
 
 #: The deployment controller's event; before 1.25 it did not name the count before.

@@ -6,8 +6,9 @@ from responder.diagnose.cluster import objects
 from responder.diagnose.cluster.causes.scheduling import claims_of
 from responder.diagnose.cluster.objects import Object
 from responder.diagnose.cluster.pods import is_ready, is_steady, logs_of
-from responder.diagnose.cluster.scene import Scene, ago, last_seen, times
+from responder.diagnose.cluster.scene import Scene, last_seen, times
 from responder.diagnose.cluster.signature import signature, without_time
+from responder.model.clock import ago
 from responder.model.clue import Clue, Role
 from responder.model.text import cut
 
