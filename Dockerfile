@@ -47,7 +47,7 @@ EXPOSE 8080
 
 # Bypass any proxy set in the environment: this request stays on loopback.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
-    CMD ["python", "-c", "import os, urllib.request as r; r.build_opener(r.ProxyHandler({})).open('http://127.0.0.1:' + os.environ['RESPONDER_LISTEN'].rpartition(':')[2] + '/healthz', timeout=2)"]
+    CMD ["python", "-c", "import os, ssl, urllib.request as r; tls = bool(os.environ.get('RESPONDER_TLS_CERT')); r.build_opener(r.ProxyHandler({}), r.HTTPSHandler(context=ssl._create_unverified_context())).open(('https' if tls else 'http') + '://127.0.0.1:' + os.environ['RESPONDER_LISTEN'].rpartition(':')[2] + '/healthz', timeout=2)"]
 
 ENTRYPOINT ["responder"]
 CMD ["serve"]

@@ -4,6 +4,7 @@ import contextlib
 import os
 import random
 import shutil
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -36,9 +37,12 @@ from responder.engine.runtime import Engine, working
 from responder.engine.workers.integrity import IntegrityCheck
 from responder.engine.workers.loop import Loop
 from responder.engine.workers.loop_failures import LoopFailures
-from responder.engine.workers.rule_reloader import LoadedRules, RuleReloader
+from responder.engine.workers.rule_reloader import LoadedRules, RuleReloader, problems_of
 from responder.engine.workers.triage import IncidentWriter
 from responder.model.clock import Clock
+from responder.model.problem import InvalidRules
+from responder.model.secret import Secret
+from responder.notify.contract import Channel
 from responder.outgoing import (
     smtp,  # noqa: F401 - or each worker would import them with what it sends first
 )
@@ -178,6 +182,8 @@ def worker(
         alive=alive,
         failing=failures.reason,
         note=lambda: engine.rules.state.note if engine else "",
+        reload=lambda: _reload(settings, first),
+        metrics_guard=credentials if settings.metrics_auth == "on" else guard(Secret(""), Secret("")),
     )
     takes_webhooks = settings.role != "engine"
     outside = not_found.OutsideRecorder(inbox, clock, not_found.LogThrottle(clock)) if takes_webhooks else None
@@ -197,12 +203,27 @@ def worker(
         )
         parts.append(webhook.blueprint(config))
         parts += entries.routes(settings, database, clock, on_kept=engine.act if engine else lambda: None)
-    app = create_app(*parts)
+    app = create_app(*parts, prefix=settings.path_prefix)
     for loop in loops:
         loop.start()
     if engine:
         engine.start()
     return Worker(app, engine, database, loops)
+
+
+def _reload(settings: Settings, first: LoadedRules) -> tuple[str, ...]:
+    """Read the rule files, and have every worker of this instance use them if they are valid. Returns problems."""
+    try:
+        bootstrap.load_changed(settings, _own_channels(first))
+    except (InvalidRules, OSError) as error:
+        return problems_of(error)
+    os.kill(os.getppid(), signal.SIGHUP)  # the gunicorn master, which passes it on
+    return ()
+
+
+def _own_channels(first: LoadedRules) -> dict[str, Channel]:
+    """Return the channels of the settings, which no rule file declares."""
+    return {name: each for name, each in first.context.channels.items() if name not in first.context.book.channels}
 
 
 def _in_force(rules: RuleReloader) -> RulesInfo:
@@ -226,7 +247,7 @@ def _engine(
     on_fatal: Callable[[], None],
     failures: LoopFailures,
 ) -> Engine:
-    own = {name: each for name, each in first.context.channels.items() if name not in first.context.book.channels}
+    own = _own_channels(first)
     rules = RuleReloader(
         first,
         lambda: bootstrap.load_changed(settings, own),

@@ -57,6 +57,8 @@ class GunicornApp(BaseApplication):
         """Set gunicorn's options; docs/decisions has the reason for each that differs from the default."""
         options: dict[str, Any] = {
             "bind": self._settings.listen,
+            "certfile": self._settings.tls_cert or None,
+            "keyfile": self._settings.tls_key or None,
             "workers": self._settings.workers,
             "threads": self._settings.threads,
             "worker_class": BalancedThreadWorker,

@@ -34,6 +34,8 @@ class Settings:
 
     config: str = _setting("", "YAML file of settings by name, in lower case without RESPONDER_; the environment wins")
     listen: str = _setting("127.0.0.1:8080", "address and port to listen on")
+    tls_cert: str = _setting("", "PEM file of the listener's certificate and its chain; read again when it changes")
+    tls_key: str = _setting("", "PEM file of its private key")
     database_url: Secret = _setting(
         Secret("sqlite:///responder.db"), "database: sqlite:///FILE, or postgresql://... for several replicas"
     )
@@ -50,6 +52,10 @@ class Settings:
     webhook_basic_auth: Secret = _setting(
         Secret(""), "user:password of the webhook; two, separated by a space, to rotate"
     )
+    path_prefix: str = _setting(
+        "", "prefix of every path behind a proxy that keeps it: /responder; paths without it work, too"
+    )
+    metrics_auth: str = _setting("off", "on: /metrics needs the credentials of the webhook")
     max_body_bytes: int = _setting(
         8 * 1024 * 1024,
         "largest webhook payload stored whole; of larger ones, up to 256 MiB, the first alerts are stored",

@@ -9,6 +9,7 @@ from typing import Any
 
 from responder.model.secret import Secret, without_passwords
 from responder.model.setting import Setting, is_port
+from responder.model.text import sanitize_line
 from responder.notify.channels import CHANNELS
 from responder.settings.egress import ca_problem, client_certificate_problem, proxy_problem
 from responder.settings.every import Settings, declared, env_name
@@ -67,6 +68,7 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
     "role": ("web", "engine", "all"),
     "log_format": ("text", "json", "auto"),
     "kubernetes": ("auto", "off"),
+    "metrics_auth": ("off", "on"),
 }
 
 
@@ -103,6 +105,8 @@ def _problem(each: Setting, value: str) -> str:
         return "has a line break, a space or another sign that no bearer token has: write the token alone"
     if name == "listen" and not is_port(value.rpartition(":")[2]):
         return f"is '{value}': write address:port, for example 127.0.0.1:8080"
+    if name == "path_prefix" and not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+/?", value):
+        return f"is '{sanitize_line(value, 80)}': write a path such as /responder"
     if name == "pod_networks":
         return _networks_problem(value)
     if name in _MOST and not (value.isascii() and value.isdigit() and 0 < int(value) <= _MOST[name]):
@@ -155,6 +159,10 @@ def read(env: Mapping[str, str], options: Mapping[str, str] | None = None) -> Se
 
 def _joint_problems(settings: Settings) -> Iterator[str]:
     """Return the problems of settings that are valid one by one."""
+    if bool(settings.tls_cert) != bool(settings.tls_key):
+        yield "RESPONDER_TLS_CERT and RESPONDER_TLS_KEY belong together: set both, or none"
+    elif settings.tls_cert and (problem := client_certificate_problem(settings.tls_cert, settings.tls_key)):
+        yield f"RESPONDER_TLS_CERT {problem}"
     for kind in CHANNELS.values():
         yield from kind.problems(settings.of_channels)
     yield from _credential_problems(settings, "prometheus", (settings.prometheus_url,))

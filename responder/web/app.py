@@ -21,12 +21,17 @@ _log = structlog.get_logger()
 
 
 class _App(Flask):
-    def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer a path with doubled slashes as the path it means.
+    prefix = ""
 
-        Werkzeug would redirect to it, by an address made of the request's Host header.
+    def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a path with doubled slashes as the path it means, and one below the prefix as the rest of it.
+
+        Werkzeug would redirect to the former, by an address made of the request's Host header.
         """
-        environ["PATH_INFO"] = re.sub("/{2,}", "/", environ["PATH_INFO"])
+        path = re.sub("/{2,}", "/", environ["PATH_INFO"])
+        if self.prefix and path.startswith(f"{self.prefix}/"):
+            environ["SCRIPT_NAME"], path = self.prefix, path.removeprefix(self.prefix)
+        environ["PATH_INFO"] = path
         return super().wsgi_app(environ, start_response)
 
 
@@ -46,9 +51,13 @@ def _counted(response: Response) -> Response:
     return response
 
 
-def create_app(*parts: Blueprint) -> Flask:
-    """An application with these routes and nothing else: no sessions, no templates, no static files, no redirects."""
+def create_app(*parts: Blueprint, prefix: str = "") -> Flask:
+    """An application with these routes and nothing else: no sessions, no templates, no static files, no redirects.
+
+    Each route also answers below ``prefix``, for a proxy that does not remove it.
+    """
     app = _App("responder", static_folder=None)
+    app.prefix = prefix.rstrip("/")
     app.url_map.merge_slashes = False
     app.after_request(_counted)
     for kind in (StoreError, DBAPIError, InternalServerError):

@@ -2,7 +2,8 @@
 
 The event loop receives the head of a request and searches it for its end; it parses nothing and never waits. Only then
 does the connection take a thread, and from its first byte on the request has REQUEST_SECONDS to be received and
-answered. It overrides methods of gunicorn 27; tests/real/test_slow_clients.py tries each new version.
+answered. A TLS handshake counts into that time; threads of its own compute its steps and never wait either. It
+overrides methods of gunicorn 27; tests/real/test_slow_clients.py tries each new version.
 """
 
 import contextlib
@@ -10,6 +11,7 @@ import errno
 import re
 import selectors
 import socket
+import ssl
 import time
 from collections import OrderedDict, deque
 from collections.abc import Iterable
@@ -24,13 +26,16 @@ from gunicorn.http.parser import RequestParser
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from responder.counters import COUNTERS
+from responder.web.tls import ServerTls
 
 #: Time for the head, the body and the answer of a request together, in seconds.
 REQUEST_SECONDS = 10.0
 #: Largest head of a request, in bytes. A longer one is answered 431.
 HEAD_BYTES = 16 * 1024
-#: Threads for /healthz and /readyz, which answer while all other threads are busy.
+#: Threads for /healthz and /readyz, also below a path prefix, which answer while all other threads are busy.
 HEALTH_THREADS = 2
+#: Threads for the steps of TLS handshakes, of which each takes a millisecond or two of a processor.
+TLS_THREADS = 2
 #: Time in seconds and bytes for which a closed connection is still read, so that its client receives the answer and
 #: not a reset.
 LINGER_SECONDS = 2.0
@@ -44,7 +49,7 @@ LONGEST = 0.002
 _STOP_SECONDS = 2.0
 
 _HEAD_END = b"\r\n\r\n"
-_HEALTH = re.compile(rb"(?:GET|HEAD) /(?:healthz|readyz)[ ?]")
+_HEALTH = re.compile(rb"(?:GET|HEAD) (?:/[^ ?]*)?/(?:healthz|readyz|-/healthy|-/ready)[ ?]")
 _HEAD_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 _NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _monotonic = time.monotonic  # noqa: TID251 - gunicorn builds the worker, and its own timers read this clock
@@ -78,7 +83,8 @@ class _Connection(TConn):
     def __init__(self, cfg: Any, sock: socket.socket, client: Any, server: Any) -> None:
         super().__init__(cfg, sock, client, server)
         self.parser = _Parser(cfg, sock, client)
-        self.initialized = True  # gunicorn's init() waits for the TLS handshake; serve has no TLS
+        self.initialized = True  # gunicorn's init() would wait for the TLS handshake
+        self.handshaken = not isinstance(sock, ssl.SSLSocket)
         self.head = bytearray()
         self.until = 0.0
         self.dropped = 0
@@ -96,10 +102,12 @@ class BalancedThreadWorker(ThreadWorker):
         self._waiting: OrderedDict[_Connection, None] = OrderedDict()
         self._busy: dict[Any, _Connection] = {}
         self._closing: OrderedDict[_Connection, None] = OrderedDict()
+        self._tls = ServerTls(self.cfg.certfile, self.cfg.keyfile) if self.cfg.certfile else None
 
     def get_thread_pool(self) -> ThreadPoolExecutor:
-        """Make the threads for requests, and those for health checks."""
+        """Make the threads for requests, those for health checks, and those for TLS handshakes."""
         self._health = ThreadPoolExecutor(HEALTH_THREADS)
+        self._handshakes = ThreadPoolExecutor(TLS_THREADS)
         return super().get_thread_pool()
 
     def load_wsgi(self) -> None:
@@ -134,7 +142,10 @@ class BalancedThreadWorker(ThreadWorker):
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BYTES)
         if self.nr_conns >= self.worker_connections:
             self._make_room()
-        self.enqueue_req(_Connection(self.cfg, sock, client, listener.getsockname()))
+        sock.setblocking(False)
+        self.enqueue_req(
+            _Connection(self.cfg, self._tls.wrap(sock) if self._tls else sock, client, listener.getsockname())
+        )
 
     def enqueue_req(self, conn: Any) -> None:
         """Wait for the head of the connection's next request, whose first bytes may have been read already."""
@@ -142,24 +153,50 @@ class BalancedThreadWorker(ThreadWorker):
         conn.head = bytearray(conn.parser.unreader.take_buffered())
         conn.sock.setblocking(False)
         self._waiting[conn] = None
+        if not conn.handshaken:
+            self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._shake_hands, conn))
+            return
         self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._receive_head, conn))
         self._advance(conn, 0)
         if conn in self._waiting:
             self._receive_head(conn, conn.sock)
 
-    def _receive_head(self, conn: _Connection, sock: socket.socket) -> None:
-        try:
-            received = sock.recv(HEAD_BYTES)
-        except BlockingIOError:
-            return
-        except OSError:
-            received = b""
-        if not received:
+    def _shake_hands(self, conn: _Connection, sock: Any) -> None:
+        """Let a thread compute one step of the TLS handshake with what has arrived."""
+        self.poller.unregister(sock)
+        self._handshakes.submit(sock.do_handshake).add_done_callback(
+            lambda done: self.method_queue.defer(self._continue_handshake, conn, done)
+        )
+
+    def _continue_handshake(self, conn: _Connection, step: Future[Any]) -> None:
+        """Wait for the next step of a handshake, begin to receive the head, or close the connection."""
+        if conn not in self._waiting:
+            return  # its time was up
+        error = step.exception()
+        if error is None:
+            conn.handshaken = True
+            self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._receive_head, conn))
+            self._receive_head(conn, conn.sock)
+        elif isinstance(error, (ssl.SSLWantReadError, ssl.SSLWantWriteError)):
+            event = selectors.EVENT_READ if isinstance(error, ssl.SSLWantReadError) else selectors.EVENT_WRITE
+            self.poller.register(conn.sock, event, partial(self._shake_hands, conn))
+        else:
             self._discard(conn)
-            return
-        searched = max(0, len(conn.head) - len(_HEAD_END) + 1)
-        conn.head += received
-        self._advance(conn, searched)
+
+    def _receive_head(self, conn: _Connection, sock: socket.socket) -> None:
+        while conn in self._waiting:  # TLS may hold more than the first read returns, which no poll would show
+            try:
+                received = sock.recv(HEAD_BYTES)
+            except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                return
+            except OSError:
+                received = b""
+            if not received:
+                self._discard(conn)
+                return
+            searched = max(0, len(conn.head) - len(_HEAD_END) + 1)
+            conn.head += received
+            self._advance(conn, searched)
 
     def _advance(self, conn: _Connection, searched: int) -> None:
         """Hand the connection to a thread if its head is complete."""

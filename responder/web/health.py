@@ -1,4 +1,4 @@
-"""Routes for Kubernetes and Prometheus: liveness, readiness and metrics."""
+"""Routes for Kubernetes and Prometheus: liveness, readiness, reload and metrics."""
 
 import os
 from collections.abc import Callable
@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from flask import Blueprint, Response, request
-from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.exposition import choose_encoder
 
 from responder.model.clock import Clock
 from responder.store.database import Database, StoreError
@@ -22,6 +22,8 @@ _TRY_SECONDS = 1.0
 #: A notification that is undecided, or a page of the worst severity that no process tries to send, for so long after
 #: its time makes the instance unready.
 OVERDUE = timedelta(minutes=1)
+#: Time for reading the rule files, in seconds.
+RELOAD_SECONDS = 70.0
 _UNAVAILABLE = "the database is not available; the reason is in the log, and here for requests with valid credentials"
 
 
@@ -30,7 +32,9 @@ class HealthConfig:
     """Dependencies of the routes. ``alive`` is true while every loop of this process runs; ``note`` follows an "ok".
 
     ``failing`` returns a sentence about loops of this instance that fail again and again, empty if none does.
-    Only requests with credentials of ``guard`` get what PostgreSQL said, since it may name hosts.
+    Only requests with credentials of ``guard`` get what PostgreSQL said, since it may name hosts. ``reload`` reads the
+    rule files: it returns their problems, or none and makes every worker use them. ``metrics_guard`` protects the
+    metrics.
     """
 
     guard: Guard
@@ -40,10 +44,15 @@ class HealthConfig:
     alive: Callable[[], bool] = field(default=lambda: True)
     failing: Callable[[], str] = field(default=lambda: "")
     note: Callable[[], str] = field(default=lambda: "")
+    reload: Callable[[], tuple[str, ...]] = tuple
+    metrics_guard: Guard = field(default=Guard((), ()))
 
 
 def blueprint(given: HealthConfig) -> Blueprint:
-    """``/healthz``, ``/readyz`` and ``/metrics``. None of them depends on PagerDuty, Slack or a probe target."""
+    """``/healthz``, ``/readyz`` and ``/metrics``. None of them depends on PagerDuty, Slack or a probe target.
+
+    ``/-/healthy``, ``/-/ready`` and ``/-/reload`` are the names that Prometheus and Alertmanager use.
+    """
     routes = Blueprint("ops", __name__)
     registry, keeping = CollectorRegistry(), _WriteCheck(given.database, given.clock)
     ProcessCollector(pid=os.getppid, registry=registry)  # the gunicorn master
@@ -53,12 +62,14 @@ def blueprint(given: HealthConfig) -> Blueprint:
         public = given.database.is_sqlite or given.guard.admits(request.headers.get("Authorization", ""))
         return _say(str(error) if public else _UNAVAILABLE, 503)
 
+    @routes.get("/-/healthy")
     @routes.get("/healthz")
     def healthz() -> Response:
         if not given.alive():
             return _say("an engine thread has stopped", 503)
         return _say("ok")
 
+    @routes.get("/-/ready")
     @routes.get("/readyz")
     def readyz() -> Response:
         if not given.alive():
@@ -69,10 +80,23 @@ def blueprint(given: HealthConfig) -> Blueprint:
             return unavailable(error)
         return _say(reason, 503) if reason else _say("; ".join(filter(None, ("ok", given.note()))))
 
+    @routes.post("/-/reload")
+    def reload() -> Response:
+        if not given.guard.admits(request.headers.get("Authorization", "")):
+            return _say("use the credentials of the webhook", 401)
+        request.environ.get("responder.allow_seconds", _allow)(RELOAD_SECONDS)
+        problems = given.reload()
+        if problems:
+            return _say("\n".join(("the rule files are invalid, the rules in force stay:", *problems)), 500)
+        return _say("ok")
+
     @routes.get("/metrics")
     def metrics() -> Response:
+        if not given.metrics_guard.admits(request.headers.get("Authorization", "")):
+            return _say("use the credentials of the webhook (RESPONDER_METRICS_AUTH)", 401)
+        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
         try:
-            return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+            return Response(encode(registry), content_type=content_type)
         except StoreError as error:
             return unavailable(error)
 
@@ -107,6 +131,10 @@ class _WriteCheck:
         if page is not None:
             return f"a page for {page[0]} was due {(now - page[1]).total_seconds():.0f} s ago and is not being sent"
         return ""
+
+
+def _allow(_seconds: float) -> None:
+    """Extend nothing: without gunicorn a request has no limit."""
 
 
 def _say(text: str, status: int = 200) -> Response:

@@ -41,6 +41,7 @@ VALUE_SETS: dict[str, tuple[list[str], str]] = {
         'webhook-token: "t"',
     ),
     "no cluster": ([*GIVEN, "--set", "kubernetes.access=none"], 'name: RESPONDER_KUBERNETES, value: "off"'),
+    "tls": ([*GIVEN, "--set", "settings.tls_cert=/tls/tls.crt,settings.tls_key=/tls/tls.key"], "scheme: HTTPS"),
     "two namespaces": (
         [*GIVEN, "--set", "kubernetes.access=read-and-logs,kubernetes.namespaces={shop,pay}"],
         "kind: RoleBinding",

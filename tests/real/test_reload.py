@@ -67,6 +67,22 @@ def test_rules_are_read_again_while_serving(stage: Stage) -> None:
         assert set(children(program.process.pid)) == both
 
 
+def test_a_reload_over_http_reads_the_rules_in_every_worker(stage: Stage) -> None:
+    """POST /-/reload, which ConfigMap reloaders call, answers with problems; valid rules decide at once."""
+    folder = stage.folder / "rules"
+    shutil.copytree(stage.settings["RESPONDER_RULES"], folder)
+    headers = {"Authorization": f"Bearer {stage.token}"}
+    with stage.serve(rules=str(folder), workers="2", path_prefix="/responder") as program:
+        workers(program)
+        assert loopback.post(f"{stage.url}/responder/-/reload", b"", headers, 60).status == 200
+        until(lambda: program.last_output(200).count("rules.reloaded") == 2)
+        edit(folder, "id: unknown", "identity: unknown")
+        refused = loopback.post(f"{stage.url}/-/reload", b"", headers, 60)
+        assert refused.status == 500
+        assert b"99-unknown.yaml:" in refused.body
+        assert loopback.post(f"{stage.url}/-/reload", b"", {}, 60).status == 401
+
+
 def test_sighup_reads_the_rules_at_once(stage: Stage) -> None:
     """An operator who sends SIGHUP, or a deploy script, gets the rules read in every worker, and no worker ends."""
     with stage.serve(workers="2") as program:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -395,3 +396,21 @@ def test_a_problem_between_settings_has_the_place_of_the_file(tmp_path: Path) ->
     file.write_text("alertmanager_url: http://am\nreconcile_grace: 10\n")
     with pytest.raises(InvalidSettings, match=r"responder.yaml:2:18: RESPONDER_RECONCILE_GRACE is 10"):
         read({"RESPONDER_CONFIG": str(file)})
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"RESPONDER_TLS_CERT": "/etc/tls.pem"}, "RESPONDER_TLS_CERT and RESPONDER_TLS_KEY belong together"),
+        (
+            {"RESPONDER_TLS_CERT": "/nowhere/tls.pem", "RESPONDER_TLS_KEY": "/nowhere/key.pem"},
+            "RESPONDER_TLS_CERT is /nowhere/tls.pem, with the key /nowhere/key.pem: a file cannot be read",
+        ),
+        ({"RESPONDER_PATH_PREFIX": "responder"}, "RESPONDER_PATH_PREFIX is 'responder': write a path such as"),
+        ({"RESPONDER_METRICS_AUTH": "yes"}, "RESPONDER_METRICS_AUTH is 'yes': write one of off, on"),
+    ],
+)
+def test_settings_of_the_listener_are_checked(given: dict[str, str], said: str) -> None:
+    """A half pair, an unreadable certificate, a prefix that is no path and a wrong choice are named."""
+    with pytest.raises(InvalidSettings, match=re.escape(said)):
+        read(given)

@@ -32,7 +32,7 @@ class KubernetesStandIn(StandIn):
         self.cluster = cluster
         self.refused: list[str] = []
         self._folder = folder
-        self._certificate = _certificate(folder, days)
+        self._certificate = self_signed(folder, days)
 
     def start(self) -> Self:
         """Serve over TLS."""
@@ -86,7 +86,7 @@ def _json(answer: tuple[int, bytes]) -> Reply:
     return Reply(answer[0], answer[1], {"Content-Type": "application/json"})
 
 
-def _certificate(folder: Path, days: int) -> Path:
+def self_signed(folder: Path, days: int) -> Path:
     """Write a self-signed certificate for 127.0.0.1 with its key, in one PEM file."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "kube-apiserver")])

@@ -142,3 +142,60 @@ def test_a_page_that_waits_for_its_vendor_is_ready(
         elif reason == "moving":
             channel_state.record_attempts(connection, "pagerduty", now, accepted=True, failed=False)
     assert readiness(client)[0] == 200
+
+
+def test_the_paths_of_prometheus_work(client: FlaskClient) -> None:
+    """/-/healthy and /-/ready answer like /healthz and /readyz, as tools for Prometheus and Alertmanager expect."""
+    for theirs, ours in (("/-/healthy", "/healthz"), ("/-/ready", "/readyz")):
+        assert client.get(theirs).get_data() == client.get(ours).get_data() == b"ok\n"
+        assert client.head(theirs).status_code == 200
+
+
+def test_metrics_are_openmetrics_where_the_client_accepts_it(client: FlaskClient) -> None:
+    """Prometheus gets OpenMetrics, and a browser the text format."""
+    asked = client.get("/metrics", headers={"Accept": "application/openmetrics-text;version=1.0.0"})
+    assert asked.mimetype == "application/openmetrics-text"
+    assert asked.text.endswith("# EOF\n")
+    assert client.get("/metrics").mimetype == "text/plain"
+
+
+def _protected(database: Database, clock: HandClock, problems: list[tuple[str, ...]], prefix: str = "") -> FlaskClient:
+    """An application with a token, whose reloads take their result from ``problems``."""
+    needed = guard(Secret("0123456789abcdef"), Secret(""))
+    given = health.HealthConfig(
+        guard=needed,
+        database=database,
+        clock=clock,
+        metrics=StoreCollector(database=database, clock=clock),
+        reload=problems.pop,
+        metrics_guard=needed,
+    )
+    return create_app(health.blueprint(given), prefix=prefix).test_client()
+
+
+def test_a_reload_needs_credentials_and_answers_with_every_problem(database: Database, clock: HandClock) -> None:
+    """POST /-/reload is 200 when the files are valid, 500 with the problems otherwise, and 401 without a credential."""
+    results: list[tuple[str, ...]] = [(), ("rules/a.yaml:3:1: unknown key", "rules/b.yaml:1:1: no rules")]
+    client, allowed = _protected(database, clock, results), {"Authorization": "Bearer 0123456789abcdef"}
+    assert client.post("/-/reload").status_code == 401
+    assert client.get("/-/reload", headers=allowed).status_code == 405
+    assert len(results) == 2
+    refused = client.post("/-/reload", headers=allowed)
+    assert refused.status_code == 500
+    assert refused.text.splitlines()[1:] == ["rules/a.yaml:3:1: unknown key", "rules/b.yaml:1:1: no rules"]
+    assert client.post("/-/reload", headers=allowed).status_code == 200
+
+
+def test_metrics_can_need_credentials(database: Database, clock: HandClock) -> None:
+    """With RESPONDER_METRICS_AUTH=on a scrape without the credentials of the webhook is 401."""
+    client = _protected(database, clock, [])
+    assert client.get("/metrics").status_code == 401
+    assert client.get("/metrics", headers={"Authorization": "Bearer 0123456789abcdef"}).status_code == 200
+
+
+def test_paths_work_with_and_without_the_prefix(database: Database, clock: HandClock) -> None:
+    """Behind a proxy at /responder/ the routes answer whether the proxy removes its prefix or not, and no other."""
+    client = _protected(database, clock, [], prefix="/responder/")
+    assert client.get("/responder/healthz").status_code == client.get("/healthz").status_code == 200
+    assert client.get("/responder/responder/healthz").status_code == 404
+    assert client.get("/responderhealthz").status_code == 404
