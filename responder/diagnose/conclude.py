@@ -47,7 +47,9 @@ _OF_PODS = frozenset(
     }
 )
 #: Kinds that a name does not tell.
-_KINDS_NAMED = frozenset({"Node", "Service", "NetworkPolicy", "Ingress", "ResourceQuota", "LimitRange", "Certificate"})
+_KINDS_NAMED = frozenset(
+    {"Node", "Service", "NetworkPolicy", "Ingress", "ResourceQuota", "LimitRange", "Certificate", "PodDisruptionBudget"}
+)
 _WITHOUT_NAMESPACE = frozenset({"Node", "PersistentVolume", "StorageClass"})
 #: Codes of a rollout, and of the sync that made it.
 _UNDOABLE = ("change-rollout", "change-sync")
@@ -60,6 +62,8 @@ _MOST_RULED_OUT = 6
 _MOST_UNKNOWN = 3
 #: The limit that was not exceeded, at the end of a headline.
 _LIMITS = re.compile(r" \((?:warning|critical) [<>] [^)]*\)")
+#: Resources that say nothing about the pods themselves.
+_NOT_PODS = re.compile(r"pods/log|pods\.metrics\.k8s\.io")
 
 
 def conclude(findings: Iterable[Finding], subject: Subject) -> Conclusion:
@@ -85,9 +89,7 @@ def conclude(findings: Iterable[Finding], subject: Subject) -> Conclusion:
     ages = (*((each.age, each.since) for each in clues), *((each.age, each.since) for each in ranked))
     return Conclusion(
         code=code,
-        brief=_brief(known.cause, subject)
-        if known.cause
-        else next(filter(None, (s.reason for s in known.symptoms)), ""),
+        brief=_brief(known.cause, subject) if known.cause else _of_symptom(known.symptoms, subject),
         likely=likely,
         chain=_chain(known, subject),
         evidence=evidence,
@@ -171,6 +173,15 @@ def _brief(clue: Clue, subject: Subject | None = None) -> str:
     return f"{short}: {clue.reason}" if clue.reason else short
 
 
+def _of_symptom(symptoms: Sequence[Clue], subject: Subject) -> str:
+    """Return the reason of the first symptom that has one, else the symptom in a few words if it is not of pods."""
+    for each in symptoms:
+        if each.reason:
+            return each.reason
+    rest = (each for each in symptoms if each.code in CODES and each.code.partition("-")[0] not in _OF_PODS - {"node"})
+    return next((_brief(each, subject) for each in rest), "")
+
+
 def _is_own(clue: Clue, subject: Subject) -> bool:
     """Return True if a clue is about the subject, or about the workload of the pod that is the subject."""
     name = _name(clue)
@@ -227,7 +238,7 @@ def _looked_at(findings: Sequence[Finding], known: Explanation, subject: Subject
     An answer through the Service of the subject comes from one ready pod. It rules nothing out while anything of the
     subject is not well or its pods could not be read, nor does a slow answer.
     """
-    unread = [each.says.replace("pods/log", "") for each in known.unseen if each.code == "unseen"]
+    unread = [_NOT_PODS.sub("", each.says) for each in known.unseen if each.code == "unseen"]
     blind = any("pods" in says or " more" in says for says in unread)  # pods may be among those not named
     doubt = known.cause is not None or bool(known.symptoms) or blind
     doubt |= any(each.verdict is Verdict.BAD and _is_about(each, subject) for each in findings)

@@ -38,6 +38,14 @@ CODES: Final[Mapping[str, Code]] = {
     "node-pressure": Code(
         "under pressure", "Cordon node {name} (`kubectl cordon {name}`), then free what is short on it."
     ),
+    "node-noisy": Code(
+        "taken by another pod",
+        "Move the pod that takes it to another node, or limit it; then see who started it.",
+    ),
+    "node-full": Code("full", "Move pods to another node, or add one: `kubectl top pods -A --sort-by=cpu`."),
+    "cpu-limit": Code("throttled", "Raise the CPU limit, or add replicas.", True),
+    "budget-tight": Code("allows no eviction", "Add a replica, or relax the budget: `kubectl edit {ref}{in_ns}`."),
+    "budget": Code("allows no eviction", "Bring its pods up; the budget allows evictions again when they are ready."),
     "evicted": Code("evicted", "Lower what its pods use of the short resource, or request it, so that they fit."),
     "volume-lost": Code("lost its volume", f"Do not delete anything; look for the volume at the provider: {_EVENTS}."),
     "volume-class": Code("has no storage class", "Create the storage class, or name an existing one in the claim."),

@@ -1,4 +1,4 @@
-"""Collects the scene of a page in four waves: what the alert names, then what the answers name."""
+"""Collects the scene of a page in five waves: what the alert names, then what the answers name."""
 
 import queue
 import re
@@ -23,6 +23,7 @@ from responder.diagnose.cluster.reader import (
     single,
 )
 from responder.diagnose.cluster.scene import Log, Place, Scene, Unseen
+from responder.diagnose.cluster.usage import full_nodes
 from responder.model.clock import Clock, Deadline
 
 #: Lists of the namespace that every investigation starts with. Whole lists, so that incidents of one namespace share
@@ -39,7 +40,10 @@ FIRST = (
     "ResourceQuota",
 )
 #: Lists that an alert has to name.
-_NAMED = ("StatefulSet", "DaemonSet", "Job", "CronJob", "PersistentVolumeClaim", "Ingress", "Certificate")
+_NAMED = (
+    *("StatefulSet", "DaemonSet", "Job", "CronJob", "PersistentVolumeClaim", "Ingress", "Certificate"),
+    "PodDisruptionBudget",
+)
 #: Pods whose logs are read, with distinct failures where there are several.
 MOST_LOGS = 3
 #: Namespaces of pods on a node whose other pods are read.
@@ -73,7 +77,7 @@ def collect(
     """
     scene = Scene(place=place, now=clock.now(), began=began)
     asked: set[Read] = set()
-    for wave in (_first, _second, _third, _last):
+    for wave in (_first, _second, _third, _fourth, _last):
         now = clock.monotonic()
         until = deadline.earlier(deadline.left(now) * _SHARE, now) if wave is not _last else deadline
         reads = [read for read in dict.fromkeys(wave(scene)) if read not in asked]
@@ -105,7 +109,7 @@ def _second(scene: Scene) -> list[Read]:
     """Return the reads that the first answers name: owners of other kinds, claims, nodes, logs."""
     namespace = scene.place.namespace
     if not namespace:
-        return _neighbors(scene) if "Node" in scene.place.named else []
+        return [*_neighbors(scene), *_of_node(scene)] if "Node" in scene.place.named else []
     reads = [*_own_pods(scene), *_delivery(scene)]
     owners = {objects.controller(each)[0] for each in scene.of("Pod")}
     owners |= {objects.text(each, "involvedObject", "kind") for each in scene.of("Event")}
@@ -161,6 +165,41 @@ def _neighbors(scene: Scene) -> list[Read]:
     return [listing("Pod", each) for each in spaces[:MOST_NAMESPACES] if is_name(each)]
 
 
+def _of_node(scene: Scene) -> list[Read]:
+    """Return the reads of what uses the node that the alert names, and of what keeps its pods there."""
+    node = next((each for each in scene.of("Node") if objects.name(each) == scene.place.named["Node"]), None)
+    if node is None or not objects.is_true(node, "Ready"):
+        return []
+    spaces = sorted({objects.text(each, "metadata", "namespace") for each in scene.of("Pod")} - {""})
+    reads = [listing("NodeMetrics"), *(listing("PodMetrics", each) for each in spaces[:MOST_NAMESPACES])]
+    return [*reads, listing("PodDisruptionBudget")] if objects.at(node, "spec", "unschedulable") is True else reads
+
+
+def _usage(scene: Scene) -> list[Read]:
+    """Return the reads of what the subject's nodes and the namespace use, where all pods are ready and log no error."""
+    pods = scene.pods_of(scene.workload)
+    if not pods or scene.failures or not all(map(_is_ready, pods)):
+        return []
+    return [listing("NodeMetrics"), listing("PodMetrics", scene.place.namespace)]
+
+
+def _last(scene: Scene) -> list[Read]:
+    """Return the read of what the other pods of a full node use."""
+    named = {each.partition("=")[2] for each in _full(scene)}
+    there = [each for each in scene.of("Pod", "") if objects.text(each, "spec", "nodeName") in named]
+    spaces = sorted({objects.text(each, "metadata", "namespace") for each in there} - {"", scene.place.namespace})
+    return [listing("PodMetrics", each) for each in spaces[:MOST_NAMESPACES] if is_name(each)]
+
+
+def _full(scene: Scene) -> list[str]:
+    """Return the field selectors of the pods on the first full node of the subject."""
+    own = {objects.text(each, "spec", "nodeName") for each in scene.pods_of(scene.workload)}
+    if not scene.place.namespace:
+        return []
+    names = dict.fromkeys(objects.name(each.node) for each in full_nodes(scene))
+    return [f"spec.nodeName={each}" for each in names if each in own and is_name(each)][:1]
+
+
 def _claims(pod: Object) -> bool:
     return any(objects.at(volume, "persistentVolumeClaim") for volume in objects.items(pod, "spec", "volumes"))
 
@@ -198,14 +237,15 @@ def _third(scene: Scene) -> list[Read]:
         reads.append(listing("VolumeAttachment"))
     if scene.was_read("Ingress") or (not scene.failures and all(map(_is_ready, scene.pods_of(scene.workload)))):
         reads += [listing("Ingress", scene.place.namespace), listing("IngressClass")]
-    return reads + _dependencies(scene)
+    return reads + _usage(scene) + _dependencies(scene)
 
 
-def _last(scene: Scene) -> list[Read]:
-    """Return the reads about a dependency that the third wave found, and about cluster DNS if it is not well."""
+def _fourth(scene: Scene) -> list[Read]:
+    """Return the reads about a dependency that the third wave found, cluster DNS and full nodes."""
     servers = [each for each in scene.of("Pod", SYSTEM) if objects.labels(each).get("k8s-app") == "kube-dns"]
     broken = [each for each in servers if not _is_ready(each)] if scene.fails_lookups else []
-    return [*_dependencies(scene), *_logs(scene, broken[:1])] if scene.place.namespace else []
+    full = [listing("Pod", fieldSelector=each) for each in _full(scene)]
+    return [*_dependencies(scene), *_logs(scene, broken[:1]), *full] if scene.place.namespace else []
 
 
 def _dependencies(scene: Scene) -> list[Read]:

@@ -48,6 +48,12 @@ class Resource:
     plural: str
     namespaced: bool = True
 
+    @property
+    def what(self) -> str:
+        """The name of the resource; that of metrics with its group: their plurals are those of pods and nodes."""
+        group = self.root.split("/")[2]
+        return f"{self.plural}.{group}" if group == "metrics.k8s.io" else self.plural
+
     def path(self, namespace: str = "", name: str = "") -> str:
         """Return the path of a list, or of one object. Raises ValueError for what is no Kubernetes name."""
         parts = [self.root]
@@ -167,7 +173,7 @@ def listing(kind: str, namespace: str = "", **fields: str) -> Read:
     resource = RESOURCES[kind]
     query = tuple(sorted(fields.items()))
     return Read(
-        resource.path(namespace), (*query, ("limit", str(LIST_LIMIT))), resource.plural, kind, namespace=namespace
+        resource.path(namespace), (*query, ("limit", str(LIST_LIMIT))), resource.what, kind, namespace=namespace
     )
 
 
@@ -339,7 +345,7 @@ def refuse(answer: Response, read: Read) -> None:
         verb = "get" if read.pod or read.name else "list"
         why = f"no right to {verb} {read.what}{where} (403)"
         verbs = '["get"]' if read.pod else '["get", "list"]'
-        change = f'apiGroups: ["{read.group}"], resources: ["{read.what}"], verbs: {verbs}'
+        change = f'apiGroups: ["{read.group}"], resources: ["{read.what.partition(".")[0]}"], verbs: {verbs}'
         raise UnseenError(Unseen(what=read.what, why=why, change=change, where=where))
     if status == 401:
         raise UnseenError(Unseen(what=read.what, why="the API server refuses the token (401)"))

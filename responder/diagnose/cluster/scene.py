@@ -140,6 +140,8 @@ class Scene:
         if (name := self.place.named.get(_SCALER)) and (scaler := self.find(_SCALER, name)):
             scaled = objects.at(scaler, "spec", "scaleTargetRef")
             return self.find(objects.text(scaled, "kind"), objects.text(scaled, "name"))
+        if (name := self.place.named.get("PodDisruptionBudget")) and (budget := self.find("PodDisruptionBudget", name)):
+            return self._selected(objects.at(budget, "spec", "selector"))
         for kind in WORKLOADS:
             if self.place.workload and (found := self.find(kind, self.place.workload)):
                 return self.top(found)
@@ -191,6 +193,10 @@ class Scene:
             )
             best = 0, next(named, None) if wanted else None
         return self.top(best[1]) if best[1] is not None else None
+
+    def _selected(self, selector: object) -> Object | None:
+        known = self._templates.get(self.place.namespace, ())
+        return next((self.top(each) for each, labels in known if objects.selects(selector, labels)), None)
 
     @cached_property
     def _templates(self) -> Mapping[str, Sequence[tuple[Object, Mapping[str, str]]]]:

@@ -35,6 +35,7 @@ KINDS: Final = {
     "node": "Node",
     "persistentvolumeclaim": "PersistentVolumeClaim",
     "horizontalpodautoscaler": "HorizontalPodAutoscaler",
+    "poddisruptionbudget": "PodDisruptionBudget",
     "hpa": "HorizontalPodAutoscaler",
     "ingress": "Ingress",
     "exported_ingress": "Ingress",

@@ -9,6 +9,7 @@ from responder.diagnose.cluster import objects
 from responder.diagnose.cluster.causes import (
     admission,
     autoscaler,
+    budget,
     certificate,
     changes,
     config,
@@ -27,6 +28,7 @@ from responder.diagnose.cluster.causes import (
     readiness,
     rollout,
     scheduling,
+    usage,
     volume,
 )
 from responder.diagnose.cluster.scene import Scene, Unseen
@@ -51,6 +53,8 @@ LOOKS: tuple[Callable[[Scene], tuple[Clue, ...]], ...] = (
     autoscaler.look,
     job.look,
     health.look,
+    budget.look,
+    usage.look,
     namespace.look,
     rollout.look,
     changes.look,
@@ -64,7 +68,7 @@ _SECONDS = re.compile(r"\d+(\.\d+)? (ms|s)\b")
 #: Steps from the subject to what its logs name, and on to what theirs name.
 MOST_STEPS = 2
 #: Kinds that an alert is about rather than the workload behind them: their clues come first.
-_SUBJECTS = frozenset({"HorizontalPodAutoscaler", "PersistentVolumeClaim", "Node"})
+_SUBJECTS = frozenset({"HorizontalPodAutoscaler", "PersistentVolumeClaim", "Node", "PodDisruptionBudget"})
 #: Neighbors of one step that are followed.
 _MOST_NEIGHBORS = 2
 #: The clues that count of neighbors; their changes are among those of the subject.
@@ -101,14 +105,14 @@ def _age(scene: Scene, clue: Clue) -> str:
 
 def unseen(scene: Scene) -> tuple[Clue, ...]:
     """Return what could not be read: each reason once, whatever its seconds; missing rights with the rule to add."""
-    missing: dict[str, list[Unseen]] = {}
+    missing: dict[tuple[str, str], list[Unseen]] = {}
     groups: dict[str, list[Unseen]] = {}
     for each in scene.unseen:
         if each.change:
-            missing.setdefault(each.where, []).append(each)
+            missing.setdefault((each.where, each.what.partition(".")[2]), []).append(each)
         else:
             groups.setdefault(_SECONDS.sub("", each.why), []).append(each)
-    rights = (_rights(where, found) for where, found in missing.items())
+    rights = (_rights(where, found) for (where, _), found in missing.items())
     return (*rights, *(_unseen(group) for group in groups.values()))
 
 
@@ -123,7 +127,7 @@ def _rights(where: str, missing: Sequence[Unseen]) -> Clue:
     names = list(dict.fromkeys(each.what for each in missing))
     more = f" and {len(names) - _MOST_UNSEEN} more" if len(names) > _MOST_UNSEEN else ""
     quoted = ", ".join(f'"{name}"' for name in names)
-    rule = f'resources: [{quoted}], verbs: ["get", "list"]'
+    rule = missing[0].change if "." in names[0] else f'resources: [{quoted}], verbs: ["get", "list"]'
     add = rule if not more else "see the output of responder doctor"
     verb = "get" if names == ["pods/log"] else "list"
     says = f"no right to {verb} {', '.join(names[:_MOST_UNSEEN])}{more}{where} (403); add to the role: {add}"

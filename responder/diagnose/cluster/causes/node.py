@@ -7,6 +7,7 @@ from responder.diagnose.cluster.causes.changes import is_recent
 from responder.diagnose.cluster.objects import Object
 from responder.diagnose.cluster.pods import is_ready, many, serves
 from responder.diagnose.cluster.scene import Scene, last_seen
+from responder.diagnose.cluster.usage import takers, takes
 from responder.model.clock import ago
 from responder.model.clue import Clue, Role
 from responder.model.text import cut
@@ -22,7 +23,7 @@ def look(scene: Scene) -> tuple[Clue, ...]:
     """Return what is wrong with the node that the alert names, or with nodes of pods of the subject."""
     named = scene.place.named.get("Node", "")
     nodes = scene.objects.get("Node", ())
-    names = [named] if named else _of_subject(scene)
+    names = [named] if named else list(dict.fromkeys((*_of_subject(scene), *evicting_nodes(scene))))
     if scene.is_wide and not scene.place.namespace:
         names = [objects.name(each) for each in nodes if not objects.is_true(each, "Ready") or _pressed(each)]
     found: list[Clue] = []
@@ -60,6 +61,16 @@ def _evictions(scene: Scene) -> tuple[Clue, ...]:
     return (Clue(code="evicted", role=Role.FACT, entity=entity, says=says, since=moment),)
 
 
+def evicting_nodes(scene: Scene) -> list[str]:
+    """Return the nodes under pressure from which pods of the subject were evicted."""
+    if scene.workload is None:
+        return []
+    name, nodes = objects.name(scene.workload), scene.objects.get("Node", ())
+    gone = [each for each in scene.of("Pod") if objects.text(each, "status", "reason") == "Evicted"]
+    left = {objects.text(each, "spec", "nodeName") for each in gone if workload_name(each) == name}
+    return sorted(objects.name(each) for each in nodes if objects.name(each) in left and _pressed(each))
+
+
 def _of_subject(scene: Scene) -> list[str]:
     """Return the nodes of unready pods of the subject, and those that are lost: their pods still say they are ready."""
     pods = [each for each in scene.pods_of(scene.workload) if not serves(scene, each)]
@@ -92,7 +103,7 @@ def _clues(scene: Scene, node: Object, *, named: bool) -> list[Clue]:
     for pressure in _pressed(node):
         began = objects.when(objects.condition(node, pressure), "lastTransitionTime")
         span = f" for {ago(scene.now, began)}" if began else ""
-        says = f"node {name} has {pressure}{span}{_evicted(scene, name)}{lives}"
+        says = f"node {name} has {pressure}{span}{_evicted(scene, name)}{_most(scene, name, pressure)}{lives}"
         found.append(Clue(code="node-pressure", role=Role.CAUSE, entity=entity, says=says, since=began))
     if objects.at(node, "spec", "unschedulable") is True:
         says = f"node {name} is cordoned (unschedulable){lives if named else ''}"
@@ -121,6 +132,12 @@ def _lease(scene: Scene, node: str) -> str:
         if objects.name(each) == node and renewed and (scene.now - renewed).total_seconds() > _LEASE_SECONDS:
             return f", lease renewed {ago(scene.now, renewed)} ago"
     return ""
+
+
+def _most(scene: Scene, node: str, pressure: str) -> str:
+    """Return the pod that uses most of the memory of a node that is short of it."""
+    taken = takers(scene, node, "memory") if pressure == "MemoryPressure" else []
+    return f"; {takes(scene, taken[0][1], 'memory', taken[0][0])}" if taken else ""
 
 
 def _evicted(scene: Scene, node: str) -> str:

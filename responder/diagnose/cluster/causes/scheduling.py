@@ -2,13 +2,16 @@
 
 import re
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from datetime import datetime
 
 from responder.diagnose.cluster import objects
 from responder.diagnose.cluster.causes.changes import is_recent
+from responder.diagnose.cluster.causes.node import evicting_nodes
 from responder.diagnose.cluster.objects import Object
 from responder.diagnose.cluster.pods import containers, is_ready, many, ready_of
 from responder.diagnose.cluster.scene import Scene, last_seen
+from responder.diagnose.cluster.usage import shown
 from responder.model.clock import ago
 from responder.model.clue import Clue, Role
 from responder.model.text import cut
@@ -67,6 +70,7 @@ def message_of(scene: Scene, pod: Object) -> str:
 
 def _clue(scene: Scene, total: int, said: str, waiting: list[Object]) -> Clue:
     code, why, leads = _why(scene, said, waiting[0])
+    leads += tuple(f"Node/{each}" for each in evicting_nodes(scene))
     created = objects.created(waiting[0])
     pending = f" pending for {ago(scene.now, created)}" if created else " pending"
     pod, workload = objects.name(waiting[0]), scene.workload
@@ -146,8 +150,9 @@ def _reason(scene: Scene, pod: Object, reason: str) -> tuple[str, str]:
     if match := _INSUFFICIENT.search(reason):
         return "schedule-room", _room(scene, pod, match[1])
     if match := _TAINT.search(reason):
-        taint = f"{match['key']}={match['value']}".rstrip("=") if match["key"] else ""
-        return "schedule-taint", f"taint {taint} is not tolerated" if taint else "a taint is not tolerated"
+        taint = f"{match['key']}={match['value'].strip()}".rstrip("=") if match["key"] else ""
+        on = _tainted(scene, match["key"] or "")
+        return "schedule-taint", f"taint {taint}{on} is not tolerated" if taint else "a taint is not tolerated"
     if "node affinity/selector" in reason or "node selector" in reason:
         return "schedule-label", _label(scene, pod)
     if "anti-affinity" in reason:
@@ -171,6 +176,20 @@ def _reason(scene: Scene, pod: Object, reason: str) -> tuple[str, str]:
     if "topology spread" in reason:
         return "schedule-spread", "topology spread constraints are not met"
     return "schedule", reason
+
+
+def _tainted(scene: Scene, key: str) -> str:
+    """Return the nodes with a taint that Kubernetes set for a fault of theirs, at most two: `` (node a-1)``."""
+    names = [
+        objects.name(each)
+        for each in scene.of("Node")
+        if key.startswith("node.kubernetes.io/") and any(objects.text(one, "key") == key for one in _taints(each))
+    ]
+    return f" (node {', '.join(names[:2])})" if names else ""
+
+
+def _taints(node: Object) -> Sequence[Object]:
+    return objects.items(node, "spec", "taints")
 
 
 def _named(scene: Scene) -> str:
@@ -197,13 +216,6 @@ def _room(scene: Scene, pod: Object, resource: str) -> str:
     if asked > most:
         return f"insufficient {resource}: {request}, and no node has more than {shown(most, resource)} allocatable"
     return f"insufficient {resource}: {request}, and the nodes (up to {shown(most, resource)}) are full"
-
-
-def shown(value: float, resource: str) -> str:
-    """Return a quantity for people: cores with three digits, memory in GiB or MiB."""
-    if resource in {"memory", "ephemeral-storage"} or resource.startswith("hugepages"):
-        return f"{value / 2**30:.3g}Gi" if value >= 2**30 else f"{value / 2**20:.3g}Mi"
-    return f"{value:.3g}"
 
 
 def _label(scene: Scene, pod: Object) -> str:
