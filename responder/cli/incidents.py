@@ -5,6 +5,7 @@ import json
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,8 @@ from responder.cli.postmortem import postmortem
 from responder.cli.table import Column, format_time, print_rows, table, terminal
 from responder.model.action import Action, ActionKind
 from responder.model.clock import Deadline
-from responder.model.text import number_of, one_line, seconds_of
+from responder.model.text import number_of, one_line, sanitize, seconds_of
+from responder.model.transcript import OUTPUT_LIMIT
 
 if TYPE_CHECKING:
     from responder.model.incident import Incident
@@ -112,9 +114,10 @@ def list_them(
 
 @incidents.command("show", short_help="Show the timeline of an incident.")
 @click.argument("incident")
+@click.option("--transcripts", is_flag=True, help="Also print the commands and outputs of recorded runbook steps.")
 @OUTPUT
 @WATCH
-def show(incident: str, *, output: str | None, watch: bool) -> None:
+def show(incident: str, *, transcripts: bool, output: str | None, watch: bool) -> None:
     """Show an incident: its state, and a line for each event with its time."""
     from responder.store.incidents import records
 
@@ -123,7 +126,7 @@ def show(incident: str, *, output: str | None, watch: bool) -> None:
             found = records.of_incident(connection, _id(incident))
         if found is None:
             raise _unknown(incident)
-        _show(found, _output(output))
+        _show(found, _output(output), transcripts=transcripts)
 
     _looking(look, watch=watch)
 
@@ -275,15 +278,23 @@ def _fields(row: "ListedIncident") -> dict[str, Any]:
     }
 
 
-def _show(records: "IncidentRecords", output: str) -> None:
+def _show(records: "IncidentRecords", output: str, *, transcripts: bool) -> None:
     from responder.converse.timeline import timeline
 
     found, entries = records.incident, timeline(records)
     by = records.content.handling.acknowledged_by if records.content else ""
     if output == "json":
         events = [{"at": each.at.isoformat(), "kind": each.kind.value, "text": each.text} for each in entries]
-        shown = {"id": found.id, "title": found.title, "severity": found.severity, "state": _state(found, by)}
-        click.echo(json.dumps({**shown, "acknowledged_by": by, "timeline": events}, indent=2, ensure_ascii=False))
+        shown: dict[str, Any] = {
+            "id": found.id,
+            "title": found.title,
+            "severity": found.severity,
+            "state": _state(found, by),
+        }
+        shown |= {"acknowledged_by": by, "timeline": events}
+        if transcripts:
+            shown["transcripts"] = [{**asdict(each), "at": each.at.isoformat()} for each in records.steps]
+        click.echo(json.dumps(shown, indent=2, ensure_ascii=False))
         return
     state = f"resolved at {format_time(found.resolved_at)}" if not found.open else "open"
     rows = [
@@ -300,3 +311,10 @@ def _show(records: "IncidentRecords", output: str) -> None:
     cells = ((format_time(each.at), each.kind.value, each.text) for each in entries)
     for line in table(columns, cells, terminal()):
         click.echo(line)
+    for each in records.steps if transcripts else ():
+        click.echo(f"\n{format_time(each.at)} {each.runbook}: {one_line(each.step)}")
+        if each.command:
+            click.echo(f"  $ {one_line(each.command)}")
+        for line in sanitize(each.output, OUTPUT_LIMIT).splitlines():
+            click.echo(f"  {line}")
+        click.echo(f"  {one_line(each.said)}")

@@ -26,6 +26,7 @@ class EntryKind(StrEnum):
     SENT = "sent"
     FAILED = "failed"
     ACTION = "action"
+    RUNBOOK = "runbook"
     RESOLVED = "resolved"
 
 
@@ -40,7 +41,14 @@ class Entry:
 
 def timeline(records: IncidentRecords) -> tuple[Entry, ...]:
     """Return what happened to an incident, the oldest first."""
-    entries = [*_received(records), *_probed(records), *_sent(records), *_acted(records), *_resolved(records)]
+    entries = [
+        *_received(records),
+        *_probed(records),
+        *_sent(records),
+        *_acted(records),
+        *_stepped(records),
+        *_resolved(records),
+    ]
     return tuple(sorted(entries, key=lambda each: each.at))
 
 
@@ -88,6 +96,11 @@ def _acted(records: IncidentRecords) -> Iterator[Entry]:
     for each in records.actions:
         waiting = f"{each.action.kind.value} by {name_of(each.action)}: not applied yet"
         yield Entry(each.action.at, EntryKind.ACTION, sanitize_line(each.outcome or waiting, ENTRY_LIMIT))
+
+
+def _stepped(records: IncidentRecords) -> Iterator[Entry]:
+    for each in records.steps:
+        yield Entry(each.at, EntryKind.RUNBOOK, sanitize_line(f"{each.runbook}: {each.step}: {each.said}", ENTRY_LIMIT))
 
 
 def _resolved(records: IncidentRecords) -> Iterator[Entry]:

@@ -5,6 +5,14 @@ from datetime import datetime
 
 #: Characters of an output that are kept.
 OUTPUT_LIMIT = 1000
+#: What each result is called.
+RESULTS = {
+    "match": "as expected",
+    "mismatch": "differs",
+    "unknown": "unknown",
+    "done": "done",
+    "skipped": "skipped",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,3 +31,8 @@ class StepRecord:
     command: str = ""
     sha256: str = ""
     output: str = ""
+
+    @property
+    def said(self) -> str:
+        """The result in words, with the difference or the reason: ``differs: line 2 is missing``."""
+        return ": ".join(filter(None, (RESULTS.get(self.result, self.result), self.difference)))

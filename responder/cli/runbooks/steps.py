@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from responder.settings import Settings
 
 _COLOURS = {"match": "green", "mismatch": "red", "unknown": "yellow"}
-_WORDS = {"match": "as expected", "mismatch": "differs", "unknown": "unknown"}
 
 
 def opened(file: str, settings: "Settings") -> "tuple[Document, str]":
@@ -120,6 +119,8 @@ def command_line(planned: "PlannedCommand") -> str:
 
 def show(ran: "StepRun") -> None:
     """Print a command, its output and the comparison."""
+    from responder.model.transcript import RESULTS
+
     planned = ran.planned
     where = f"{planned.step}: {planned.title}" if planned.number else planned.title
     click.secho(f"{where} ({planned.name})", bold=True)
@@ -128,5 +129,5 @@ def show(ran: "StepRun") -> None:
     for line in ran.output.text.splitlines() if ran.output else ():
         click.echo(f"  {line}")
     said = f": {ran.comparison.difference}" if ran.comparison.difference else ""
-    click.echo(click.style(f"  {_WORDS[ran.result]}{said}", fg=_COLOURS[ran.result]))
+    click.echo(click.style(f"  {RESULTS[ran.result]}{said}", fg=_COLOURS[ran.result]))
     click.echo()

@@ -10,7 +10,8 @@ from sqlalchemy import ColumnElement, Connection, Row, RowMapping, not_, select,
 from responder.model.action import Handling
 from responder.model.content import IncidentContent
 from responder.model.incident import Incident
-from responder.store.incidents import actions
+from responder.model.transcript import StepRecord
+from responder.store.incidents import actions, transcripts
 from responder.store.incidents.incidents import contents_of, find, from_row
 from responder.store.schema.serialization import from_bytes, to_seconds, to_time
 from responder.store.schema.tables import contents, diagnoses, incidents, messages, notifications
@@ -83,7 +84,10 @@ class MessageRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncidentRecords:
-    """Every stored record of an incident. ``diagnoses`` are the times of their starts and ends."""
+    """Every stored record of an incident.
+
+    ``diagnoses`` are the times of their starts and ends, ``steps`` those of runbooks that were run or ticked.
+    """
 
     incident: Incident
     content: IncidentContent | None
@@ -91,6 +95,7 @@ class IncidentRecords:
     messages: tuple[MessageRecord, ...]
     diagnoses: tuple[tuple[datetime, datetime | None], ...]
     actions: tuple[actions.ActionRow, ...]
+    steps: tuple[StepRecord, ...] = ()
 
 
 def listed(connection: Connection, wanted: Filter, limit: int) -> list[ListedIncident]:
@@ -199,6 +204,7 @@ def of_incident(connection: Connection, incident: str) -> IncidentRecords | None
             for row in connection.execute(probed.order_by(diagnoses.c.id))
         ),
         actions=tuple(actions.of_incident(connection, incident)),
+        steps=transcripts.of_incident(connection, incident),
     )
 
 

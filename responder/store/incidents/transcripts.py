@@ -23,6 +23,12 @@ def add(connection: Connection, incident: str, records: Sequence[StepRecord]) ->
     return True
 
 
+def of_incident(connection: Connection, incident: str) -> tuple[StepRecord, ...]:
+    """Return the transcript of an incident; empty without one."""
+    found = connection.execute(select(contents.c.transcript).where(contents.c.incident == incident)).scalar()
+    return from_bytes(tuple[StepRecord, ...], found) if found else ()
+
+
 def every(connection: Connection) -> dict[str, tuple[StepRecord, ...]]:
     """Return the transcripts of all incidents that have one, by incident."""
     written = select(contents.c.incident, contents.c.transcript).where(contents.c.transcript.is_not(None))

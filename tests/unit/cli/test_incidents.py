@@ -14,10 +14,12 @@ import structlog
 from click.testing import CliRunner, Result
 
 from responder.cli import main
+from responder.cli.table import format_time
 from responder.engine.workers.actions import ActionWorker
 from responder.engine.workers.triage import IncidentWriter
+from responder.model.transcript import StepRecord
 from responder.store.database import Database
-from responder.store.incidents import actions
+from responder.store.incidents import actions, transcripts
 from tests.conftest import HandClock
 from tests.unit.engine.test_pipeline import EVERYTHING, a_desk
 from tests.unit.engine.workers.test_page_again import host, notified
@@ -152,6 +154,35 @@ def test_show_is_the_timeline(shop: Shop, run: Callable[..., Result]) -> None:
     text = run("show", incident(shop), "--output", "text").stdout
     assert text.startswith(f"Incident      {incident(shop)} ")
     assert "TIME" in text
+
+
+def test_show_prints_recorded_steps_of_runbooks(shop: Shop, run: Callable[..., Result]) -> None:
+    """A recorded step is a line of the timeline; ``--transcripts`` adds its command and output, in JSON all fields."""
+    at = shop.clock.now()
+    step = StepRecord(
+        at=at,
+        runbook="a.md#b",
+        step="step 1: pods",
+        result="match",
+        command="kubectl get pods",
+        output="one\n\x1b[31mtwo",
+    )
+    with shop.database.transaction() as connection:
+        assert transcripts.add(connection, incident(shop), (step,))
+    brief = run("show", incident(shop), "--output", "text").stdout
+    assert "a.md#b: step 1: pods: as expected" in brief
+    assert "kubectl" not in brief
+    text = run("show", incident(shop), "--transcripts", "--output", "text").stdout
+    assert text.splitlines()[-5:] == [
+        f"{format_time(at)} a.md#b: step 1: pods",
+        *("  $ kubectl get pods", "  one", "  two"),
+        "  as expected",
+    ]
+    shown: dict[str, Any] = json.loads(run("show", incident(shop), "--transcripts").stdout)
+    assert [each["text"] for each in shown["timeline"] if each["kind"] == "runbook"] == [
+        "a.md#b: step 1: pods: as expected"
+    ]
+    assert [(each["command"], each["result"]) for each in shown["transcripts"]] == [("kubectl get pods", "match")]
 
 
 def test_postmortem_is_written_into_a_new_file(shop: Shop, run: Callable[..., Result], tmp_path: Path) -> None:

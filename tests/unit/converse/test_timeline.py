@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from responder.converse.timeline import EntryKind, timeline
 from responder.model.action import Action, ActionKind
+from responder.model.transcript import StepRecord
 from responder.store.incidents.actions import ActionRow
 from responder.store.incidents.records import IncidentRecords, MessageRecord, NotificationRecord
 from tests.support.builders import STARTED, a_content, an_incident
@@ -55,6 +56,12 @@ def test_every_record_is_an_entry_in_the_order_of_time() -> None:
         messages=(dead, page, waiting),
         diagnoses=((STARTED, STARTED + seconds(1.5)),),
         actions=(ActionRow(ack, "applied", "acknowledged by Ann (command line)"), ActionRow(late, "new", "")),
+        steps=(
+            StepRecord(
+                at=STARTED + seconds(80), runbook="a.md", step="step 1: pods", result="mismatch", difference="x\ny"
+            ),
+            StepRecord(at=STARTED + seconds(90), runbook="a.md", step="step 2: Scale it", result="done"),
+        ),
     )
     found = timeline(records)
     assert [(each.kind, each.text) for each in found if each.kind is not EntryKind.PROBED] == [
@@ -64,6 +71,8 @@ def test_every_record_is_an_entry_in_the_order_of_time() -> None:
         (EntryKind.FAILED, "start to slack given up: channel_not_found"),
         (EntryKind.ACTION, "acknowledged by Ann (command line)"),
         (EntryKind.ACTION, "resolve by automation: not applied yet"),
+        (EntryKind.RUNBOOK, "a.md: step 1: pods: differs: x y"),
+        (EntryKind.RUNBOOK, "a.md: step 2: Scale it: done"),
         (EntryKind.RESOLVED, "after 10 minutes: all alerts are resolved"),
     ]
     (probed,) = [each for each in found if each.kind is EntryKind.PROBED]
