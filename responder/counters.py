@@ -56,6 +56,12 @@ METRICS: Final[Mapping[str, Metric]] = {
         ("result",),
         known=(("applied",), ("unchanged",), ("refused",), ("unknown",)),
     ),
+    "responder_slack_connections": Metric(
+        "counter",
+        "Connections of Slack's Socket Mode: opened, attempts that failed, and lost without an announcement.",
+        ("event",),
+        known=(("opened",), ("failed",), ("lost",)),
+    ),
     "responder_aborted_webhooks": Metric(
         "counter",
         "Webhooks that were not taken because the connection ended: within the body (cut_off) or after it (hung_up).",

@@ -1,6 +1,7 @@
 """The entry points by which people act on incidents, as far as the settings configure them."""
 
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from flask import Blueprint
 
@@ -13,9 +14,35 @@ from responder.model.clock import Clock
 from responder.model.secret import Secret
 from responder.notify.channels import CHANNELS
 from responder.notify.channels.pagerduty import PagerDuty
+from responder.outgoing import Outgoing
 from responder.settings import Settings
 from responder.store.database import Database
 from responder.web import pagerduty, slack
+
+if TYPE_CHECKING:
+    from responder.converse.slack.socket_mode import SocketMode
+
+
+def _slack(
+    settings: Settings, database: Database, clock: Clock, on_kept: Callable[[], None], outgoing: Outgoing
+) -> tuple[SlackEntry, SlackApi]:
+    given = settings.of_channels
+    api = SlackApi(outgoing, clock, given["slack_bot_token"], given["slack_api_url"])
+    return SlackEntry(database, api, clock, api.workspace, on_kept), api
+
+
+def socket_mode(
+    settings: Settings, database: Database, clock: Clock, on_kept: Callable[[], None], hold: Callable[[], bool]
+) -> "SocketMode | None":
+    """Return Slack's Socket Mode for a bot with an app token. ``hold`` chooses one worker of the instance."""
+    given = settings.of_channels
+    if not given["slack_app_token"].reveal() or not given["slack_bot_token"].reveal():
+        return None
+    from responder.converse.slack.socket_mode import SocketMode
+
+    outgoing = vendors(settings, clock)
+    entry, api = _slack(settings, database, clock, on_kept, outgoing)
+    return SocketMode(entry, api, outgoing, clock, given["slack_app_token"], hold)
 
 
 def routes(settings: Settings, database: Database, clock: Clock, on_kept: Callable[[], None]) -> Iterator[Blueprint]:
@@ -26,8 +53,7 @@ def routes(settings: Settings, database: Database, clock: Clock, on_kept: Callab
     given, outgoing = settings.of_channels, vendors(settings, clock)
     secrets = _several(given["slack_signing_secret"])
     if secrets and given["slack_bot_token"].reveal():
-        api = SlackApi(outgoing, clock, given["slack_bot_token"], given["slack_api_url"])
-        yield slack.blueprint(SlackEntry(database, api, clock, api.workspace, on_kept), secrets, clock)
+        yield slack.blueprint(_slack(settings, database, clock, on_kept, outgoing)[0], secrets, clock)
     if secrets := _several(given["pagerduty_webhook_secret"]):
         rest = PagerDutyApi(outgoing, clock, given["pagerduty_api_token"], given["pagerduty_api_url"])
         kinds = tuple(name for name, kind in CHANNELS.items() if issubclass(kind, PagerDuty))

@@ -57,6 +57,8 @@ from responder.web.multiprocess import CounterFiles
 
 #: How long a stopping worker may take to finish what it is sending.
 DRAIN_SECONDS = 8.0
+#: How long Socket Mode may take to end a step, and again to answer what it has received.
+_LEAVE_SECONDS = 1.0
 #: Rest of a loop that has nothing left to do.
 _REST_SECONDS = 3600.0
 #: Interval of checks for deleted or replaced files of SQLite: a lost commit is noticed within a second.
@@ -65,12 +67,16 @@ _FILES_SECONDS = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """A worker process: the web application and, unless the role is web, the engine."""
+    """A worker process: the web application and, unless the role is web, the engine.
+
+    ``leave`` ends Slack's Socket Mode, within some seconds.
+    """
 
     app: Flask
     engine: Engine | None
     database: Database
     loops: tuple[Loop, ...]
+    leave: Callable[[], None]
 
     def reload(self) -> None:
         """Read the rule files now."""
@@ -79,6 +85,7 @@ class Worker:
 
     def stop(self) -> None:
         """Drain and close: nothing is acknowledged after it."""
+        self.leave()
         if self.engine is not None:
             self.engine.stop(DRAIN_SECONDS)
         for loop in self.loops:
@@ -145,12 +152,13 @@ def worker(
     away: str,
     on_fatal: Callable[[], None],
     failures: LoopFailures,
+    first_of_all: Callable[[], bool] = lambda: True,
 ) -> Worker:
     """Build a worker and start its engine. Call it after the fork: it opens connections and starts threads.
 
     ``counters`` is the directory of this instance's counters, if there is one; ``slot`` is this worker's alone.
-    ``failures`` is shared by the workers of the instance. ``away`` is not empty if the database could not be reached
-    before the fork.
+    ``failures`` is shared by the workers of the instance; ``first_of_all`` is True in one of them. ``away`` is not
+    empty if the database could not be reached before the fork.
     """
     files = None
     if counters:
@@ -161,10 +169,13 @@ def worker(
     database = Database(settings.database_url.reveal(), create=False)
     inbox = Inbox(database)
     engine = _engine(settings, database, first, clock, on_fatal, failures) if settings.role != "web" else None
-    loops = (
+    loops: tuple[Loop, ...] = (
         Loop("opening", DatabaseOpener(settings, database, away).step, on_fatal, failures),
         Loop("integrity", IntegrityCheck(database, clock).step, on_fatal, failures),
     )
+    socket = entries.socket_mode(settings, database, clock, engine.act, first_of_all) if engine else None
+    listening = Loop("slack", socket.step, on_fatal, failures) if socket else None
+    loops = (*loops, listening) if listening else loops
     metrics = StoreCollector(
         database=database,
         clock=clock,
@@ -208,7 +219,13 @@ def worker(
         loop.start()
     if engine:
         engine.start()
-    return Worker(app, engine, database, loops)
+
+    def leave() -> None:
+        if socket is not None and listening is not None:
+            listening.stop(_LEAVE_SECONDS)
+            socket.close(_LEAVE_SECONDS)
+
+    return Worker(app, engine, database, loops, leave)
 
 
 def _reload(settings: Settings, first: LoadedRules) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from gunicorn.glogging import Logger
 
 from responder import bootstrap
 from responder.bootstrap import SystemClock, workers
+from responder.bootstrap.worker_lock import WorkerLock
 from responder.engine.workers.loop_failures import LoopFailures
 from responder.engine.workers.rule_reloader import LoadedRules
 from responder.settings import Settings
@@ -50,6 +51,7 @@ class GunicornApp(BaseApplication):
         self._worker: workers.Worker | None = None
         self._counters: Path | None = None
         self._failures = LoopFailures(SystemClock())
+        self._listener = WorkerLock("responder-slack")
         self._slot = 0
         super().__init__()
 
@@ -102,6 +104,7 @@ class GunicornApp(BaseApplication):
             away=self._away,
             on_fatal=self._end,
             failures=self._failures,
+            first_of_all=self._listener.hold,
         )
         signal.signal(signal.SIGHUP, lambda _number, _frame: self._reload())
         return self._worker.app

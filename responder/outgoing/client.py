@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from responder.model.clock import Clock, Deadline
 from responder.model.message import Request, Response
 from responder.model.secret import MASK, Credentials
-from responder.outgoing.network import Dialer, Proxies, UnreachableError
+from responder.outgoing.network import Dialer, Proxies, Proxy, UnreachableError
 
 if TYPE_CHECKING:
     from responder.outgoing.session import Session
@@ -89,6 +89,14 @@ class Outgoing:
     def resolve(self, host: str, port: int, deadline: Deadline) -> tuple[str, ...]:
         """The IP addresses this machine finds for a name, in its hosts file or DNS. Raises UnreachableError."""
         return self._dialer.resolve(host, port, deadline)
+
+    def proxy_for(self, scheme: str, host: str, port: int) -> Proxy | None:
+        """Return the proxy of ``send`` for an address, None if it is called directly."""
+        return self._proxies.proxy_for(scheme, host, port)
+
+    def left(self, deadline: Deadline) -> float:
+        """Return the seconds until a deadline, never below zero."""
+        return deadline.left(self._clock.monotonic())
 
     def mapped(self, host: str, port: int) -> tuple[str, int]:
         """Return the host and port that ``connect_to`` maps ``host`` and ``port`` to."""

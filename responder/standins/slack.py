@@ -136,7 +136,7 @@ class SlackStandIn(StandIn):
             while recent and now - recent[0] >= 60:
                 recent.popleft()
             if len(recent) >= limit:
-                return max(1, int(60 - (now - recent[0])))
+                return max(1, int(60 - (now - recent[0]))) if recent else 60
             recent.append(now)
         return 0
 

@@ -40,13 +40,14 @@ class _Pending:
 class SocketMode:
     """The connections of one app.
 
-    With ``hello`` cleared a connection is accepted and nothing is said on it; with ``silent`` set the present and later
-    connections answer no ping.
+    ``opened`` counts the connections that were accepted. With ``hello`` cleared a connection is accepted and nothing is
+    said on it; with ``silent`` set the present and later connections answer no ping.
     """
 
     def __init__(self) -> None:
         self.hello = True
         self.silent = False
+        self.opened = 0
         self.acknowledged: list[str] = []
         self._lock = threading.Lock()
         self._tickets: set[str] = set()
@@ -58,6 +59,10 @@ class SocketMode:
         """Number of connections that are open now."""
         with self._lock:
             return len(self._connections)
+
+    def peer(self) -> int:
+        """Return the client's port of the newest connection."""
+        return self._open()[-1].peer
 
     def ticket(self) -> str:
         """Return a new one-time ticket for a connection."""
@@ -84,6 +89,10 @@ class SocketMode:
         """Close every connection in order."""
         for each in self._open():
             each.close()
+
+    def close_oldest(self) -> None:
+        """Close the connection that was opened first."""
+        self._open()[0].close()
 
     def drop(self) -> None:
         """Drop every connection without a word."""
@@ -125,6 +134,7 @@ class SocketMode:
         mine = WebSocket(connection, reader)
         mine.silent = self.silent
         with self._lock:
+            self.opened += 1
             count = len(self._connections) + 1
             if count <= MOST_CONNECTIONS and self.hello:
                 self._connections.append(mine)

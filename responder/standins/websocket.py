@@ -30,6 +30,8 @@ class WebSocket:
         self._reader = reader
         self._lock = threading.Lock()
         self.silent = False
+        #: The client's port.
+        self.peer = int(connection.getpeername()[1])
 
     def send(self, text: str) -> None:
         """Send a text frame. Raises OSError."""

@@ -6,15 +6,11 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
-from responder.converse.slack.entry import SlackEntry
-from responder.converse.slack.payloads import BadPayloadError, Person, signature_problem
+from responder.converse.slack.entry import NotAnsweredError, SlackEntry
+from responder.converse.slack.payloads import BODY_BYTES, BadPayloadError, read_command, signature_problem
 from responder.model.clock import Clock
 from responder.model.secret import Secret
-from responder.model.text import sanitize_line
-from responder.web.signed import SignedRequests
-
-#: Largest body, in bytes. Slack's payloads have some 10 KB.
-BODY_BYTES = 256 * 1024
+from responder.web.signed import SignedRequests, line
 
 
 def blueprint(entry: SlackEntry, secrets: tuple[Secret, ...], clock: Clock) -> Blueprint:
@@ -35,16 +31,15 @@ def blueprint(entry: SlackEntry, secrets: tuple[Secret, ...], clock: Clock) -> B
             return _answer(entry.interact(request.form.get("payload", "").encode()))
         except BadPayloadError as error:
             return signed.refuse(400, str(error))
+        except NotAnsweredError as error:
+            return line(503, str(error))
 
     @routes.post("/slack/commands")
     def command() -> Response:
         body = signed.body()
         if isinstance(body, Response):
             return body
-        form = request.form
-        name = form.get("user_name", "") or form.get("user_id", "")
-        person = Person(id=form.get("user_id", ""), name=sanitize_line(name, 80), team=form.get("team_id", ""))
-        return _answer(entry.command(form.get("text", ""), person))
+        return _answer(entry.command(*read_command(request.form)))
 
     return routes
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from datetime import UTC, datetime
+from pathlib import Path
 from urllib.request import Request, urlopen
 
 import pytest
@@ -33,10 +36,28 @@ def act(stage: Stage, payload: bytes) -> int:
     return 200 if stage.slack.people.deliver(json.loads(payload)).ok else 0
 
 
+def elements(message: SlackMessage) -> dict[str, dict[str, str]]:
+    """The buttons of a message by their text."""
+    found = [each for block in message.blocks if block["type"] == "actions" for each in block["elements"]]
+    return {each["text"]["text"]: each for each in found}
+
+
 def buttons(message: SlackMessage) -> dict[str, str]:
     """The buttons of a message, with their values."""
-    found = [each for block in message.blocks if block["type"] == "actions" for each in block["elements"]]
-    return {each["text"]["text"]: each["value"] for each in found}
+    return {text: each["value"] for text, each in elements(message).items()}
+
+
+def children(parent: int) -> list[int]:
+    """The processes that a process has started."""
+    found = Path(f"/proc/{parent}/task/{parent}/children").read_text()
+    return [int(each) for each in found.split()]
+
+
+def ports_of(process: int) -> set[int]:
+    """The local TCP ports that a process has open."""
+    inodes = {str(each.readlink()) for each in Path(f"/proc/{process}/fd").iterdir() if each.is_symlink()}
+    rows = [line.split() for line in Path(f"/proc/{process}/net/tcp").read_text().splitlines()[1:]]
+    return {int(row[1].partition(":")[2], 16) for row in rows if f"socket:[{row[9]}]" in inodes}
 
 
 def test_slack_pagerduty_and_the_command_line_agree(stage: Stage) -> None:
@@ -80,3 +101,36 @@ def test_slack_pagerduty_and_the_command_line_agree(stage: Stage) -> None:
             "note by Ann Onymous (PagerDuty): disk replaced",
             "resolved by Bob (command line): restarted plato",
         ]
+
+
+def test_socket_mode_needs_no_address_and_survives_its_worker(stage: Stage) -> None:
+    """One of the workers is connected; if it is killed, another one takes over, and presses arrive again."""
+    stage.butterfly.set("plato", butterfly.down())
+    slack = stage.slack
+    with stage.serve(slack_app_token=slack.app_token, workers="2") as program:
+        until(lambda: slack.sockets.connections == 1, 20)
+        assert stage.post(example("service-down")).status == 202
+        until(lambda: slack.messages and "Acknowledge" in buttons(slack.messages[0]), 30)
+        until(stage.pagerduty.open, 10)
+        [incident], page = stage.pagerduty.open(), slack.messages[0]
+        note, acknowledge = (elements(page)[name] for name in ("Note", "Acknowledge"))
+        assert slack.people.press(note).ok
+        [view] = slack.people.views
+        assert slack.people.submit(view, {"text": {"text": {"value": "the disk is full"}}}).ok
+
+        assert slack.sockets.opened == 1
+        connected = slack.sockets.peer()
+        for worker in children(program.process.pid):
+            if connected in ports_of(worker):
+                os.kill(worker, signal.SIGKILL)
+        until(lambda: slack.sockets.opened == 2 and slack.sockets.connections == 1, 20)
+
+        answer = slack.people.press(acknowledge)
+        assert answer.ok
+        assert answer.seconds < 3
+        until(lambda: incident.state == "acknowledged", 10)
+        until(lambda: "Acknowledge" not in buttons(page), 10)
+        assert any("the disk is full" in line for each in slack.thread(page.ts) for line in each.lines)
+        found = slack.people.command(acknowledge["value"])
+        assert found.ok
+        assert "acknowledged by ann" in str(found.body)

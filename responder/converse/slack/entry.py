@@ -33,8 +33,12 @@ class Api(Protocol):
     def open_view(self, trigger: str, view: Mapping[str, Any]) -> str:
         """Open a dialog. Return the reason why it could not be opened, empty for none."""
 
-    def respond(self, url: str, message: Mapping[str, Any]) -> None:
-        """Answer the person by the ``response_url`` of a press."""
+    def respond(self, url: str, message: Mapping[str, Any]) -> bool:
+        """Answer the person by the ``response_url`` of a press. Return True if Slack took it."""
+
+
+class NotAnsweredError(Exception):
+    """An action was not stored, and the person could not be notified of it: Slack has to show its own warning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +55,23 @@ class SlackEntry:
     on_kept: Callable[[], None]
 
     def interact(self, payload: bytes) -> Mapping[str, Any] | None:
-        """Handle a press or a dialog; return the body of the answer, None for an empty one. Raises BadPayloadError."""
+        """Handle a press or a dialog; return the body of the answer, None for an empty one.
+
+        Raises BadPayloadError and NotAnsweredError.
+        """
         found = read(payload)
         if found is None:
             return None
         if why := self._foreign(found.person):
-            _refused(found.button, found.incident, why)
-            return None
+            return self._refuse(found, why)
         try:
             return self._press(found) if isinstance(found, Press) else self._submit(found)
         except StoreError as error:
             _log.error("slack.not_stored", incident=found.incident, reason=str(error))
             if isinstance(found, Submission):
                 return views.problem(views.TEXT, NOT_STORED)
-            self.api.respond(found.response_url, views.answer(NOT_STORED))
+            if not self.api.respond(found.response_url, views.answer(NOT_STORED)):
+                raise NotAnsweredError(str(error)) from error
             return None
 
     def command(self, text: str, person: Person) -> Mapping[str, Any]:
@@ -91,9 +98,7 @@ class SlackEntry:
             return None
         if incident is None or not incident.open:
             why = f"{press.incident} is resolved" if incident else f"there is no incident {press.incident}"
-            _refused(press.button, press.incident, why)
-            self.api.respond(press.response_url, views.answer(f"Refused: {why}."))
-            return None
+            return self._refuse(press, why)
         if press.button is Button.ACKNOWLEDGE:
             self._keep(press, ActionKind.ACKNOWLEDGE)
             return None
@@ -113,6 +118,16 @@ class SlackEntry:
         if kind is ActionKind.RESOLVE and not incident.open:
             return views.problem(views.TEXT, f"{incident.id} is resolved already")
         self._keep(form, kind, form.values.get(views.TEXT, ""))
+        return None
+
+    def _refuse(self, found: Press | Submission, why: str) -> Mapping[str, Any] | None:
+        """Count a refusal, and answer it with the reason."""
+        COUNTERS.add("responder_actions", "refused")
+        shown = sanitize_line(found.incident, 40)
+        _log.warning("slack.refused", button=found.button.value, incident=shown, person=found.person.id, reason=why)
+        if isinstance(found, Submission):
+            return views.problem(views.TEXT, f"Refused: {why}")
+        self.api.respond(found.response_url, views.answer(f"Refused: {why}."))
         return None
 
     def _keep(self, found: Press | Submission, kind: ActionKind, text: str = "") -> None:
@@ -146,8 +161,3 @@ class SlackEntry:
     def _foreign(self, person: Person) -> str:
         own = self.workspace()
         return f"the workspace {sanitize_line(person.team, 40)} is not the bot's" if own and person.team != own else ""
-
-
-def _refused(button: Button, incident: str, why: str) -> None:
-    COUNTERS.add("responder_actions", "refused")
-    _log.warning("slack.refused", button=button.value, incident=sanitize_line(incident, 40), reason=why)

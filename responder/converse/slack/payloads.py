@@ -13,10 +13,13 @@ from enum import StrEnum
 import msgspec
 
 from responder.model.secret import Secret
+from responder.model.text import sanitize_line
 from responder.notify.render import slack_messages
 
 #: Age of a signed request, in seconds, in both directions: https://docs.slack.dev/authentication.
 MAX_AGE_SECONDS = 300
+#: Largest payload, in bytes. Slack's have some 10 KB.
+BODY_BYTES = 256 * 1024
 #: Characters of an incident's id in a payload.
 ID_LIMIT = 40
 
@@ -36,7 +39,7 @@ class BadPayloadError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """A Slack user: the id, the name that Slack gives, and the workspace."""
+    """A Slack user: the id, the name that Slack gives, and the user's own workspace, also in a shared channel."""
 
     id: str
     name: str
@@ -121,7 +124,8 @@ def read(payload: bytes) -> Press | Submission | None:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadPayloadError(f"not a payload of Slack: {str(error)[:200]}") from None
     name = found.user.username or found.user.name or found.user.id
-    person = Person(id=found.user.id, name=name, team=found.team.id if found.team else found.user.team_id)
+    team = found.user.team_id or (found.team.id if found.team else "")
+    person = Person(id=found.user.id, name=name, team=team)
     if not person.id:
         raise BadPayloadError("the payload names no user")
     if found.type == "view_submission" and found.view is not None and found.view.callback_id in set(Button):
@@ -144,6 +148,13 @@ def read(payload: bytes) -> Press | Submission | None:
         trigger=found.trigger_id,
         response_url=found.response_url,
     )
+
+
+def read_command(fields: Mapping[str, str]) -> tuple[str, Person]:
+    """Return the text after a slash command, and the person."""
+    user, name = fields.get("user_id", ""), fields.get("user_name", "")
+    person = Person(id=user, name=sanitize_line(name or user, 80), team=fields.get("team_id", ""))
+    return fields.get("text", ""), person
 
 
 def signature_problem(secrets: Iterable[Secret], headers: Mapping[str, str], body: bytes, now: datetime) -> str:

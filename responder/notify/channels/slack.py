@@ -4,18 +4,18 @@ Create a Slack app with the bot scope `chat:write`, install it, invite the bot t
 (`xoxb-...`) into `RESPONDER_SLACK_BOT_TOKEN` and the channel into `RESPONDER_SLACK_CHANNEL`. With
 `RESPONDER_SLACK_ONCALL_GROUP`, a page that was not accepted elsewhere mentions that user group.
 
-For buttons under the pages, responder needs an address that Slack can reach: in the app's settings enable
-*Interactivity* with the request URL `https://HOST/slack/interactions`, add the command `/responder` with
-`https://HOST/slack/commands` and the scope `commands`, and put the *Signing Secret* into
-`RESPONDER_SLACK_SIGNING_SECRET`. Acknowledge, Note and Resolve then act on the incident and on PagerDuty; `/responder`
-lists open incidents, `/responder INC-...` shows one.
+For buttons under the pages and the command `/responder`, put the app-level token (`xapp-...`, scope
+`connections:write`) into `RESPONDER_SLACK_APP_TOKEN`: Socket Mode needs no address that Slack can reach. Without it,
+put the app's *Signing Secret* into `RESPONDER_SLACK_SIGNING_SECRET`, and enter `https://HOST/slack/interactions` and
+`https://HOST/slack/commands` as request URLs. Acknowledge, Note and Resolve act on the incident and on PagerDuty;
+`/responder` lists open incidents, `/responder INC-...` shows one. [Step by step](conversation.md).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
-from responder.model.check import Result, bad, ok
+from responder.model.check import Result, bad, ok, warn
 from responder.model.message import ClaimedMessage, Request, Response
 from responder.model.outcome import Delivered, Outcome, Refused, TryLater
 from responder.model.report import MessageKind
@@ -60,6 +60,10 @@ _POST, _DETAILS, _EDIT, _REPLY, _ALOUD, _ALARM = "post", "details", "edit", "rep
 _THREADED = frozenset({_DETAILS, _REPLY, _ALOUD, _ALARM})
 _SHOWN = frozenset({_ALOUD, _ALARM})
 _SCOPE = "chat:write"
+#: Scopes of the bot in deploy/slack/manifest.yaml.
+SCOPES = (_SCOPE, "chat:write.public", "commands", "usergroups:read")
+#: Settings by which presses of buttons reach responder.
+_OF_THE_APP = frozenset({"slack_signing_secret", "slack_app_token"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,7 @@ class Slack(Channel):
     """Posts to ``channel`` (a name or id) as the bot of ``token``; ``base_url`` is the base of /chat.postMessage.
 
     ``group`` is the id of the user group that an alarm mentions: the page that PagerDuty did not take. ``interactive``
-    is True if presses of buttons reach responder.
+    is True if presses of buttons reach responder, over a connection of the ``app_token`` if there is one.
     """
 
     token: Secret
@@ -76,6 +80,7 @@ class Slack(Channel):
     rate_limit: RateLimit = PACE
     group: str = ""
     interactive: bool = field(default=False, kw_only=True)
+    app_token: Secret = field(default=Secret(""), kw_only=True)
     name: str = field(default="slack", kw_only=True)
     settings: ClassVar[tuple[Setting, ...]] = (
         Setting(
@@ -90,6 +95,12 @@ class Slack(Channel):
             kind=Secret,
             default=Secret(""),
             doc="signing secret of the app: pages get buttons, and Slack sends presses to /slack/interactions",
+        ),
+        Setting(
+            name="slack_app_token",
+            kind=Secret,
+            default=Secret(""),
+            doc="app token (xapp-...) for Socket Mode: pages get buttons, and no public address is needed",
         ),
         Setting(name="slack_api_url", kind=str, default="https://slack.com/api", doc="base of /chat.postMessage"),
         ONCALL_GROUP,
@@ -125,9 +136,10 @@ class Slack(Channel):
         token, rate_limit = given["slack_bot_token"], per_minute(given["slack_messages_per_minute"], BURST)
         if not token.reveal():
             return None
-        interactive = bool(given["slack_signing_secret"].reveal())
+        app_token = given["slack_app_token"]
+        interactive = bool(given["slack_signing_secret"].reveal() or app_token.reveal())
         place, url, group = given["slack_channel"], given["slack_api_url"], given["slack_oncall_group"]
-        return cls(token, place, url, rate_limit, group, interactive=interactive)
+        return cls(token, place, url, rate_limit, group, interactive=interactive, app_token=app_token)
 
     @classmethod
     def problems(cls, given: Mapping[str, Any]) -> Iterator[str]:
@@ -135,6 +147,22 @@ class Slack(Channel):
         able = given["slack_bot_token"].reveal() or given["slack_webhook_url"].reveal()
         if given["slack_oncall_group"] and not able:
             yield "RESPONDER_SLACK_ONCALL_GROUP needs RESPONDER_SLACK_BOT_TOKEN or RESPONDER_SLACK_WEBHOOK_URL"
+        app_token = given["slack_app_token"].reveal()
+        if app_token and not given["slack_bot_token"].reveal():
+            yield "RESPONDER_SLACK_APP_TOKEN needs RESPONDER_SLACK_BOT_TOKEN"
+        if app_token and not app_token.startswith("xapp-"):
+            yield "RESPONDER_SLACK_APP_TOKEN is not an app-level token: it begins with xapp-"
+
+    @classmethod
+    def keys(cls) -> Mapping[str, Setting]:
+        """Return its settings by the keys of a rule file, without those of the app: presses come to one app only."""
+        return {key: each for key, each in super(Slack, cls).keys().items() if each.name not in _OF_THE_APP}
+
+    @classmethod
+    def from_rule_files(cls, name: str, own: Mapping[str, Any], given: Mapping[str, Any]) -> Self | None:
+        """Return the channel of rule files. The bot of another app has no buttons: nothing receives their presses."""
+        other_app = dict.fromkeys(_OF_THE_APP, Secret("")) if "slack_bot_token" in own else {}
+        return super(Slack, cls).from_rule_files(name, own, {**given, **other_app})
 
     def check(self, send: SendRequest) -> Iterator[Result]:
         """Check that the token is accepted and may post, and that the on-call group exists."""
@@ -144,17 +172,37 @@ class Slack(Channel):
             said = text_of(answer.get("error")) or f"HTTP {response.status}"
             yield bad(self.name, f"refuses the token: {said}", "see RESPONDER_SLACK_BOT_TOKEN (xoxb-...)")
             return
-        scopes = response.headers.get("x-oauth-scopes", "")
-        if scopes and _SCOPE not in [scope.strip() for scope in scopes.split(",")]:
+        given = response.headers.get("x-oauth-scopes", "")
+        scopes = {scope.strip() for scope in given.split(",")}
+        if given and _SCOPE not in scopes:
             yield bad(self.name, f"the bot has no scope {_SCOPE}", f"add {_SCOPE} to the app and install it again")
             return
         who = f"{text_of(answer.get('user'))} (workspace {text_of(answer.get('team'))})"
         yield ok(self.name, f"authenticated as {who}; --send proves that it may post to {self.channel}")
         if self.group:
             yield self._group_checked(decoded(self._call(send, "usergroups.list", "GET")))
+        if self.interactive:
+            yield from self._buttons_checked(send, scopes if given else set(SCOPES))
 
-    def _call(self, send: SendRequest, method: str, verb: str) -> Response:
-        headers = {"Authorization": f"Bearer {self.token.reveal()}"}
+    def _buttons_checked(self, send: SendRequest, scopes: Collection[str]) -> Iterator[Result]:
+        """Check what buttons and `/responder` need beyond posting: the scopes of the manifest, and the app token."""
+        if missing := sorted(set(SCOPES).difference(scopes)):
+            what = f"the bot lacks scopes of deploy/slack/manifest.yaml: {', '.join(missing)}"
+            yield warn(self.name, what, "add them to the app and install it again")
+        if not self.app_token.reveal():
+            yield ok(self.name, "buttons: Slack sends presses to /slack/interactions, signed")
+            return
+        answer = decoded(self._call(send, "apps.connections.open", "POST", self.app_token))
+        if answer.get("ok") is True:
+            yield ok(self.name, "buttons: the app token opens Socket Mode")
+            return
+        why = text_of(answer.get("error")) or "no answer of Slack's own"
+        what = f"the app token does not open Socket Mode: {why}"
+        change = "see RESPONDER_SLACK_APP_TOKEN (xapp-..., scope connections:write); enable Socket Mode in the app"
+        yield bad(self.name, what, change)
+
+    def _call(self, send: SendRequest, method: str, verb: str, token: Secret | None = None) -> Response:
+        headers = {"Authorization": f"Bearer {(token or self.token).reveal()}"}
         return send(Request(f"{self.base_url.rstrip('/')}/{method}", b"", headers, verb))
 
     def _group_checked(self, answer: Mapping[str, Any]) -> Result:

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 import pytest
 from flask.testing import FlaskClient
 
-from responder.converse.slack.payloads import Button
+from responder.converse.slack.payloads import BODY_BYTES, Button
 from responder.model.secret import Secret
 from responder.store.database import Database
 from responder.web import slack
@@ -54,7 +54,7 @@ def test_a_press_without_a_valid_signature_is_refused(client: FlaskClient, bench
 
 def test_a_large_body_is_refused_before_it_is_read(client: FlaskClient, clock: HandClock) -> None:
     """Slack's payloads are small: more is not read into memory."""
-    large = b"payload=" + b"x" * slack.BODY_BYTES
+    large = b"payload=" + b"x" * BODY_BYTES
     answer = client.post("/slack/interactions", data=large, headers=signed(large, "s", clock.now()), content_type=FORM)
     assert answer.status_code == 413
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from responder.converse.slack.entry import NOT_STORED, SlackEntry
+from responder.converse.slack.entry import NOT_STORED, NotAnsweredError, SlackEntry
 from responder.converse.slack.payloads import BadPayloadError, Button, Person
 from responder.store.database import Database
 from responder.store.incidents import actions, incidents
@@ -26,6 +26,7 @@ class FakeApi:
         self.opened: list[Mapping[str, Any]] = []
         self.answered: list[str] = []
         self.refuses = ""
+        self.reachable = True
 
     def open_view(self, trigger: str, view: Mapping[str, Any]) -> str:
         """Remember the dialog."""
@@ -33,10 +34,11 @@ class FakeApi:
         self.opened.append(view)
         return self.refuses
 
-    def respond(self, url: str, message: Mapping[str, Any]) -> None:
+    def respond(self, url: str, message: Mapping[str, Any]) -> bool:
         """Remember the answer."""
         assert url.startswith("https://hooks.slack.com/")
         self.answered.append(str(message["text"]))
+        return self.reachable
 
 
 class Bench:
@@ -111,8 +113,9 @@ def test_a_draft_is_asked_for_of_a_resolved_incident(bench: Bench) -> None:
 def test_a_person_of_another_workspace_is_refused(bench: Bench) -> None:
     """A shared channel shows the buttons to guests of other workspaces, who may not act."""
     guest = {**ANN, "team_id": "T0OTHER"}
-    bench.entry.interact(pressed(Button.ACKNOWLEDGE, "INC-118", user=guest, team={"id": "T0OTHER"}))
+    bench.entry.interact(pressed(Button.ACKNOWLEDGE, "INC-118", user=guest))
     assert bench.stored() == []
+    assert "the workspace T0OTHER is not the bot's" in bench.api.answered[0]
     assert "not the bot's" in str(bench.entry.command("", Person(id="U1", name="x", team="T0OTHER")))
 
 
@@ -121,6 +124,9 @@ def test_a_press_that_cannot_be_stored_says_so(bench: Bench) -> None:
     bench.database.refuse("the disk is full")
     bench.entry.interact(pressed(Button.ACKNOWLEDGE, "INC-118"))
     assert bench.api.answered == [NOT_STORED]
+    bench.api.reachable = False
+    with pytest.raises(NotAnsweredError):
+        bench.entry.interact(pressed(Button.ACKNOWLEDGE, "INC-118"))
     answer = bench.entry.interact(submitted(Button.NOTE, "INC-118", {"text": {"value": "x"}}))
     assert answer == {"response_action": "errors", "errors": {"text": NOT_STORED[:150]}}
 
