@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 from responder import bootstrap
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from responder.diagnose.steps.run import StepTools
     from responder.model.finding import Finding
     from responder.model.rule import RuleBook
@@ -46,12 +48,14 @@ def _pods(namespace: str, timeout: float, tools: "StepTools") -> "list[Finding]"
         used = {row[0]: row[1:] for row in _rows("top", {"--no-headers": ""}, namespace, timeout, tools)}
     except NotRunError:  # no metrics server: the pods themselves are known
         used = {}
+    over = _leftovers(namespace, timeout, tools) if any(len(row) > 2 and _has_ended(row[2]) for row in listed) else {}
     found = []
     for name, ready, status, restarts, age, _, node, *_ in (row for row in listed if len(row) >= 7):
         here, _, wanted = ready.partition("/")
-        well = status in _DONE or (status == "Running" and here == wanted)
+        well = status in _DONE or name in over or (status == "Running" and here == wanted)
         usage = f", CPU {used[name][0]}, memory {used[name][1]}" if len(used.get(name, ())) == 2 else ""
-        said = f"{ready} {status}, restarts {restarts}, age {age}, on {node}{usage}"
+        note = f" ({over[name]})" if name in over else ""
+        said = f"{ready} {status}, restarts {restarts}, age {age}, on {node}{usage}{note}"
         found.append(
             Finding(
                 probe="pods",
@@ -64,6 +68,27 @@ def _pods(namespace: str, timeout: float, tools: "StepTools") -> "list[Finding]"
             )
         )
     return found
+
+
+def _has_ended(status: str) -> bool:
+    """Return True if a pod with this status may have ended. One that runs or starts has another status."""
+    return status not in _DONE | {"Running", "Pending", "ContainerCreating", "PodInitializing", "Terminating"}
+
+
+def _leftovers(namespace: str, timeout: float, tools: "StepTools") -> "Mapping[str, str]":
+    """Return why ended pods are no fault, by name; nothing if the pods or Jobs could not be read."""
+    from responder.diagnose.cluster.leftovers import leftovers
+    from responder.diagnose.cluster.reader import Reader, UnseenError, listing
+    from responder.model.clock import Deadline
+
+    if tools.cluster is None:
+        return {}
+    reader, until = Reader(tools.cluster, tools.clock), Deadline(tools.clock.monotonic() + timeout)
+    try:
+        pods, jobs = (reader.objects(listing(kind, namespace), until) for kind in ("Pod", "Job"))
+    except UnseenError:
+        return {}
+    return leftovers(pods, jobs)
 
 
 def _rows(verb: str, options: dict[str, str], namespace: str, timeout: float, tools: "StepTools") -> list[list[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -266,6 +267,29 @@ def test_health_lists_services_and_pods_in_one_table(cluster: KubernetesStandIn)
     assert crashing["headline"].startswith("0/1 CrashLoopBackOff, restarts 7 (3m")
     assert well["headline"] == "1/1 Running, restarts 0, age 24h, on node-c, CPU 120m, memory 410Mi"
     assert "2 of 7 pods ready" in done.stderr
+
+
+def test_health_takes_the_leftover_of_a_job_for_no_fault(cluster: KubernetesStandIn) -> None:
+    """A failed pod whose Job is gone does not count, and its line says why."""
+    left = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": "dump-1-x7k2p",
+            "namespace": "butterfly",
+            "uid": "u1",
+            "creationTimestamp": "2026-11-30T03:00:00Z",
+            "ownerReferences": [{"kind": "Job", "name": "dump-1", "uid": "u2", "controller": True}],
+        },
+        "spec": {"containers": [{"name": "dump"}]},
+        "status": {"phase": "Failed"},
+    }
+    well = Scenario("healthy", NAMES, failing=False).cluster()
+    cluster.cluster = replace(well, objects=[*well.objects, left])
+    done = CliRunner().invoke(main, ["health", "--timeout", "2", "--output", "json"])
+    found = {each["pod"]: each for each in json.loads(done.stdout) if "pod" in each}
+    assert found["dump-1-x7k2p"]["verdict"] == "ok"
+    assert found["dump-1-x7k2p"]["headline"].endswith("(its job dump-1 is gone)")
 
 
 @pytest.mark.usefixtures("folder")
