@@ -23,7 +23,15 @@ RUN python -m pip uninstall --yes pip setuptools wheel \
  && useradd --uid 10001 --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin responder \
  && install -d -o 10001 -g 10001 /data
 
-LABEL org.opencontainers.image.title="alertmanager-responder" \
+# docker build --build-arg REVISION="$(git rev-parse HEAD)" --build-arg CREATED="$(date -u +%Y-%m-%dT%H:%M:%SZ)" ...
+ARG VERSION=0.2.0.dev0
+ARG REVISION=
+ARG CREATED=
+LABEL org.opencontainers.image.version="$VERSION" \
+      org.opencontainers.image.revision="$REVISION" \
+      org.opencontainers.image.created="$CREATED" \
+      org.opencontainers.image.base.name="docker.io/library/python:3.11.16-slim-bookworm" \
+      org.opencontainers.image.title="alertmanager-responder" \
       org.opencontainers.image.description="The triage engine between Prometheus Alertmanager and the people on call" \
       org.opencontainers.image.licenses="Apache-2.0"
 

@@ -117,6 +117,18 @@ def test_the_image_runs_without_root_and_without_build_tools() -> None:
         assert word in final, word
 
 
+def test_the_image_says_what_it_is() -> None:
+    """The labels of the OCI name version, revision, time, licence and base, and agree with the package and the base."""
+    text = (ROOT / "Dockerfile").read_text()
+    labels = dict(re.findall(r'org\.opencontainers\.image\.([a-z.]+)="([^"]*)"', text))
+    assert {"title", "description", "version", "revision", "created", "licenses", "base.name"} <= set(labels)
+    assert f"ARG VERSION={__version__}\n" in text
+    base = re.search(r"^FROM (\S+)@", text, re.MULTILINE)
+    assert base
+    assert labels["base.name"] == f"docker.io/library/{base[1]}"
+    assert labels["licenses"] == tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["license"]
+
+
 def test_the_builder_gets_what_the_dockerfile_copies() -> None:
     """The image builds from a clean clone: nothing it copies is ignored or missing."""
     ignore = (ROOT / ".dockerignore").read_text().splitlines()
