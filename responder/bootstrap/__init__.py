@@ -13,6 +13,7 @@ from responder.bootstrap.channels import (
     prober,
     proxies,
     shown_channels,
+    silences,
     vendors,
 )
 from responder.bootstrap.environment import (
@@ -85,6 +86,7 @@ __all__ = [
     "scope_of",
     "settings_from_environment",
     "shown_channels",
+    "silences",
     "step_tools",
     "try_rules",
     "vendors",

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from responder.notify.delivery.deliver import Deliverer
     from responder.outgoing import Outgoing
     from responder.outgoing.network import Proxies
+    from responder.outgoing.silences import Silences
 
 
 _MASK = Secret("***")
@@ -156,6 +157,13 @@ def outgoing(settings: Settings, clock: Clock) -> "Outgoing":
     return Outgoing(
         clock, connect_to=settings.connect_to, ca_file=settings.ca_file, credentials=settings.credentials_by_url()
     )
+
+
+def silences(settings: Settings, clock: Clock) -> "Silences":
+    """Client for silences in the Alertmanagers of the settings."""
+    from responder.outgoing.silences import Silences
+
+    return Silences(outgoing(settings, clock), clock, settings.alertmanager_url)
 
 
 def vendors(settings: Settings, clock: Clock) -> "Outgoing":

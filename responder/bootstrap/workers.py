@@ -284,6 +284,7 @@ def _engine(
         jobs=lambda writer: jobs(settings, database, writer, rules, clock, lambda: engine.alive),
         failures=failures,
         instance=os.uname().nodename,
+        silences=bootstrap.silences(settings, clock),
     )
     return engine
 

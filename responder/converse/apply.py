@@ -5,6 +5,7 @@ from datetime import datetime
 
 from responder.model.action import Action, ActionKind, Handling
 from responder.model.clock import time_of_day
+from responder.model.silence import Silenced, SilenceResult
 from responder.model.text import sanitize_line
 
 #: Characters of a note that messages show.
@@ -23,7 +24,8 @@ class Applied:
     """The handling after an action, and one sentence about it for the timeline.
 
     ``changed`` is False if the action changes nothing, since it was refused or had been done before: no channel is
-    notified then. ``resolves`` is True if it resolves the incident.
+    notified then. ``resolves`` is True if it resolves the incident, ``warns`` if people believe that something is done
+    which is not: the channels are notified of that.
     """
 
     handling: Handling
@@ -31,16 +33,24 @@ class Applied:
     changed: bool = True
     refused: bool = False
     resolves: bool = False
+    warns: bool = False
 
 
 def apply(
-    action: Action, *, fires_since: datetime | None, handling: Handling, entry_title: str, now: datetime
+    action: Action,
+    *,
+    fires_since: datetime | None,
+    handling: Handling,
+    entry_title: str,
+    now: datetime,
+    silence: SilenceResult | None = None,
 ) -> Applied:
     """Return the effect of ``action`` on an incident. ``entry_title`` names its entry point in the sentence.
 
     ``fires_since`` is when the incident opened or was reopened, None if it is resolved. Only a note and a post-mortem
     are accepted after the resolve. An action that was done before changes nothing. Neither does one that is older than
-    ``fires_since``: a vendor may report late what a person did about an earlier page with the same key.
+    ``fires_since``: a vendor may report late what a person did about an earlier page with the same key. ``silence`` is
+    what Alertmanager answered to an action about silences: the incident is as it says, whatever has happened since.
     """
     actor = name_of(action)
     by = f"by {actor} ({entry_title})" if entry_title else f"by {actor}"
@@ -51,6 +61,8 @@ def apply(
         return Applied(handling=handling, outcome=f"note {by}: {text}")
     if action.kind is ActionKind.POSTMORTEM:
         return _drafted(action, handling, by)
+    if silence is not None:
+        return _silenced(action, handling, by, silence, now)
     if fires_since is None:
         closed = "the incident is resolved"
         return _unchanged(handling, closed) if action.kind is ActionKind.RESOLVE else _refused(handling, closed)
@@ -88,6 +100,8 @@ def apply(
         case ActionKind.RESOLVE:
             why = sanitize_line(action.text, NOTE_LIMIT)
             return Applied(handling=handling, outcome=f"resolved {by}{f': {why}' if why else ''}", resolves=True)
+        case ActionKind.SILENCE | ActionKind.UNSILENCE:
+            return _refused(handling, "no Alertmanager was asked")
 
 
 def name_of(action: Action) -> str:
@@ -111,6 +125,29 @@ def _drafted(action: Action, handling: Handling, by: str) -> Applied:
         return _unchanged(handling, "a draft of the post-mortem was posted less than a minute before")
     said = f"draft of the post-mortem requested {by}" if action.actor else "draft of the post-mortem posted"
     return Applied(handling=replace(handling, drafted_at=action.at), outcome=said)
+
+
+def _silenced(action: Action, handling: Handling, by: str, result: SilenceResult, now: datetime) -> Applied:
+    """Return the state that Alertmanager has confirmed, or that the incident is NOT silenced and why."""
+    ends = action.kind is ActionKind.UNSILENCE
+    if result.problem or (action.until is None and not ends):
+        failed = "silence NOT expired" if ends else "NOT silenced"
+        outcome = f"{failed}, as asked {by}: {result.problem}"
+        return Applied(handling=handling, outcome=outcome, changed=False, refused=True, warns=True)
+    if ends:
+        after = replace(handling, silence=None)
+        if not result.ids and handling.silence is None:
+            return _unchanged(after, "responder has not silenced it")
+        return Applied(handling=after, outcome=f"silence expired {by}{result.note}")
+    known = handling.silence
+    if known is not None and (known.until, known.ids) == (action.until, result.ids):
+        return _unchanged(handling, "already silenced until then")
+    after = replace(
+        handling, silence=Silenced(by=name_of(action), at=action.at, until=action.until or now, ids=result.ids)
+    )
+    why = sanitize_line(action.text, NOTE_LIMIT)
+    until = time_of_day(action.until or now, seen_from=now)
+    return Applied(handling=after, outcome=f"silenced {by} until {until}{f': {why}' if why else ''}{result.note}")
 
 
 def _unchanged(handling: Handling, why: str) -> Applied:

@@ -12,6 +12,7 @@ work at its next poll, after at most the time in brackets.
     timer NAME   runs one job at its interval                            -
     rules        reads changed rule files                                ``reload``: SIGHUP
     actions      applies actions of people to incidents [1 s]            ``act``: an entry point stored one; listener
+    silences     creates and expires silences in Alertmanager [1 s]      ``act``; listener
     clock        detects a wall clock that was set back [0.2 s]          -
     listener     receives commits of other processes (PostgreSQL only)   the database
 
@@ -36,10 +37,12 @@ from responder.engine.workers.loop_failures import LoopFailures
 from responder.engine.workers.opinions import AT_ONCE, OpinionWorker
 from responder.engine.workers.rule_reloader import RuleReloader
 from responder.engine.workers.senders import Senders
+from responder.engine.workers.silences import SilenceWorker
 from responder.engine.workers.triage import IncidentWriter, TriageWorker
 from responder.model.clock import Clock
 from responder.model.delivery import DiagnosisJob
 from responder.notify.delivery.deliver import Deliverer
+from responder.outgoing.silences import Silences
 from responder.store.backends import notifications
 from responder.store.database import Database, StoreError
 
@@ -68,6 +71,7 @@ class Engine:
         jobs: Callable[[IncidentWriter], Mapping[str, Job]] = lambda _ledger: {},
         failures: LoopFailures | None = None,
         instance: str = "",
+        silences: Silences | None = None,
     ) -> None:
         context = rules.context
         self._prober = prober
@@ -93,6 +97,10 @@ class Engine:
         self._sending = loop("sender", self._senders.step)
         writer = IncidentWriter(database, clock, on_effects=self._follow, free_slots=self._diagnosis.free_slots)
         self._acting = loop("actions", self._ready(ActionWorker(database, writer, context, clock).step))
+        self._silencing = []
+        if silences is not None:
+            silencer = SilenceWorker(database, writer, context, clock, silences)
+            self._silencing = [loop("silences", self._ready(silencer.step))]
         self._timing = [
             loop(f"timer {name}", self._ready(ScheduledJob(job, database, clock).step))
             for name, job in jobs(writer).items()
@@ -120,7 +128,8 @@ class Engine:
 
     def act(self) -> None:
         """Apply actions: an entry point stored one."""
-        self._acting.wake()
+        for loop in (self._acting, *self._silencing):
+            loop.wake()
 
     def reload(self) -> None:
         """Read the rule files now."""
@@ -146,7 +155,7 @@ class Engine:
         self._prober.close()
 
     def _loops(self) -> list[Loop]:
-        serving = [self._triaging, self._diagnosing, self._sending, self._acting]
+        serving = [self._triaging, self._diagnosing, self._sending, self._acting, *self._silencing]
         return [*serving, *self._timing, *self._hearing, *self._reporting, self._watching, self._reading]
 
     def _follow(self, started: list[DiagnosisJob], notified: Collection[str]) -> None:
@@ -159,7 +168,7 @@ class Engine:
         concerned = {
             notifications.NEW_NOTIFICATIONS: [self._triaging],
             notifications.NEW_DIAGNOSES: [self._diagnosing],
-            notifications.NEW_ACTIONS: [self._acting],
+            notifications.NEW_ACTIONS: [self._acting, *self._silencing],
         }
         for loop in concerned.get(topic, [self._sending]):
             loop.wake()

@@ -4,12 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from responder.model.silence import Silenced
+
 
 class ActionKind(StrEnum):
     """The action, in the words of the entry points.
 
     ``unacknowledge`` also stands for an acknowledgement that timed out, ``reassign`` for an escalation. ``postmortem``
-    asks for the draft of a post-mortem.
+    asks for the draft of a post-mortem. ``silence`` and ``unsilence`` create and expire a silence in Alertmanager.
     """
 
     ACKNOWLEDGE = "acknowledge"
@@ -20,6 +22,12 @@ class ActionKind(StrEnum):
     REASSIGN = "reassign"
     PRIORITY = "priority"
     POSTMORTEM = "postmortem"
+    SILENCE = "silence"
+    UNSILENCE = "unsilence"
+
+
+#: Actions that Alertmanager carries out: they wait for it, and no other action waits for them.
+SILENCING = frozenset({ActionKind.SILENCE, ActionKind.UNSILENCE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,8 +36,9 @@ class Action:
 
     ``entry`` is the entry point: the name of a channel, or ``cli``, ``api``, ``console``. ``key`` is the entry point's
     own for this action, so that one which arrives twice is stored once. ``actor`` is the person's name as the entry
-    point gives it, empty for automation. ``text`` is a note or a reason, ``target`` the new assignee or priority,
-    ``until`` the end of a snooze. ``at`` is when the person acted.
+    point gives it, empty for automation. ``text`` is a note or a reason, ``target`` the new assignee or priority, or
+    the number of other alerts that the person agreed to silence, too. ``until`` is the end of a snooze or silence.
+    ``at`` is when the person acted.
     """
 
     id: int = 0
@@ -62,6 +71,7 @@ class Handling:
     drafted_at: datetime | None = None
     response_reminded_at: datetime | None = None
     update_reminded_at: datetime | None = None
+    silence: Silenced | None = None
 
     @property
     def acknowledged(self) -> bool:

@@ -7,6 +7,7 @@ from datetime import datetime
 from responder.model.action import UNHANDLED, Handling
 from responder.model.finding import NOTHING, Conclusion, Finding
 from responder.model.rule import Link, Template
+from responder.model.silence import Matchers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +72,7 @@ class AlertExtract:
     or title of the worst one. Where ``counted``, the number of firing alerts and how long they have been firing follow.
     ``truncated`` counts the alerts that ``max_alerts`` removed. ``dated`` is False where no alert names its start.
     ``labels`` and ``annotations`` are those that all alerts share, tidied. ``members`` holds at most 20 alerts.
+    ``groups`` are the labels of the newest groups by their dedup key, byte for byte: the matchers of a silence.
     """
 
     summary: str
@@ -85,6 +87,7 @@ class AlertExtract:
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     members: tuple[AlertMember, ...] = ()
+    groups: Mapping[str, Matchers] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -60,9 +60,9 @@ class Report:
 
     ``severity`` is P1 to P4, ``pagerduty_severity`` one of critical, error, warning, info. Times are UTC.
     ``labels`` are those all alerts of the group share; ``note`` is the rule's note. ``pending``
-    names the probes that have not answered yet. ``acknowledged`` says who acknowledged it and when. ``heading`` and
-    ``fields`` are those of the rule files' communication template, filled in. ``draft`` is that of a post-mortem, in
-    Markdown. Fields without content are empty.
+    names the probes that have not answered yet. ``acknowledged`` says who acknowledged it and when, ``silenced`` who
+    silenced it until when. ``heading`` and ``fields`` are those of the rule files' communication template, filled in.
+    ``draft`` is that of a post-mortem, in Markdown. Fields without content are empty.
     """
 
     kind: MessageKind
@@ -106,6 +106,7 @@ class Report:
     note: str = ""
     history: str = ""
     acknowledged: str = ""
+    silenced: str = ""
     fallback_reason: str = ""
     draft: str = ""
     heading: str = ""

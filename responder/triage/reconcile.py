@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from responder.model.alert import FINGERPRINT
 from responder.model.incident import Incident
+from responder.model.silence import marker
 from responder.model.text import sanitize_line
 
 #: Suppressed alerts that are named.
@@ -76,10 +77,11 @@ class AlertPresence(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ReconcileResult:
-    """The state, with its reason as one sentence."""
+    """The state, with its reason as one sentence. ``own`` is True if responder itself silenced all of it."""
 
     standing: AlertPresence
     reason: str
+    own: bool = False
 
 
 def expected_alerts(incident: Incident) -> frozenset[str]:
@@ -108,7 +110,8 @@ def reconcile(
     if active:
         return ReconcileResult(AlertPresence.FIRING, f"{_names(active)} lists it as firing")
     if found:
-        return ReconcileResult(AlertPresence.SUPPRESSED, f"{_which(found)}{_hidden(found)}")
+        own = _is_own(incident, found)
+        return ReconcileResult(AlertPresence.SUPPRESSED, f"{_which(found)}{_hidden(found, comment=not own)}", own)
     if doubt := _doubt(answers, views, now, grace, incidents):
         return ReconcileResult(AlertPresence.UNKNOWN, doubt)
     since = incident.gone_since or now
@@ -147,7 +150,18 @@ def _which(found: Sequence[tuple[AlertmanagerView, ListedAlert]]) -> str:
     return f"{', '.join(names[:NAMED])}{more} " if names else ""
 
 
-def _hidden(found: Sequence[tuple[AlertmanagerView, ListedAlert]]) -> str:
+def _is_own(incident: Incident, found: Sequence[tuple[AlertmanagerView, ListedAlert]]) -> bool:
+    """Return True if responder has silenced every alert of the incident: people know, since they asked for it."""
+    mine = {
+        silence.id
+        for view, _listed in found
+        for silence in view.silences.values()
+        if silence.comment.endswith(marker(incident.id))
+    }
+    return all(not mine.isdisjoint(listed.silences) for _view, listed in found)
+
+
+def _hidden(found: Sequence[tuple[AlertmanagerView, ListedAlert]], *, comment: bool = True) -> str:
     """Return the longest silence, or else the inhibiting alerts.
 
     For example ``silenced by alice until 2026-02-28 05:00 UTC: deploying``.
@@ -156,7 +170,7 @@ def _hidden(found: Sequence[tuple[AlertmanagerView, ListedAlert]]) -> str:
     known = {silence.id: silence for view, _listed in found for silence in view.silences.values() if silence.id in ids}
     if known:
         last = max(known.values(), key=lambda silence: (silence.until, silence.id))
-        who, why = sanitize_line(last.who, 60) or "an unknown user", sanitize_line(last.comment, 120)
+        who, why = sanitize_line(last.who, 60) or "an unknown user", sanitize_line(last.comment, 120) if comment else ""
         more = f" (and {len(ids) - 1} more)" if len(ids) > 1 else ""
         return f"silenced by {who}{more} until {last.until:%Y-%m-%d %H:%M} UTC{': ' if why else ''}{why}"
     if ids:

@@ -7,12 +7,13 @@ from responder.converse.apply import Applied, apply
 from responder.engine.effects.context import DecisionContext
 from responder.engine.effects.page import counts, messages_for
 from responder.engine.effects.without_notification import resolved
-from responder.model.action import Action, ActionKind
+from responder.model.action import SILENCING, Action, ActionKind
 from responder.model.clock import LINE_LIMIT
 from responder.model.content import IncidentContent
 from responder.model.delivery import Effects
 from responder.model.incident import Incident
 from responder.model.report import MessageKind
+from responder.model.silence import SilenceResult
 from responder.model.text import sanitize_line
 from responder.notify.contract import Channel
 from responder.notify.delivery.route import is_known
@@ -48,12 +49,14 @@ def on_action(
     content: IncidentContent | None,
     context: DecisionContext,
     now: datetime,
+    *,
     draft: Draft = NO_DRAFT,
+    silence: SilenceResult | None = None,
 ) -> Effects:
     """Return the effects of an action: the next state of the incident, and one message for each notified channel.
 
-    ``draft`` is what an action of kind POSTMORTEM asks for. The channel that the action came from does not get it back:
-    its vendor did the same already.
+    ``draft`` is what an action of kind POSTMORTEM asks for, ``silence`` what Alertmanager answered to one about
+    silences. The channel that the action came from does not get it back: its vendor did the same already.
     """
     if incident is None:
         return Effects(
@@ -66,18 +69,26 @@ def on_action(
         handling=before.handling,
         entry_title=_entry_title(action.entry, context),
         now=now,
+        silence=silence,
     )
     done = (action.id, "applied" if applied.changed else "refused" if applied.refused else "unchanged")
-    if not applied.changed:
+    if not applied.changed and not applied.warns:
         return Effects(outcome=applied.outcome, action=done)
     after = replace(before, handling=applied.handling)
     if applied.resolves:
         return replace(_resolved(action, incident, after, applied, context, now), action=done)
     kind = _KINDS.get(action.kind, MessageKind.UPDATE)
     facts = replace(counts(incident), update=sanitize_line(draft.said or applied.outcome, LINE_LIMIT), draft=draft.text)
+    if applied.warns or (action.kind in SILENCING and not incident.open):
+        kind = MessageKind.NOTE
     severity = context.book.severities.get(incident.severity) or context.worst
-    to = [channel for channel in context.configured(incident.channels) if _is_notified(channel, action, kind)]
-    messages = messages_for(incident, kind, facts, to, priority=severity.priority, due_at=now)
+    messages = tuple(
+        message
+        for channel in context.configured(incident.channels)
+        for own in [MessageKind.NOTE if channel.pages and action.kind in SILENCING else kind]
+        if _is_notified(channel, action, own)
+        for message in messages_for(incident, own, facts, [channel], priority=severity.priority, due_at=now)
+    )
     return Effects(outcome=applied.outcome, incident=incident, content=after, messages=messages, action=done)
 
 

@@ -49,13 +49,30 @@ def effects_of(
             moved, news = replace(incident, gone_since=incident.gone_since or now), ""
         case AlertPresence.SUPPRESSED:
             moved = replace(_unheld(incident, context), gone_since=None, silenced=verdict.reason)
-            news = f"still firing, {verdict.reason}" if verdict.reason != incident.silenced else ""
+            news = f"still firing, {verdict.reason}" if verdict.reason != incident.silenced and not verdict.own else ""
         case AlertPresence.FIRING:
             moved = replace(_unheld(incident, context), gone_since=None, silenced="")
+            if before is not None and (ended := _ended_silence(incident, before, now)):
+                return replace(noted(moved, before, ended, context, now), content=_unsilenced(before))
             news = "no longer suppressed; still firing" if incident.silenced else ""
         case AlertPresence.UNKNOWN:
             moved, news = replace(incident, gone_since=None), ""
     return noted(moved, before, news, context, now) if moved != incident else None
+
+
+def _ended_silence(incident: Incident, before: IncidentContent, now: datetime) -> str:
+    """Return the sentence about the end of a silence that responder created; empty if none has ended.
+
+    Until all members of a cluster know a new silence, some list the alerts as firing.
+    """
+    silence = before.handling.silence
+    if silence is None or not (incident.silenced or silence.until <= now):
+        return ""
+    return f"the silence by {silence.by} has ended; still firing"
+
+
+def _unsilenced(content: IncidentContent) -> IncidentContent:
+    return replace(content, handling=replace(content.handling, silence=None))
 
 
 def _unheld(incident: Incident, context: DecisionContext) -> Incident:

@@ -63,7 +63,7 @@ class ActionWorker:
             if action.incident not in known:
                 known[action.incident] = incidents.find(connection, action.incident)
             draft = _draft(connection, action, now)
-            each = on_action(action, known[action.incident], contents.get(action.incident), context, now, draft)
+            each = on_action(action, known[action.incident], contents.get(action.incident), context, now, draft=draft)
             known[action.incident] = each.incident or known[action.incident]
             if each.content is not None:
                 contents[action.incident] = each.content

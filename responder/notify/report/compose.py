@@ -99,6 +99,7 @@ def compose(content: IncidentContent, message: OutboxMessage, now: datetime) -> 
         note=record.note,
         history="; ".join(filter(None, (record.history, conclusion.before))),
         acknowledged=acknowledged(content.handling, now),
+        silenced=silenced(content.handling, now),
         fallback_reason=own.fallback_reason,
         draft=own.draft,
     )
@@ -182,6 +183,13 @@ def acknowledged(handling: Handling, now: datetime) -> str:
         f"assigned to {handling.assigned_to}" if handling.assigned_to else "",
     )
     return ", ".join(filter(None, parts))
+
+
+def silenced(handling: Handling, now: datetime) -> str:
+    """``by Ann until 04:00 UTC``; empty if it is not silenced by responder."""
+    if handling.silence is None or handling.silence.until <= now:
+        return ""
+    return f"by {handling.silence.by} until {time_of_day(handling.silence.until, seen_from=now)}"
 
 
 def clock(record: DecisionRecord, now: datetime) -> str:

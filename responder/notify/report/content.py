@@ -13,6 +13,7 @@ from responder.model.decision import Decision
 from responder.model.finding import NOTHING, Conclusion, Finding
 from responder.model.incident import Incident
 from responder.model.rule import Rule, RuleBook, Service, Severity
+from responder.model.silence import Matchers
 from responder.model.text import number_of, sanitize_line
 from responder.notify.report.links import LinkBuilder
 from responder.notify.report.titles import cluster, headline, name, own_words, stem
@@ -169,6 +170,8 @@ ANNOTATION_LIMIT = 400
 #: Annotations kept of one alert.
 MOST_ANNOTATIONS = 20
 REASON_LIMIT = 500
+#: Groups of an incident whose labels are kept. A silence takes fewer.
+MOST_GROUPS = 50
 
 
 def content_of(
@@ -189,6 +192,7 @@ def content_of(
     says how often the same happened before. What people did is kept while the incident has the same page.
     """
     alerts = extract(decision, group, incident)
+    alerts = replace(alerts, groups=_groups(before, group))
     kept = before if before is not None and not probes else None
     record = _record(decision, group, incident, book, links, alerts, now)
     record = replace(record, probes=probes or (kept.decision.probes if kept else ()))
@@ -328,8 +332,20 @@ def with_severity(
     return replace(content, decision=record)
 
 
-def joined(before: IncidentContent, decision: Decision) -> IncidentContent:
-    """The content after a notification of another group of the same incident: only severity and teams may change."""
+def _groups(before: IncidentContent | None, group: AlertGroup) -> Mapping[str, Matchers]:
+    """Return the labels of the newest groups of an incident, that of a notification last."""
+    known = before.alerts.groups if before else {}
+    others = [(key, labels) for key, labels in known.items() if key != group.dedup_key]
+    return dict([*others[1 - MOST_GROUPS :], (group.dedup_key, group.group_labels)])
+
+
+def joined(before: IncidentContent, decision: Decision, group: AlertGroup) -> IncidentContent:
+    """The content after a notification of another group of the same incident.
+
+    Only severity and teams may change, and the labels of the group are added.
+    """
+    if group.dedup_key not in before.alerts.groups:
+        before = replace(before, alerts=replace(before.alerts, groups=_groups(before, group)))
     teams = tuple(dict.fromkeys((*before.decision.teams, *decision.route.teams)))
     if teams != before.decision.teams:
         before = replace(before, decision=replace(before.decision, teams=teams))

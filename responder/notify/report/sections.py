@@ -106,6 +106,7 @@ def metadata(report: Report) -> tuple[Section, ...]:
         ("Owner", report.owner),
         ("Response target", report.clock if open_ else ""),
         ("Acknowledged", report.acknowledged if open_ else ""),
+        *([("Silenced", report.silenced)] if report.silenced and open_ else []),
         ("Escalation", report.escalation if open_ else ""),
         ("Started", _started(report)),
         ("Duration", "" if open_ else _duration(report)),

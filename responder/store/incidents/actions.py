@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, and_, bindparam, exists, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from responder.model.action import Action, ActionKind
+from responder.model.action import SILENCING, Action, ActionKind
 from responder.store.backends import notifications
 from responder.store.database import Database
 from responder.store.schema.serialization import to_seconds, to_time
@@ -17,7 +17,9 @@ from responder.store.schema.tables import actions, incidents
 #: Actions that this version knows: during a rollout a newer replica applies those that it stored.
 _KNOWN = actions.c.kind.in_([kind.value for kind in ActionKind])
 _NEW = and_(actions.c.state == "new", _KNOWN)
-ANY_NEW = select(actions.c.id).where(_NEW).limit(1)
+_SILENCING = actions.c.kind.in_(sorted(SILENCING))
+ANY_NEW = select(actions.c.id).where(_NEW, ~_SILENCING).limit(1)
+ANY_SILENCING = select(actions.c.id).where(_NEW, _SILENCING).limit(1)
 _SETTLED = (
     update(actions)
     .where(actions.c.id == bindparam("number"), _NEW)
@@ -59,10 +61,10 @@ def keep(database: Database, action: Action, now: datetime) -> int:
         return int(connection.execute(known).scalar_one())
 
 
-def new(connection: Connection, limit: int) -> list[Action]:
-    """Return the actions that are not applied yet, the oldest first."""
-    rows = connection.execute(select(actions).where(_NEW).order_by(actions.c.id).limit(limit)).mappings()
-    return [_action(row) for row in rows]
+def new(connection: Connection, limit: int, *, silencing: bool = False) -> list[Action]:
+    """Return the actions that are not applied yet, the oldest first: those about silences, or all others."""
+    mine = select(actions).where(_NEW, _SILENCING if silencing else ~_SILENCING).order_by(actions.c.id)
+    return [_action(row) for row in connection.execute(mine.limit(limit)).mappings()]
 
 
 def settle(connection: Connection, results: Iterable[tuple[int, str, str]]) -> None:

@@ -35,6 +35,12 @@ def channel_of(connection: Connection, incident: str, kinds: Collection[str]) ->
     return str(connection.execute(first).scalar() or "")
 
 
+def link_of(connection: Connection, incident: str) -> str:
+    """Return the address of a vendor's incident that stands for this one; empty while none is known."""
+    mine = select(vendor_incidents.c.url).where(vendor_incidents.c.incident == incident, vendor_incidents.c.url != "")
+    return str(connection.execute(mine.order_by(vendor_incidents.c.seen_at.desc()).limit(1)).scalar() or "")
+
+
 def save(database: Database, vendor_incident: str, ours: Iterable[str], url: str, now: datetime) -> None:
     """Remember what a vendor's incident stands for. Raises StoreError."""
     rows = [

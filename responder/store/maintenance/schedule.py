@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from responder.store.schema.serialization import to_seconds
@@ -28,6 +28,11 @@ def claim(connection: Connection, name: str, now: datetime, every: timedelta) ->
         return True
     known = connection.execute(select(timers.c.name).where(timers.c.name == name)).first()
     return known is None and _first(connection, name, following)
+
+
+def forget(connection: Connection, name: str) -> None:
+    """Remove the schedule of work that is done."""
+    connection.execute(delete(timers).where(timers.c.name == name))
 
 
 def _first(connection: Connection, name: str, due_at: float) -> bool:
