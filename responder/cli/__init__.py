@@ -11,6 +11,7 @@ from responder.cli.options import CONFIG
 
 _COMMANDS: Mapping[str, tuple[str, str]] = {
     "serve": ("responder.cli.serve:serve", "Receive webhooks, triage, diagnose and page."),
+    "console": ("responder.cli.console:console", "Serve pages about incidents, and the read API."),
     "demo": ("responder.cli.demo:demo", "Watch sample alerts become pages, on this machine only."),
     "dry-run": ("responder.cli.dry_run:dry_run", "Show what webhook payloads would do; nothing is sent."),
     "rules": ("responder.cli.rules:rules", "Check, explain and test the rule files."),

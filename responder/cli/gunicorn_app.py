@@ -69,7 +69,7 @@ class GunicornApp(BaseApplication):
             "timeout": 30,
             "graceful_timeout": 15,
             "loglevel": "warning",
-            "logger_class": _Logger,
+            "logger_class": ThrottledLogger,
             "errorlog": None,
             "proc_name": "responder",
             "control_socket_disable": True,
@@ -139,7 +139,7 @@ def _connections() -> int:
     return min(_CONNECTIONS, max(room - _OTHER_DESCRIPTORS, room // 2))
 
 
-class _Logger(Logger):
+class ThrottledLogger(Logger):
     """gunicorn's logger without handlers of its own: what it logs becomes an event."""
 
     def setup(self, cfg: Any) -> None:

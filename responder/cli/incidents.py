@@ -22,7 +22,6 @@ from responder.model.text import number_of, one_line, sanitize, seconds_of
 from responder.model.transcript import OUTPUT_LIMIT
 
 if TYPE_CHECKING:
-    from responder.model.incident import Incident
     from responder.store.database import Database
     from responder.store.incidents.actions import ActionRow
     from responder.store.incidents.records import IncidentRecords, ListedIncident
@@ -241,19 +240,13 @@ def _output(wanted: str | None) -> str:
     return wanted or ("json" if terminal() is None else "text")
 
 
-def _state(incident: "Incident", acknowledged_by: str) -> str:
-    if not incident.open:
-        return "resolved"
-    return "acknowledged" if acknowledged_by else "open"
-
-
 def _cells(row: "ListedIncident") -> tuple[str, ...]:
     found = row.incident
     opened, teams = format_time(found.opened_at), ", ".join(row.teams) or "-"
     return (
         found.id,
         found.severity,
-        _state(found, row.acknowledged_by),
+        row.state,
         opened,
         found.service or "-",
         teams,
@@ -267,7 +260,7 @@ def _fields(row: "ListedIncident") -> dict[str, Any]:
     return {
         "id": found.id,
         "severity": found.severity,
-        "state": _state(found, row.acknowledged_by),
+        "state": row.state,
         "opened_at": found.opened_at.isoformat(),
         "resolved_at": found.resolved_at.isoformat() if found.resolved_at else None,
         "service": found.service,
@@ -280,6 +273,7 @@ def _fields(row: "ListedIncident") -> dict[str, Any]:
 
 def _show(records: "IncidentRecords", output: str, *, transcripts: bool) -> None:
     from responder.converse.timeline import timeline
+    from responder.store.incidents.records import state_of
 
     found, entries = records.incident, timeline(records)
     by = records.content.handling.acknowledged_by if records.content else ""
@@ -289,7 +283,7 @@ def _show(records: "IncidentRecords", output: str, *, transcripts: bool) -> None
             "id": found.id,
             "title": found.title,
             "severity": found.severity,
-            "state": _state(found, by),
+            "state": state_of(found, by),
         }
         shown |= {"acknowledged_by": by, "timeline": events}
         if transcripts:

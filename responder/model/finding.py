@@ -35,7 +35,8 @@ class Finding:
 
     ``headline`` is one line of at most 240 characters with a number in it; ``detail`` at most 2,048 characters.
     ``duration`` is seconds. ``query`` is the exact query, fit to be pasted. ``points`` are (epoch seconds,
-    value) pairs for a sparkline. ``warning`` marks a bad finding that crossed only the lower of two thresholds.
+    value) pairs of the range behind it, and ``threshold`` the value beyond which it is bad. ``warning`` marks a bad
+    finding that crossed only the lower of two thresholds.
     ``judged`` is False without a threshold: such a value is context, and rules nothing out.
     ``names_target`` is True if an ok answer about another target is listed by that target's name, not the probe's.
     ``age`` is an age in the headline, ``14 min ago``, and ``since`` the moment from which it counts.
@@ -55,6 +56,7 @@ class Finding:
     warning: bool = False
     judged: bool = True
     points: tuple[tuple[float, float], ...] = ()
+    threshold: float | None = None
     names_target: bool = False
     clue: Clue | None = None
     age: str = ""

@@ -131,6 +131,19 @@ class Settings:
     connect_to: Mapping[str, str] = _setting(
         dict, "host:port=host:port,... connects elsewhere (a port-forward, a demo)"
     )
+    console_listen: str = _setting("", "address and port of the console that `serve` starts; empty: none")
+    console_url: str = _setting("", "public URL of the console, for links to incidents; may have a path")
+    console_auth: str = _setting("required", "none: no sign-in, on loopback only; required: one of the following")
+    console_users: Secret = _setting(
+        Secret(""), "users of the console: name:role:hash, separated by spaces; roles are read, act and operate"
+    )
+    console_proxy_header: str = _setting("", "header with the name of the user whom a reverse proxy signed in")
+    console_groups_header: str = _setting("", "header with the groups of this user, separated by commas")
+    console_proxy_peers: str = _setting("", "addresses or networks of the proxies that may send these headers")
+    console_roles: str = _setting("*=act", "roles of users of the proxy: name=role,@group=role,*=role")
+    api_token: Secret = _setting(
+        Secret(""), "bearer token of the API of the console, or role:token; several, separated by spaces"
+    )
     log_format: str = _setting("auto", "text, json, or auto: text on a terminal")
     #: Where each variable that is set is from: an option, "environment", or a line of the file.
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)

@@ -11,6 +11,7 @@ from responder.model.secret import Secret, without_passwords
 from responder.model.setting import Setting, is_port
 from responder.model.text import sanitize_line
 from responder.notify.channels import CHANNELS
+from responder.settings import access
 from responder.settings.egress import ca_problem, client_certificate_problem, proxy_problem
 from responder.settings.every import Settings, declared, env_name
 from responder.settings.sources import sources
@@ -69,6 +70,7 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
     "log_format": ("text", "json", "auto"),
     "kubernetes": ("auto", "off"),
     "metrics_auth": ("off", "on"),
+    "console_auth": ("required", "none"),
 }
 
 
@@ -78,6 +80,13 @@ _TOKEN = re.compile(r"[!-~]+")
 
 #: Beyond it a slip of the keyboard would take the machine.
 _MOST = {"workers": 64, "threads": 256}
+
+
+_ACCESS: Mapping[str, Callable[[str], Any]] = {
+    "console_users": access.users,
+    "console_roles": access.grants,
+    "api_token": access.tokens,
+}
 
 
 def _problem(each: Setting, value: str) -> str:
@@ -103,11 +112,13 @@ def _problem(each: Setting, value: str) -> str:
         return "is not user:password: write both, and no space in either"
     if name in {"prometheus_token", "alertmanager_token"} and not _TOKEN.fullmatch(value):
         return "has a line break, a space or another sign that no bearer token has: write the token alone"
-    if name == "listen" and not is_port(value.rpartition(":")[2]):
+    if name in _ACCESS:
+        return access.problem(_ACCESS[name], value)
+    if name in {"listen", "console_listen"} and not is_port(value.rpartition(":")[2]):
         return f"is '{value}': write address:port, for example 127.0.0.1:8080"
     if name == "path_prefix" and not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+/?", value):
         return f"is '{sanitize_line(value, 80)}': write a path such as /responder"
-    if name == "pod_networks":
+    if name in {"pod_networks", "console_proxy_peers"}:
         return _networks_problem(value)
     if name in _MOST and not (value.isascii() and value.isdigit() and 0 < int(value) <= _MOST[name]):
         return f"is {value}: write a number from 1 to {_MOST[name]}"
@@ -171,6 +182,11 @@ def _joint_problems(settings: Settings) -> Iterator[str]:
         if settings.value(f"{name}_token").reveal() and not settings.value(f"{name}_url"):
             variable = env_name(name)
             yield f"{variable}_TOKEN needs {variable}_URL: the token goes to no other address"
+    if settings.console_proxy_header and not settings.console_proxy_peers:
+        yield (
+            "RESPONDER_CONSOLE_PROXY_HEADER needs RESPONDER_CONSOLE_PROXY_PEERS, the addresses of the proxy: anyone"
+            " else could send this header"
+        )
     if settings.alertmanager_url and settings.reconcile_grace <= settings.group_interval:
         yield (
             f"RESPONDER_RECONCILE_GRACE is {settings.reconcile_grace}: write more than"

@@ -97,6 +97,15 @@ def explain(
         sys.exit(FAILED)
 
 
+def explain_stored(incident: str, settings: "Settings") -> str:
+    """Return the explanation of a stored incident by the rules of today. Raises FatalError and InvalidRules."""
+    from responder.cli.rules import trace_text
+
+    return "\n".join(
+        trace_text.lines(_stored(incident, settings, _tracer(settings, settings.rules, settings.runbooks, {})))
+    )
+
+
 def _tracer(settings: "Settings", rules: str, runbooks: str, answers: dict[str, str]) -> "Tracer":
     from responder.cli.rules.trace import trace
 

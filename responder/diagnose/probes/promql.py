@@ -238,6 +238,7 @@ def run(question: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> Findi
         points=points,
         age=age,
         since=since,
+        threshold=wire.spec.warn if wire.spec.bad is None else wire.spec.bad,
     )
 
 

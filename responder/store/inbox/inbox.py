@@ -156,11 +156,13 @@ class Inbox:
         with self._database.write() as connection:
             return int(connection.execute(insert(rejects).returning(rejects.c.id), row).scalar_one())
 
-    def rejected(self, limit: int) -> tuple[RejectedPayload, ...]:
-        """Return the newest rejected payloads first."""
+    def rejected(self, limit: int, before: int | None = None) -> tuple[RejectedPayload, ...]:
+        """Return the newest rejected payloads first, from below the id ``before``."""
+        found = select(rejects).order_by(rejects.c.id.desc()).limit(limit)
+        if before is not None:
+            found = found.where(rejects.c.id < before)
         with self._database.read() as connection:
-            rows = connection.execute(select(rejects).order_by(rejects.c.id.desc()).limit(limit)).mappings()
-            return tuple(_reject(row) for row in rows)
+            return tuple(_reject(row) for row in connection.execute(found).mappings())
 
     def reject(self, number: int) -> RejectedPayload | None:
         """Return a rejected payload by its id."""

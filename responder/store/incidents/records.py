@@ -12,7 +12,7 @@ from responder.model.content import IncidentContent
 from responder.model.incident import Incident
 from responder.model.transcript import StepRecord
 from responder.store.incidents import actions, transcripts
-from responder.store.incidents.incidents import contents_of, find, from_row
+from responder.store.incidents.incidents import contents_of, find, from_row, with_signature
 from responder.store.schema.serialization import from_bytes, to_seconds, to_time
 from responder.store.schema.tables import contents, diagnoses, incidents, messages, notifications
 
@@ -20,6 +20,10 @@ from responder.store.schema.tables import contents, diagnoses, incidents, messag
 MOST_RECORDS = 1000
 #: Incidents that one page looks at for a condition that no index holds.
 SCANNED = 2000
+#: Related incidents of each kind.
+MOST_RELATED = 6
+#: Seconds between the starts of two incidents at about the same time.
+BESIDE_SECONDS = 900.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,11 +41,27 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class ListedIncident:
-    """An incident with its teams and the name of the person who acknowledged it, or an empty one."""
+    """An incident with its teams and the name of the person who acknowledged it, or an empty one.
+
+    ``level`` is PagerDuty's word for its severity: critical, error, warning or info.
+    """
 
     incident: Incident
     teams: tuple[str, ...]
     acknowledged_by: str
+    level: str = "info"
+
+    @property
+    def state(self) -> str:
+        """``resolved``, ``acknowledged`` or ``open``."""
+        return state_of(self.incident, self.acknowledged_by)
+
+
+def state_of(incident: Incident, acknowledged_by: str) -> str:
+    """Return ``resolved``, ``acknowledged`` or ``open``."""
+    if not incident.open:
+        return "resolved"
+    return "acknowledged" if acknowledged_by else "open"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +78,15 @@ class IncidentPage:
 
     rows: tuple[ListedIncident, ...]
     next: Cursor | None
+
+
+@dataclass(frozen=True, slots=True)
+class Related:
+    """Incidents around one: those that opened at about the same time, earlier ones of its group, and of its cause."""
+
+    beside: tuple[ListedIncident, ...]
+    before: tuple[ListedIncident, ...]
+    alike: tuple[ListedIncident, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,16 +183,17 @@ def _conditions(wanted: Filter) -> Iterator[ColumnElement[bool]]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Teams:
-    """The part of a decision record that a filter reads."""
+class _Listed:
+    """The part of a decision record that lists and filters read."""
 
     teams: tuple[str, ...] = ()
+    pagerduty_severity: str = "info"
 
 
 def _matches(wanted: Filter, row: Row[Any]) -> bool:
     if wanted.text.casefold() not in f"{row.id} {row.title}".casefold():
         return False
-    return not wanted.team or (row.decision is not None and wanted.team in from_bytes(_Teams, row.decision).teams)
+    return not wanted.team or (row.decision is not None and wanted.team in from_bytes(_Listed, row.decision).teams)
 
 
 def _rows(connection: Connection, keys: Sequence[Cursor]) -> tuple[ListedIncident, ...]:
@@ -176,10 +206,23 @@ def _rows(connection: Connection, keys: Sequence[Cursor]) -> tuple[ListedInciden
 
 
 def _listed(row: RowMapping) -> ListedIncident:
-    return ListedIncident(
-        incident=from_row(row),
-        teams=from_bytes(_Teams, row["decision"]).teams if row["decision"] else (),
-        acknowledged_by=from_bytes(Handling, row["handling"]).acknowledged_by if row["handling"] else "",
+    shown = from_bytes(_Listed, row["decision"]) if row["decision"] else _Listed()
+    by = from_bytes(Handling, row["handling"]).acknowledged_by if row["handling"] else ""
+    return ListedIncident(from_row(row), shown.teams, by, shown.pagerduty_severity)
+
+
+def related(connection: Connection, of: Incident, signature: str) -> Related:
+    """Return the incidents to compare one with."""
+    start = to_seconds(of.opened_at)
+    keys = select(incidents.c.opened_at, incidents.c.id).where(incidents.c.id != of.id).limit(MOST_RELATED)
+    newest = incidents.c.opened_at.desc()
+    beside = keys.where(incidents.c.opened_at.between(start - BESIDE_SECONDS, start + BESIDE_SECONDS)).order_by(newest)
+    before = keys.where(incidents.c.dedup_key == of.dedup_key).order_by(newest)
+    alike = with_signature(connection, signature, of.id, to_time(0.0), MOST_RELATED)
+    return Related(
+        beside=_rows(connection, [Cursor(*row) for row in connection.execute(beside)]),
+        before=_rows(connection, [Cursor(*row) for row in connection.execute(before)]),
+        alike=_rows(connection, [Cursor(to_seconds(each.opened_at), each.id) for each in alike]),
     )
 
 

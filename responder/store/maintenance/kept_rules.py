@@ -29,6 +29,12 @@ def load(database: Database) -> RuleText | None:
         return _last(connection)
 
 
+def revision(database: Database) -> str:
+    """Return the stored revision, empty if there is none. Raises StoreError."""
+    with database.read() as connection:
+        return connection.execute(select(kept_rules.c.revision)).scalar_one_or_none() or ""
+
+
 def _last(connection: Connection) -> RuleText | None:
     content = connection.execute(select(kept_rules.c.content)).scalar_one_or_none()
     return None if content is None else from_bytes(RuleText, content)

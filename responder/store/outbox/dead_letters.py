@@ -53,14 +53,20 @@ class MessageRow:
 
 
 def newest(
-    connection: Connection, limit: int, state: str | None = None, channel: str | None = None
+    connection: Connection,
+    limit: int,
+    state: str | None = None,
+    channel: str | None = None,
+    before: int | None = None,
 ) -> list[MessageRow]:
-    """Return the newest messages first."""
+    """Return the newest messages first, from below the id ``before``."""
     found = _MESSAGES.order_by(messages.c.id.desc()).limit(limit)
     if state:
         found = found.where(messages.c.state == state)
     if channel:
         found = found.where(messages.c.channel == channel)
+    if before is not None:
+        found = found.where(messages.c.id < before)
     return [_row(row) for row in connection.execute(found).mappings()]
 
 

@@ -1,0 +1,79 @@
+"""Build the console: its access from the settings, and the rules in force from the database."""
+
+import threading
+from collections.abc import Callable
+from ipaddress import ip_network
+from pathlib import Path
+
+from flask import Flask
+
+from responder.bootstrap.rulebook import rule_references
+from responder.console import actions, pages, runbooks, tools
+from responder.console.access import Access
+from responder.console.app import Console, create_app
+from responder.model.clock import Clock
+from responder.model.problem import InvalidRules
+from responder.model.rule import RuleBook
+from responder.settings import Settings
+from responder.settings import access as words
+from responder.store.database import Database
+from responder.store.maintenance import kept_rules
+
+
+class RulesInForce:
+    """The rules as ``serve`` stored them, read again when their revision changes."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._lock = threading.Lock()
+        self._revision = ""
+        self._book: RuleBook | None = None
+
+    def book(self) -> RuleBook | None:
+        """Return the rules; None if none are stored, or if another version of responder wrote them."""
+        from responder.rulebook.load import checked, gather_text
+
+        if kept_rules.revision(self._database) == self._revision:
+            return self._book
+        with self._lock:
+            text = kept_rules.load(self._database)
+            if text is not None and text.revision != self._revision:
+                try:
+                    self._book = checked(gather_text("rules", text.files), rule_references(text.runbooks))
+                except InvalidRules:
+                    self._book = None
+                self._revision = text.revision
+            return self._book
+
+
+def access_of(settings: Settings, login: str = "") -> Access:
+    """Return the ways to sign in. ``login`` names the only user where no sign-in is required."""
+    peers = filter(None, map(str.strip, settings.console_proxy_peers.split(",")))
+    return Access(
+        local=login if settings.console_auth == "none" else "",
+        users=words.users(settings.console_users.reveal()),
+        header=settings.console_proxy_header,
+        groups=settings.console_groups_header,
+        peers=tuple(map(ip_network, peers)),
+        granted=words.grants(settings.console_roles),
+        tokens=words.tokens(settings.api_token.reveal()),
+    )
+
+
+def console_app(settings: Settings, clock: Clock, explain: Callable[[str], str], login: str = "") -> Flask:
+    """Build the application. Call it after the fork: it opens connections."""
+    database = Database(settings.database_url.reveal(), create=False)
+    console = Console(
+        database=database,
+        clock=clock,
+        access=access_of(settings, login),
+        book=RulesInForce(database).book,
+        runbooks=Path(settings.runbooks),
+        runbook_base_url=settings.runbook_base_url,
+        explain=explain,
+        settings=tuple(settings.rows()),
+        url=settings.console_url,
+        wait=threading.Event().wait,
+    )
+    parts = (pages, actions, tools, runbooks)
+    return create_app(console, *(each.blueprint(console) for each in parts))

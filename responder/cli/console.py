@@ -1,0 +1,148 @@
+"""``responder console``: the pages for people and the read API, in a process of their own."""
+
+import getpass
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from responder import bootstrap
+from responder.cli.errors import FatalError, named_failures
+from responder.cli.options import CONFIG
+
+if TYPE_CHECKING:
+    from responder.settings import Settings
+
+#: Request threads: a page takes milliseconds, and open tabs occupy none.
+_THREADS = 8
+_LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
+_NO_SIGN_IN = (
+    "the console has no sign-in: set RESPONDER_CONSOLE_USERS, or RESPONDER_CONSOLE_PROXY_HEADER behind a reverse proxy,"
+    " or, to try it on this machine only, use --insecure"
+)
+
+
+@click.command()
+@CONFIG
+@click.option("--listen", metavar="ADDRESS:PORT", help="Address to listen on. [default: RESPONDER_CONSOLE_LISTEN]")
+@click.option("--insecure", is_flag=True, help="Require no sign-in, on loopback only.")
+@click.option("--hash", "hashing", is_flag=True, help="Ask for a password, print its hash for RESPONDER_CONSOLE_USERS.")
+@click.option("--parent", type=int, hidden=True, help="Stop when this process, which started it, has ended.")
+def console(*, listen: str | None, insecure: bool, hashing: bool, parent: int | None) -> None:
+    """Serve the console: pages for people, and the read API.
+
+    Reads the database of `serve`; actions are rows that `serve` applies. `serve` starts it itself where
+    RESPONDER_CONSOLE_LISTEN is set.
+
+    Exit status: 0 after a clean stop, 1 for invalid settings, 2 for a wrong command line.
+    """
+    if hashing:
+        from werkzeug.security import generate_password_hash
+
+        click.echo(
+            generate_password_hash(click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
+        )
+        return
+    with named_failures():
+        options = {"console_listen": listen, "console_auth": "none" if insecure else None}
+        settings = bootstrap.settings_from_environment({name: value for name, value in options.items() if value})
+        check(settings)
+        _run(settings, parent)
+
+
+def check(settings: "Settings") -> None:
+    """Raise FatalError if the console may not start with these settings."""
+    listen = settings.console_listen
+    if not listen:
+        raise FatalError("no address for the console: use --listen 127.0.0.1:8081, or set RESPONDER_CONSOLE_LISTEN")
+    if settings.console_auth == "none":
+        if listen.rpartition(":")[0] not in _LOOPBACK:
+            raise FatalError(f"a console without sign-in may listen on loopback only, not on {listen}")
+    elif not settings.console_users.reveal() and not settings.console_proxy_header:
+        raise FatalError(_NO_SIGN_IN)
+
+
+def _run(settings: "Settings", parent: int | None) -> None:
+    import structlog
+
+    from responder import telemetry
+
+    telemetry.configure(settings.log_format, settings.secrets())
+    with bootstrap.database(settings):  # the schema must be there: the console creates and migrates nothing
+        pass
+    structlog.get_logger().info("console.start", url=f"http://{settings.console_listen}/")
+    _application(settings, parent).run()
+
+
+def _application(settings: "Settings", parent: int | None) -> Any:
+    from gunicorn.app.base import BaseApplication
+    from gunicorn.arbiter import Arbiter
+
+    from responder.bootstrap.console import console_app
+    from responder.cli.gunicorn_app import ThrottledLogger
+    from responder.web.gunicorn_worker import BalancedThreadWorker
+
+    class Master(Arbiter):
+        """gunicorn's master, except that it ends with the process that started it."""
+
+        def manage_workers(self) -> None:
+            """Keep the worker running while the starting process runs."""
+            if parent is not None and os.getppid() != parent:
+                self.handle_term()
+            super().manage_workers()
+
+    class Application(BaseApplication):
+        """One worker with threads: a console is looked at by few people."""
+
+        def load_config(self) -> None:
+            """Set gunicorn's options."""
+            options = {
+                "bind": settings.console_listen,
+                "workers": 1,
+                "threads": _THREADS,
+                "worker_class": BalancedThreadWorker,
+                "keepalive": 30,
+                "timeout": 30,
+                "graceful_timeout": 5,
+                "loglevel": "warning",
+                "logger_class": ThrottledLogger,
+                "errorlog": None,
+                "proc_name": "responder-console",
+                "control_socket_disable": True,
+                "worker_tmp_dir": "/dev/shm" if Path("/dev/shm").is_dir() else None,  # noqa: S108 - a heartbeat file of gunicorn's
+            }
+            for name, value in options.items():
+                self.cfg.set(name, value)
+
+        def load(self) -> Any:
+            """Build the application in the worker, after the fork."""
+            return console_app(settings, bootstrap.SystemClock(), _explainer(settings), _login())
+
+        def run(self) -> None:
+            """Serve until a stop signal."""
+            Master(self).run()
+
+    return Application()
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user often has no entry in /etc/passwd
+        return "local user"
+
+
+def _explainer(settings: "Settings") -> Any:
+    """Return what explains a stored incident by the rules of today. It raises LookupError if it cannot."""
+    from responder.model.problem import InvalidRules
+
+    def explain(incident: str) -> str:
+        from responder.cli.rules.explain import explain_stored
+
+        try:
+            return click.unstyle(explain_stored(incident, settings))
+        except (FatalError, InvalidRules, OSError) as error:
+            raise LookupError(str(error)) from error
+
+    return explain

@@ -1,0 +1,91 @@
+"""Actions of people: forms that store a row, which ``serve`` applies, and show what came of it."""
+
+import structlog
+from flask import Blueprint, abort, redirect, request, url_for
+from werkzeug.wrappers import Response
+
+from responder.console.access import needs
+from responder.console.app import Console, person
+from responder.engine.workers.resend import resend
+from responder.model.action import Action, ActionKind
+from responder.model.clock import Deadline
+from responder.model.text import one_line
+from responder.settings.access import Role
+from responder.store.incidents import actions, incidents
+from responder.store.incidents.actions import ActionRow
+
+_log = structlog.get_logger()
+#: Seconds that a request waits for ``serve`` to apply its actions, and between two looks.
+APPLY_SECONDS, LOOK_SECONDS = 3.0, 0.1
+#: Incidents that one form acknowledges.
+MOST_AT_ONCE = 500
+_KEY_LIMIT = 64
+KINDS = {"acknowledge": ActionKind.ACKNOWLEDGE, "note": ActionKind.NOTE, "resolve": ActionKind.RESOLVE}
+
+
+def store(console: Console, incident: str, kind: ActionKind, actor: str, once: str, text: str = "") -> int:
+    """Store an action and return its number. The same ``once`` of a person is stored once."""
+    now, entry = console.clock.now(), person().entry
+    key = f"{kind.value}/{incident}/{actor}/{one_line(once)[:_KEY_LIMIT] or now.isoformat()}"
+    action = Action(incident=incident, kind=kind, entry=entry, key=key, actor=actor, text=text, at=now)
+    return actions.keep(console.database, action, now)
+
+
+def outcome(console: Console, number: int) -> ActionRow | None:
+    """Return an action once ``serve`` has applied it, or as it is after APPLY_SECONDS."""
+    deadline = Deadline(console.clock.monotonic() + APPLY_SECONDS)
+    while True:
+        with console.database.read() as connection:
+            row = actions.find(connection, number)
+        if row is None or row.state != "new" or not deadline.left(console.clock.monotonic()):
+            return row
+        console.wait(LOOK_SECONDS)
+
+
+def blueprint(console: Console) -> Blueprint:
+    """Return the routes."""
+    routes = Blueprint("actions", __name__)
+
+    def exists(number: str) -> str:
+        with console.database.read() as connection:
+            found = incidents.find(connection, number.upper())
+        if found is None:
+            abort(404, f"There is no incident {one_line(number)[:40]}.")
+        return found.id
+
+    @routes.post("/incidents/<number>/<action>")
+    @needs(Role.ACT)
+    def act(number: str, action: str) -> Response:
+        kind, text = KINDS.get(action), request.form.get("text", "").strip()
+        if kind is None:
+            abort(404, "There is no such action.")
+        if kind is ActionKind.NOTE and not one_line(text):
+            abort(400, "The note is empty.")
+        incident = exists(number)
+        stored = store(console, incident, kind, person().name, request.form.get("once", ""), text)
+        outcome(console, stored)
+        return redirect(url_for("pages.incident", number=incident, action=stored), 303)
+
+    @routes.post("/acknowledge")
+    @needs(Role.ACT)
+    def acknowledge_ticked() -> Response:
+        chosen = [exists(each) for each in dict.fromkeys(request.form.getlist("incident")[:MOST_AT_ONCE])]
+        if not chosen:
+            abort(400, "No incident is ticked.")
+        once = request.form.get("once", "")
+        numbers = [store(console, each, ActionKind.ACKNOWLEDGE, person().name, once) for each in chosen]
+        outcome(console, numbers[-1])
+        return redirect(url_for("pages.opened"), 303)
+
+    @routes.post("/messages/<int:number>/resend")
+    @needs(Role.OPERATE)
+    def send_again(number: int) -> Response:
+        even = request.form.get("even_if_resolved") == "yes"
+        with console.database.transaction() as connection:
+            (answer,) = resend(connection, [number], console.clock.now(), even_if_resolved=even)
+        if answer.refused:
+            abort(409, f"Message {number} is not resent: {answer.refused}.")
+        _log.info("console.message_resent", message=number, person=person().name)
+        return redirect(url_for("tools.message", number=number), 303)
+
+    return routes

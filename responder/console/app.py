@@ -1,0 +1,223 @@
+"""The Flask application of the console: sign-in, roles, headers, errors and caching for all of its routes."""
+
+import mimetypes
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+import msgspec
+import structlog
+from flask import Blueprint, Flask, Response, abort, g, make_response, render_template, request, url_for
+from jinja2 import StrictUndefined
+from sqlalchemy.exc import DBAPIError
+from werkzeug.exceptions import HTTPException, InternalServerError
+from werkzeug.wrappers import Response as AnyResponse
+
+import responder
+from responder.console import words
+from responder.console.access import (
+    API,
+    Access,
+    Forbidden,
+    Person,
+    Unauthorized,
+    needs,
+    refuse_cross_site,
+)
+from responder.model.clock import Clock
+from responder.model.rule import RuleBook
+from responder.settings.access import Role
+from responder.store.database import Database, StoreError, first_line
+from responder.store.maintenance.overview import change_number
+
+_log = structlog.get_logger()
+_CSRF = "responder_csrf"
+_STATIC = Path(__file__).parent / "static"
+_YEAR = 31_536_000
+#: Largest form or JSON body in bytes; notes are short.
+_MAX_BODY = 64 * 1024
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Console:
+    """Dependencies of the console.
+
+    ``book`` returns the rules in force, None if the database has none. ``explain`` returns why an incident was decided
+    as it was; it raises LookupError with the reason if that is not known. ``runbook_base_url`` is the beginning of the
+    links to files of ``runbooks``. ``settings`` are the rows of the settings,
+    secrets masked. ``url`` is the public address, empty if it is not known.
+    """
+
+    database: Database
+    clock: Clock
+    access: Access
+    book: Callable[[], RuleBook | None]
+    runbooks: Path
+    runbook_base_url: str = ""
+    explain: Callable[[str], str] = field(default=lambda _incident: "")
+    settings: tuple[tuple[str, str, str], ...] = ()
+    url: str = ""
+    wait: Callable[[float], object] = field(default=lambda _seconds: None)
+
+
+class _App(Flask):
+    """Flask below the path of the public address, which a reverse proxy passes on."""
+
+    prefix = ""
+
+    def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Any:
+        """Answer a request with or without the prefix in its path; links have it."""
+        if self.prefix:
+            path = environ["PATH_INFO"]
+            environ["SCRIPT_NAME"] = self.prefix
+            environ["PATH_INFO"] = path.removeprefix(self.prefix) if path.startswith(f"{self.prefix}/") else path
+        return super().wsgi_app(environ, start_response)
+
+
+def create_app(console: Console, *parts: Blueprint) -> Flask:
+    """Return the application with these routes. Each view declares its role by ``needs``; others are refused."""
+    app = _App("responder.console", static_folder=None)
+    app.prefix = urlsplit(console.url).path.rstrip("/")
+    app.config.update(MAX_CONTENT_LENGTH=_MAX_BODY, MAX_FORM_MEMORY_SIZE=_MAX_BODY)
+    app.url_map.merge_slashes = False
+    app.jinja_env.undefined = StrictUndefined
+    app.jinja_env.finalize = words.without_control_characters
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.filters.update(words.FILTERS)
+    files = {path.name: path.read_bytes() for path in _STATIC.iterdir()}
+    versions = {name: sha256(content).hexdigest()[:12] for name, content in files.items()}
+
+    @app.get("/static/<name>")
+    @needs(Role.PUBLIC)
+    def static(name: str) -> Response:
+        if name not in files:
+            abort(404, "There is no such file.")
+        kind = mimetypes.guess_type(name)[0]
+        answer = Response(files[name], content_type=kind if kind and "svg" in kind else f"{kind}; charset=utf-8")
+        answer.cache_control.max_age = _YEAR if request.args.get("v") == versions[name] else 0
+        return answer
+
+    @app.before_request
+    def admit() -> Response | None:
+        return _admit(app, console)
+
+    @app.after_request
+    def protect(response: Response) -> Response:
+        return _protected(response)
+
+    @app.context_processor
+    def shell() -> dict[str, Any]:
+        return {
+            "asset": lambda name: url_for("static", name=name, v=versions[name]),
+            "person": g.get("person"),
+            "now": console.clock.now(),
+            "csrf": g.get("csrf", ""),
+            "once": secrets.token_hex(8),
+            "may": lambda role: g.get("person") is not None and g.person.role >= Role.of(role),
+            "version": responder.__version__,
+            "here": request.full_path.rstrip("?"),
+            "root": request.root_path,
+        }
+
+    for kind in (Unauthorized, Forbidden, HTTPException, StoreError, DBAPIError):
+        app.register_error_handler(kind, _failed)
+    for part in parts:
+        app.register_blueprint(part)
+    return app
+
+
+def person() -> Person:
+    """Return the sender of the current request."""
+    found: Person = g.person
+    return found
+
+
+def as_json(value: object, status: int = 200) -> Response:
+    """Return a value as a JSON response."""
+    return Response(msgspec.json.encode(value), status, content_type="application/json")
+
+
+def _admit(app: Flask, console: Console) -> Response | None:
+    """Check role and form, and answer a page that did not change with 304. Runs before every view."""
+    g.csrf = request.cookies.get(_CSRF) or secrets.token_hex(16)
+    if request.endpoint is None:
+        console.access.person(request)  # the existence of a path is nothing for strangers
+        return None
+    view = app.view_functions[request.endpoint]
+    role: Role | None = getattr(view, "role", None)
+    if role is None:
+        raise Forbidden("this view declares no role")
+    if role is Role.PUBLIC:
+        return None
+    g.person = console.access.person(request)
+    if g.person.role < role:
+        raise Forbidden(f"this needs the role {role.name.lower()}; yours is {g.person.role.name.lower()}")
+    if request.method not in {"GET", "HEAD"}:
+        if g.person.entry != "api":
+            origin = "{0.scheme}://{0.netloc}".format(urlsplit(console.url)) if console.url else ""
+            refuse_cross_site(request, origin, _CSRF)
+        return None
+    with console.database.read() as connection:
+        number = change_number(connection)
+    # Durations on pages are in minutes.
+    parts = (responder.__version__, number, console.clock.now().strftime("%d%H%M"), g.person, g.csrf, request.full_path)
+    g.etag = sha256(repr(parts).encode()).hexdigest()[:20]
+    if request.if_none_match.contains(g.etag):
+        return make_response("", 304)
+    return None
+
+
+def _protected(response: Response) -> Response:
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+    if request.endpoint != "static":
+        # no-cache, not no-store: a page that did not change is answered with 304 and without a body.
+        response.headers["Cache-Control"] = "private, no-cache"
+        response.headers["Vary"] = "Cookie, Authorization"
+        if "etag" in g and response.status_code in {200, 304}:
+            response.set_etag(g.etag)
+    if response.mimetype == "text/html" and request.cookies.get(_CSRF) != g.get("csrf"):
+        secure = request.is_secure or request.headers.get("Origin", "").startswith("https:")
+        path = f"{request.root_path}/"
+        response.set_cookie(_CSRF, g.csrf, httponly=True, samesite="Strict", secure=secure, path=path)
+    return response
+
+
+def _failed(error: Exception) -> AnyResponse:
+    """Answer an error with one sentence: a page for people, JSON for the API."""
+    status, reason, headers = 503, str(error), {}
+    if isinstance(error, Unauthorized):
+        status = 401
+        if error.basic and not request.path.startswith(API):
+            headers["WWW-Authenticate"] = 'Basic realm="responder", charset="UTF-8"'
+    elif isinstance(error, Forbidden):
+        status = 403
+    elif isinstance(error, DBAPIError):
+        reason = f"database: {first_line(error.orig)}"
+        _log.error("console.database_error", reason=reason, exc_info=error)
+    elif isinstance(error, InternalServerError):
+        status, reason = 500, "internal error: see the log of the console"
+    elif isinstance(error, HTTPException):
+        if error.response is not None or error.code is None or error.code < 400:
+            return error.get_response()
+        status, reason = error.code, error.description or ""
+    if request.path.startswith(API):
+        return as_json({"error": reason}, status)
+    body = render_template("error.html", status=status, reason=reason)
+    return make_response(body, status, headers)

@@ -1,0 +1,281 @@
+"""The pages: hostile text stays text, an unchanged page is not sent twice, filters are in the address."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from enum import Enum
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from responder.console.markdown import html_of
+from responder.model.finding import Verdict
+from responder.store.database import Database
+from responder.store.inbox.inbox import Inbox
+from responder.store.incidents import actions
+from tests.conftest import HandClock
+from tests.support.builders import NOW, a_finding
+from tests.unit.console.conftest import INCIDENT, ORIGIN, fill, whole_content
+from tests.unit.console.test_access import token
+
+STATIC = Path(__file__).parents[3] / "responder" / "console" / "static"
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "' onmouseover='alert(1)",
+    "javascript:alert(1)",
+    "https://evil.example.com/\"onclick='x'",
+    "{{7*7}}{% raw %}",
+    "</title></textarea></pre><svg/onload=alert(1)>",
+    "\u202egnp.exe\u2066\x00\x1b[31m",
+    "word" * 5000,
+)
+PAGES = (
+    "/",
+    "/incidents",
+    f"/incidents/{INCIDENT}",
+    f"/incidents/{INCIDENT}/why",
+    "/messages",
+    "/messages/1",
+    "/rejects",
+    "/rules",
+    "/coverage",
+    "/runbooks",
+    f"/runbooks/common-issues.md?incident={INCIDENT}",
+    "/status",
+)
+_TAGS = {"script", "img", "svg", "iframe", "object", "embed", "base", "style"}
+
+
+class Page(HTMLParser):
+    """A page as a browser reads it: elements that may run something, handlers, and targets of links."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.active: list[str] = []
+        self.targets: list[str] = []
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note an element."""
+        given = dict(attrs)
+        if tag in _TAGS and not (given.get("src") or "").startswith("/static/") and given.get("class") != "chart":
+            self.active.append(tag)
+        self.active += [name for name in given if name.startswith("on") or name == "style"]
+        self.targets += [value or "" for name, value in attrs if name in {"href", "action", "src"}]
+
+    def handle_data(self, data: str) -> None:
+        """Note text."""
+        self.text += data
+
+
+def hostile(value: Any, text: str) -> Any:
+    """The value with every text in it replaced."""
+    if isinstance(value, Enum | datetime):
+        return value
+    if isinstance(value, str):
+        return text
+    if isinstance(value, dict):
+        return dict.fromkeys([text] if value else [], next((hostile(each, text) for each in value.values()), None))
+    if isinstance(value, tuple):
+        return tuple(hostile(each, text) for each in value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return replace(
+            value, **{each.name: hostile(getattr(value, each.name), text) for each in dataclasses.fields(value)}
+        )
+    return value
+
+
+@pytest.mark.parametrize("number", range(len(HOSTILE)))
+def test_hostile_text_stays_text_in_every_field_of_every_page(
+    build: Callable[..., Flask], database: Database, folder: Path, number: int
+) -> None:
+    """Text in any field of an incident, a runbook or a payload becomes no element, handler or link."""
+    text = HOSTILE[number]
+    content = hostile(whole_content(), text)
+    content = replace(content, findings=(*content.findings, hostile(a_finding(points=((1.0, 1.0), (2.0, 3.0))), text)))
+    fill(
+        database,
+        content,
+        **dict.fromkeys(
+            ("title", "service", "rule", "reason", "runbook", "silenced", "resolve_reason", "cluster"), text
+        ),
+    )
+    Inbox(database).set_aside(text.encode(), 2, text, 400, text, NOW)
+    (folder / "common-issues.md").write_text(f"# {text}\n\n{text}\n\n[a]({text})\n\n```sh\n{text}\n```\n")
+    client = build(explain=lambda _: text, settings=(("A", text, text),)).test_client()
+    for kind in ("note", "resolve", "acknowledge"):
+        data = {"csrf": token(client), "text": text, "once": text}
+        assert client.post(f"/incidents/{INCIDENT}/{kind}", data=data, headers=ORIGIN).status_code == 303
+    for address in (*PAGES, f"/incidents?text={text}&since={text}&rule={text}", f"/incidents/{INCIDENT}?action=1"):
+        answer = client.get(address)
+        assert answer.status_code == 200, (address, answer.text[-300:])
+        page = Page(answer.text)
+        assert not page.active, (address, page.active)
+        assert not [each for each in page.targets if re.match(r"\s*(?!https?:)[a-z]+:", each, re.IGNORECASE)], address
+        assert not any(sign in answer.text for sign in "\x00\x1b"), address
+
+
+def test_each_page_of_an_empty_database_says_what_its_emptiness_means(build: Callable[..., Flask]) -> None:
+    """A page without rows has a sentence in their place."""
+    client = build(book=lambda: None).test_client()
+    for address, said in (
+        ("/", "No incident has been stored yet."),
+        ("/incidents", "No incident has been stored yet."),
+        ("/incidents?text=x", "No incident matches."),
+        ("/messages", "No message has been written yet."),
+        ("/rejects", "No payload has been rejected."),
+        ("/rules", "The database has no rules yet"),
+        ("/coverage", "Every alert was decided by a rule of its own."),
+        ("/status", "No channel has been used yet."),
+    ):
+        assert said in " ".join(client.get(address).text.split()), address
+    assert client.get("/incidents/INC-404").status_code == 404
+
+
+def test_a_page_is_sent_again_only_when_it_changed(client: FlaskClient, database: Database, clock: HandClock) -> None:
+    """The same page is answered 304 until something is stored, or a minute has passed."""
+    first = client.get("/")  # sets the cookie of the forms
+    first = client.get("/")
+    tag = first.headers["ETag"]
+    assert client.get("/", headers={"If-None-Match": tag}).status_code == 304
+    assert client.get("/incidents", headers={"If-None-Match": tag}).status_code == 200
+    fill(database, whole_content(), id="INC-2", dedup_key="other")
+    second = client.get("/", headers={"If-None-Match": tag})
+    assert second.status_code == 200
+    clock.move(60)
+    assert client.get("/", headers={"If-None-Match": second.headers["ETag"]}).status_code == 200
+
+
+def test_the_first_screen_names_the_cause_and_the_first_step(client: FlaskClient) -> None:
+    """The problem, the likely cause and the first step stand before everything else."""
+    text = client.get(f"/incidents/{INCIDENT}").text
+    places = [text.index(each) for each in ("<h1>", "Likely cause", "First step", 'id="findings"', 'id="timeline"')]
+    assert places == sorted(places)
+
+
+def test_filters_stand_in_the_address(client: FlaskClient, database: Database, clock: HandClock) -> None:
+    """A link to a list is the list: each filter narrows it, and a wrong one is named."""
+    fill(
+        database,
+        whole_content(),
+        id="INC-2",
+        dedup_key="b",
+        open=False,
+        resolved_at=NOW,
+        service="nexus",
+        severity="P3",
+    )
+    clock.move(7200)
+
+    def found(query: str) -> list[str]:
+        return [name for name in ("INC-1", "INC-2") if f"/incidents/{name}" in client.get(f"/incidents?{query}").text]
+
+    assert found("") == ["INC-1", "INC-2"]
+    assert found("state=open") == ["INC-1"]
+    assert found("state=resolved") == ["INC-2"]
+    assert found("severity=P3") == ["INC-2"]
+    assert found("service=nexus&state=open") == []
+    assert found("since=1h") == []
+    assert "a duration is a number with a unit" in client.get("/incidents?since=soon").text
+    assert client.get("/incidents?after=nonsense").status_code == 200
+
+
+def test_a_long_list_has_pages(client: FlaskClient, database: Database) -> None:
+    """The link to older incidents leads on from the last row."""
+    for number in range(60):
+        fill(database, whole_content(), id=f"INC-9{number:02}", dedup_key=f"k{number}", open=False, resolved_at=NOW)
+    first = client.get("/incidents").text
+    following = next(each for each in Page(first).targets if "after=" in each)
+    second = client.get(following).text
+    assert (first.count('class="title"'), second.count('class="title"')) == (50, 11)
+
+
+def test_an_action_is_stored_once_with_the_name_of_the_person(client: FlaskClient, database: Database) -> None:
+    """A form that is sent twice acts once; its outcome, or that it waits for serve, is shown on the page."""
+    data = {"csrf": token(client), "text": "restarted", "once": "x1"}
+    for _ in range(2):
+        answer = client.post(f"/incidents/{INCIDENT}/note", data=data, headers=ORIGIN)
+        assert answer.status_code == 303
+    with database.read() as connection:
+        (row,) = actions.of_incident(connection, INCIDENT)
+    assert (row.action.actor, row.action.entry, row.action.text) == ("ann", "console", "restarted")
+    assert "applies it as soon as it runs" in client.get(answer.headers["Location"]).text
+
+
+def test_ticked_incidents_are_acknowledged_together(client: FlaskClient, database: Database) -> None:
+    """One form acknowledges all that are ticked; without any it says so."""
+    fill(database, whole_content(), id="INC-2", dedup_key="other")
+    data = {"csrf": token(client), "incident": ["INC-1", "INC-2"]}
+    assert client.post("/acknowledge", data=data, headers=ORIGIN).status_code == 303
+    with database.read() as connection:
+        kinds = [actions.of_incident(connection, each)[0].action.kind.value for each in ("INC-1", "INC-2")]
+    assert kinds == ["acknowledge", "acknowledge"]
+    assert client.post("/acknowledge", data={"csrf": data["csrf"]}, headers=ORIGIN).status_code == 400
+
+
+@pytest.mark.parametrize("name", ["../secret.md", "/etc/passwd", "..%2f..%2fsecret.md", "common-issues.md/../../x.md"])
+def test_a_path_cannot_leave_the_folder_of_runbooks(client: FlaskClient, folder: Path, name: str) -> None:
+    """Only files that the list shows are shown."""
+    (folder.parent / "secret.md").write_text("secret")
+    answer = client.get(f"/runbooks/{name}")
+    assert (answer.status_code, "secret" in answer.text) == (404, False)
+
+
+def test_a_runbook_has_the_values_of_the_incident(client: FlaskClient) -> None:
+    """Placeholders in commands are filled; without an incident they stay."""
+    assert "kubectl -n butterfly get pods" in client.get(f"/runbooks/common-issues.md?incident={INCIDENT}").text
+    assert "kubectl -n {{ namespace }} get pods" in client.get("/runbooks/common-issues.md").text
+    assert 'id="service-down"' in client.get("/runbooks/common-issues.md").text
+
+
+def test_a_value_that_is_no_name_fills_nothing() -> None:
+    """A value with a space or a sign of the shell leaves the placeholder as it is."""
+    assert "{{ pod }}" in html_of("```sh\nkubectl get pod {{ pod }}\n```", {}, {"pod": "a; rm -rf /"})
+
+
+def test_a_finding_with_a_range_has_a_picture(client: FlaskClient, database: Database) -> None:
+    """Value, threshold and the start of the alert are drawn, and said in words."""
+    finding = a_finding(
+        verdict=Verdict.BAD, points=tuple((NOW.timestamp() + each, float(each)) for each in range(9)), threshold=5.0
+    )
+    fill(database, replace(whole_content(), findings=(finding,)), id="INC-2", dedup_key="other")
+    text = client.get("/incidents/INC-2").text
+    assert '<polyline class="line"' in text
+    assert 'class="threshold"' in text
+    assert "0 to 8 from 02:41 to 02:41 UTC, threshold 5" in text
+
+
+def test_a_rejected_payload_is_a_download_of_plain_text(client: FlaskClient) -> None:
+    """No browser interprets what a stranger sent."""
+    answer = client.get("/rejects/1/body")
+    assert answer.mimetype == "text/plain"
+    assert answer.headers["Content-Disposition"].startswith("attachment")
+
+
+def test_vendored_files_are_the_published_ones() -> None:
+    """Each file of others has its version, licence and hash beside it."""
+    for each in json.loads((STATIC / "vendor.json").read_text()):
+        assert hashlib.sha256((STATIC / each["file"]).read_bytes()).hexdigest() == each["sha256"]
+        assert (STATIC / each["licence_file"]).is_file()
+
+
+def test_the_console_works_below_the_path_of_its_public_address(build: Callable[..., Flask], filled: None) -> None:
+    """With a path in RESPONDER_CONSOLE_URL all links begin with it, whether or not the proxy removes it."""
+    del filled
+    client = build(url="https://ops.example.com/responder/").test_client()
+    for address in ("/", "/responder/", "/responder/incidents"):
+        targets = Page(client.get(address).text).targets
+        assert targets
+        assert all(each.startswith(("/responder/", "#")) for each in targets), address
