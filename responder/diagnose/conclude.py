@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from responder.diagnose.explain import Explanation, explain, signature_of
 from responder.model.clue import Certainty, Clue, Role
@@ -64,6 +65,8 @@ _MOST_UNKNOWN = 3
 _LIMITS = re.compile(r" \((?:warning|critical) [<>] [^)]*\)")
 #: Resources that say nothing about the pods themselves.
 _NOT_PODS = re.compile(r"pods/log|pods\.metrics\.k8s\.io")
+#: A metric of kube-state-metrics in a query.
+_OF_STATE = re.compile(r"\bkube_[a-z]+_")
 
 
 def conclude(findings: Iterable[Finding], subject: Subject) -> Conclusion:
@@ -72,11 +75,12 @@ def conclude(findings: Iterable[Finding], subject: Subject) -> Conclusion:
     with_clues = tuple(finding for finding in ranked if finding.clue is not None)
     clues = tuple(finding.clue for finding in with_clues if finding.clue is not None)
     ranked = tuple(finding for finding in ranked if finding.clue is None)
+    read = any(_is_of_cluster(finding) for finding in with_clues)
+    ranked = tuple(_with_source(finding, read=read) for finding in ranked)
     changes = [finding for finding in ranked if finding.probe == RECENT_CHANGES]
     certain = [finding for finding in changes if finding.verdict in {Verdict.OK, Verdict.BAD}]
     # A change has its own part; it counts as unknown only if the probe failed.
     others = tuple(finding for finding in ranked if finding not in certain)
-    read = any(_is_of_cluster(finding) for finding in with_clues)
     if read:
         others = tuple(finding for finding in others if not _is_twin_without_data(finding))
     well = [finding for finding in others if finding.verdict is Verdict.OK]
@@ -106,6 +110,18 @@ def conclude(findings: Iterable[Finding], subject: Subject) -> Conclusion:
 def _is_of_cluster(finding: Finding) -> bool:
     """Return True for something that was seen in the cluster."""
     return finding.kind in _INVESTIGATIONS and finding.clue is not None and finding.clue.role is not Role.UNSEEN
+
+
+def _with_source(finding: Finding, *, read: bool) -> Finding:
+    """Return a figure of kube-state-metrics with its source, where the cluster was not read or the figure is bad.
+
+    A page then shows which of the two said it: the API server, or what Prometheus scraped some time ago.
+    """
+    if finding.kind != "promql" or not _OF_STATE.search(finding.query):
+        return finding
+    if finding.verdict is Verdict.BAD or (finding.verdict is Verdict.OK and not read):
+        return replace(finding, headline=f"{finding.headline}, from kube-state-metrics")
+    return finding
 
 
 def _is_twin_without_data(finding: Finding) -> bool:

@@ -74,7 +74,7 @@ def details(report: Report, shed: int) -> dict[str, str]:
     for number, section in enumerate((*page(report), *metadata(report))):
         if not section.empty:
             lines[f"{number:02} {section.name}"] = _fitted(section.name, section.linked, cut)
-    lines |= _findings(report, shed, cut)
+    lines |= _findings(report, shed, cut, one_line("\n".join(lines.values())))
     if report.labels and shed < 1:
         lines["L1 Labels"] = _labels(report.labels, cut)
     if cut:
@@ -82,19 +82,29 @@ def details(report: Report, shed: int) -> dict[str, str]:
     return dict(sorted(lines.items()))
 
 
-def _findings(report: Report, shed: int, cut: list[str]) -> dict[str, str]:
+def _findings(report: Report, shed: int, cut: list[str], said: str) -> dict[str, str]:
+    """Return a line for each finding. Of a clue that was ``said`` above only the detail is left."""
     lines: dict[str, str] = {}
     shortened: list[str] = []
-    kept = [(word, each) for word, each in findings(report) if _kept(each, shed)]
+    kept = [
+        (word, each)
+        for word, each in findings(report)
+        if _kept(each, shed) and (not _is_said(each, said) or (each.detail and not _bare(each, shed)))
+    ]
     for number, (word, finding) in enumerate(kept if shed < len(SHED) else kept[:MOST_HEADLINES], 1):
-        text = one_line(finding.headline)
+        text = "" if _is_said(finding, said) else one_line(finding.headline)
         if finding.detail and not _bare(finding, shed):
-            text += f"\n{finding.detail}"
+            text = f"{text}\n{finding.detail}".strip()
         lines[f"F{number:03} {word}"] = _fitted(f"F{number:03}", text, shortened)
     if shortened:
         more = f" and {len(shortened) - 1} more" if len(shortened) > 1 else ""
         cut.append(f"the detail of {shortened[0]}{more}")
     return lines
+
+
+def _is_said(finding: Finding, said: str) -> bool:
+    """Return True for what was seen in a cluster, if the page says it: its headline is a sentence of the page."""
+    return finding.clue is not None and one_line(finding.headline).rstrip("…") in said
 
 
 def _bare(finding: Finding, shed: int) -> bool:

@@ -38,6 +38,21 @@ def test_the_conclusion_names_its_evidence() -> None:
     )
 
 
+def test_a_figure_of_kube_state_metrics_names_its_source() -> None:
+    """Without a look at the cluster each such figure says where it is from; with one only what is bad does."""
+    query = 'sum(kube_pod_status_phase{namespace="shop", phase="Pending"})'
+    pending = a_finding(Verdict.OK, probe="pending", kind="promql", headline="plato: 0 pods pending", query=query)
+    restarts = a_finding(
+        probe="restarts", kind="promql", headline="plato: 7 restarts", query="increase(kube_pod_restarts_total[1h])"
+    )
+    alone = conclude((pending, restarts), a_subject())
+    assert alone.likely == "7 restarts, from kube-state-metrics"
+    assert alone.ruled_out == "0 pods pending, from kube-state-metrics"
+    clue = Clue(code="pods-ready", role=Role.FINE, entity="Deployment/plato", says="3 of 3 pods of plato ready")
+    seen = a_finding(Verdict.OK, kind="kubernetes", headline=clue.says, clue=clue)
+    assert conclude((pending, seen), a_subject()).ruled_out == "0 pods pending"
+
+
 def test_a_figure_that_nothing_judged_rules_nothing_out() -> None:
     """The origin of errors is shown as found; only values compared with a limit count as ruled out."""
     where = a_finding(
