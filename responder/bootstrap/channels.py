@@ -32,6 +32,15 @@ def channels(settings: Settings) -> "dict[str, Channel]":
     return _built({**settings.of_channels, "public_url": settings.public_url})
 
 
+def companions(settings: Settings, configured: "Mapping[str, Channel]") -> "dict[str, Channel]":
+    """Return the companions of configured channels, as far as the settings have what they need."""
+    from responder.notify.channels.pagerduty_notes import PagerDutyNotes
+
+    kinds = {channel.kind for channel in configured.values()}
+    found = PagerDutyNotes.from_settings(settings.of_channels)
+    return {found.name: found} if found is not None and found.accompanies & kinds else {}
+
+
 def shown_channels(settings: Settings, book: RuleBook | None = None) -> "dict[str, Channel]":
     """Return the channels with their secrets masked, also those that rules may name and that are not configured.
 

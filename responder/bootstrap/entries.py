@@ -19,6 +19,9 @@ from responder.settings import Settings
 from responder.store.database import Database
 from responder.web import pagerduty, slack
 
+#: The kinds of PagerDuty's channels.
+PAGERDUTY_KINDS = tuple(name for name, kind in CHANNELS.items() if issubclass(kind, PagerDuty))
+
 if TYPE_CHECKING:
     from responder.converse.slack.socket_mode import SocketMode
 
@@ -55,9 +58,14 @@ def routes(settings: Settings, database: Database, clock: Clock, on_kept: Callab
     if secrets and given["slack_bot_token"].reveal():
         yield slack.blueprint(_slack(settings, database, clock, on_kept, outgoing)[0], secrets, clock)
     if secrets := _several(given["pagerduty_webhook_secret"]):
-        rest = PagerDutyApi(outgoing, clock, given["pagerduty_api_token"], given["pagerduty_api_url"])
-        kinds = tuple(name for name, kind in CHANNELS.items() if issubclass(kind, PagerDuty))
-        yield pagerduty.blueprint(PagerDutyEntry(database, rest, clock, kinds, on_kept), secrets, clock)
+        entry = PagerDutyEntry(database, pagerduty_api(settings, clock), clock, PAGERDUTY_KINDS, on_kept)
+        yield pagerduty.blueprint(entry, secrets, clock)
+
+
+def pagerduty_api(settings: Settings, clock: Clock) -> PagerDutyApi:
+    """Return PagerDuty's REST API; without a token it is asked nothing."""
+    given = settings.of_channels
+    return PagerDutyApi(vendors(settings, clock), clock, given["pagerduty_api_token"], given["pagerduty_api_url"])
 
 
 def _several(secret: Secret) -> tuple[Secret, ...]:

@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from responder.bootstrap.channels import find_named_channels, named_channels
+from responder.bootstrap.channels import companions, find_named_channels, named_channels
 from responder.bootstrap.environment import SystemClock
 from responder.bootstrap.kubernetes import cluster_access
 from responder.bootstrap.runbooks import runbook_set
@@ -114,7 +114,7 @@ def context(
         runbooks=runbook_set(settings, book, runbooks) if needs else RunbookSet(),
         matching=RuleIndex(book.rules),
         probe_kinds=PROBES,
-        channels=channels,
+        channels=channels | companions(settings, channels),
         links=LinkBuilder(
             runbook_base_url=settings.runbook_base_url,
             urls=book.urls,

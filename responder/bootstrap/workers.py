@@ -22,6 +22,7 @@ from responder.engine.jobs import (
     heartbeat,
     invalid_rules,
     outbound_heartbeat,
+    pager_incidents,
     paging_windows,
     postmortems,
     recheck,
@@ -319,6 +320,11 @@ def jobs(
     work["refused"] = (refused_payloads.EVERY, refused.run)
     invalid = invalid_rules.InvalidRulesJob(database, writer, decisions, clock, lambda: rules.state)
     work["rules"] = (invalid_rules.EVERY, invalid.run)
+    if settings.of_channels["pagerduty_api_token"].reveal():
+        learn = pager_incidents.PagerIncidentsJob(
+            database, entries.pagerduty_api(settings, clock), clock, entries.PAGERDUTY_KINDS
+        )
+        work["pager_incidents"] = (pager_incidents.EVERY, learn.run)
     if settings.alertmanager_url:
         compare = reconcile.ReconcileJob(database, writer, decisions, clock, asking, settings.alertmanager_url, grace)
         work["reconcile"] = (timedelta(seconds=settings.reconcile_every), compare.run)

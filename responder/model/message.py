@@ -40,7 +40,8 @@ class OutboxRow:
 
     ``content`` is None where the incident's content is gone. ``attempt`` counts from 1 and fences the claim;
     ``minimal`` asks for the minimal form. ``previous`` is the reference that the first accepted message of this
-    incident on this channel returned.
+    incident on this channel returned. ``vendor_incident`` is the id of the incident at the vendor that pages, if it is
+    known, ``vendor_url`` its address.
     """
 
     id: int
@@ -50,6 +51,8 @@ class OutboxRow:
     minimal: bool
     written_at: datetime
     previous: Mapping[str, str] = field(default_factory=dict)
+    vendor_incident: str = ""
+    vendor_url: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +61,8 @@ class ClaimedMessage:
 
     ``attempt`` counts from 1 and fences the claim; ``minimal`` asks for the minimal form. ``written_at`` is when it was
     put into the outbox, None where that is not known. ``previous`` is the reference that the first accepted message of
-    this incident on this channel returned.
+    this incident on this channel returned. ``vendor_incident`` is the id of the incident at the vendor that pages, if
+    it is known.
     """
 
     id: int
@@ -71,6 +75,7 @@ class ClaimedMessage:
     minimal: bool
     previous: Mapping[str, str] = field(default_factory=dict)
     written_at: datetime | None = None
+    vendor_incident: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

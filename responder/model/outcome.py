@@ -1,4 +1,4 @@
-"""Outcome of sending a message: delivered, refused, try later, or not sent."""
+"""Outcome of sending a message: delivered, refused, try later, continue with another request, or not sent."""
 
 from dataclasses import dataclass, field
 
@@ -36,4 +36,16 @@ class NotSent:
     reason: str
 
 
-Outcome = Delivered | TryLater | Refused | NotSent
+@dataclass(frozen=True, slots=True)
+class Continue:
+    """Accepted as one of several requests: the next is due ``after`` seconds. ``ref`` is what was learnt.
+
+    A ``ref`` with ``vendor_incident`` and ``vendor_url`` names the incident of the vendor.
+    """
+
+    reason: str
+    ref: dict[str, str] = field(default_factory=dict)
+    after: float = 0.0
+
+
+Outcome = Continue | Delivered | TryLater | Refused | NotSent

@@ -34,6 +34,8 @@ class Use(Enum):
     FALLBACK = "fallback"
     #: Only where no other channel is left; rules cannot name it.
     LAST_RESORT = "last resort"
+    #: Beside channels of the kinds in ``accompanies``, for actions of people and late findings; rules cannot name it.
+    COMPANION = "companion"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +81,8 @@ class Channel(ABC):
     use: ClassVar[Use] = Use.RULES
     #: The name of the channel whose messages it gets where that one is not configured; empty for none.
     stands_in_for: ClassVar[str] = ""
+    #: The kinds of the channels that it accompanies; empty for a channel that incidents are sent to.
+    accompanies: ClassVar[frozenset[str]] = frozenset()
     #: Steps of each kind of message, in order: each is a message of its own, with this word as its ``step``. A channel
     #: that sends one message for each kind has one step.
     steps: ClassVar[Mapping[MessageKind, tuple[str, ...]]]

@@ -1,11 +1,16 @@
-"""PagerDuty's Events API v2 on loopback: refuses what the real one refuses, and keeps incidents as it does."""
+"""PagerDuty on loopback: Events API v2, REST API and webhooks; it refuses what the real one refuses."""
 
+import itertools
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
+from responder.standins.pagerduty_rest import RestApi
+from responder.standins.pagerduty_webhooks import WebhookSender
 from responder.standins.server import Call, OnEvent, Reply, StandIn, as_json
 
 EVENT_LIMIT = 512_000
@@ -35,20 +40,110 @@ class PagerIncident:
     dedup_key: str
     log: list[PagerEvent] = field(default_factory=list)
     state: str = "triggered"
+    number: int = 1
+    notes: list[dict[str, str]] = field(default_factory=list)
+    assignee: str = "Ann Onymous"
 
     @property
     def title(self) -> str:
         """The first trigger's summary: a later one does not change it."""
         return self.log[0].summary
 
+    @property
+    def id(self) -> str:
+        """PagerDuty's own id."""
+        return f"PGR{self.number:04}"
+
+    @property
+    def url(self) -> str:
+        """Its address for people."""
+        return f"https://butterfly.pagerduty.com/incidents/{self.id}"
+
+    @property
+    def age(self) -> float:
+        """Seconds since it was opened."""
+        return time.monotonic() - self.log[0].arrived
+
+    def as_incident(self) -> dict[str, Any]:
+        """The incident as the REST API and webhooks show it: made by events, it has no incident_key."""
+        return {
+            "id": self.id,
+            "type": "incident",
+            "incident_number": self.number,
+            "number": self.number,
+            "title": self.title,
+            "status": self.state,
+            "incident_key": None,
+            "html_url": self.url,
+            "assignees": [_person(self.assignee)],
+            "priority": None,
+            "resolve_reason": None,
+        }
+
+    def as_alert(self) -> dict[str, Any]:
+        """Its alert as the REST API shows it."""
+        first = self.log[0].body
+        details = {"client": first.get("client"), "client_url": first.get("client_url"), "dedup_key": self.dedup_key}
+        return {
+            "id": f"PAL{self.number:04}",
+            "type": "alert",
+            "status": "resolved" if self.state == "resolved" else "triggered",
+            "alert_key": self.dedup_key,
+            "summary": self.title,
+            "body": {"type": "alert_body", "cef_details": details},
+        }
+
 
 class PagerDutyStandIn(StandIn):
-    """``events`` are those accepted, ``incidents`` what became of them, both in order of arrival."""
+    """``events`` are those accepted, ``incidents`` what became of them, both in order of arrival.
+
+    ``rest`` answers the REST API, ``webhooks`` sends to the subscriptions.
+    """
 
     def __init__(self, *, on_event: OnEvent | None = None, port: int = 0) -> None:
         super().__init__(on_event=on_event, port=port)
         self.events: list[PagerEvent] = []
         self.incidents: list[PagerIncident] = []
+        self.webhooks = WebhookSender()
+        self.rest = RestApi(lambda: self.incidents, self.webhooks)
+        self._numbers = itertools.count(1)
+
+    def stop(self) -> None:
+        """Stop listening and sending."""
+        self.webhooks.close()
+        super().stop()
+
+    def act(self, incident: PagerIncident, what: str, person: str = "Ann Onymous", **data: Any) -> Mapping[str, Any]:
+        """Let a person act on an incident in PagerDuty, and send the webhook: ``acknowledged``, ``annotated``, ...
+
+        Returns the event, which may be sent again.
+        """
+        with self.lock:
+            states = {"acknowledged": "acknowledged", "unacknowledged": "triggered", "resolved": "resolved"}
+            incident.state = states.get(what, incident.state)
+        about = {"id": incident.id, "type": "incident_reference", "summary": incident.title, "html_url": incident.url}
+        shown = {"id": "PNOTE", "type": "incident_note", "incident": about} if what == "annotated" else None
+        return self._send(incident, what, _person(person), shown or incident.as_incident(), data)
+
+    def _send(
+        self,
+        incident: PagerIncident,
+        what: str,
+        agent: Mapping[str, Any],
+        shown: Mapping[str, Any],
+        data: Mapping[str, Any],
+    ) -> Mapping[str, Any]:
+        event = {
+            "id": f"01{uuid4().hex[:24].upper()}",
+            "event_type": f"incident.{what}",
+            "resource_type": "incident",
+            "occurred_at": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "agent": agent,
+            "client": None,
+            "data": {**shown, **data},
+        }
+        self.webhooks.send(incident.id, event)
+        return event
 
     def open(self, dedup_key: str | None = None) -> list[PagerIncident]:
         """The incidents that are not resolved, of one dedup key or all."""
@@ -61,6 +156,9 @@ class PagerDutyStandIn(StandIn):
 
     def answer(self, call: Call) -> Reply:
         """202 for a good event, 400 with the reasons for a bad one, 404 elsewhere."""
+        if call.path.partition("?")[0].split("/")[1] in {"incidents", "webhook_subscriptions"}:
+            with self.lock:
+                return self.rest.answer(call)
         if call.method != "POST" or call.path != "/v2/enqueue":
             return as_json(404, {"status": "not found", "message": "no such path", "errors": []})
         event, errors = read_event(call.body)
@@ -69,19 +167,27 @@ class PagerDutyStandIn(StandIn):
         accepted = PagerEvent(event["event_action"], event.get("dedup_key") or uuid4().hex, event, call.arrived)
         with self.lock:
             self.events.append(accepted)
-            self._apply(accepted)
+            changed = self._apply(accepted)
+        if changed is not None:
+            integration = {"id": "PINTEGR", "type": "inbound_integration_reference", "summary": "responder"}
+            what = {"trigger": "triggered", "acknowledge": "acknowledged", "resolve": "resolved"}[accepted.action]
+            self._send(changed, what, integration, changed.as_incident(), {})
         self.tell(f"pagerduty.{accepted.action}", accepted)
         return as_json(202, {"status": "success", "message": "Event processed", "dedup_key": accepted.dedup_key})
 
-    def _apply(self, event: PagerEvent) -> None:
+    def _apply(self, event: PagerEvent) -> PagerIncident | None:
+        """Return the incident whose state an event changed, None for none."""
         incident = next(iter(self.open(event.dedup_key)), None)
         if incident is None:
-            if event.action == "trigger":
-                self.incidents.append(PagerIncident(event.dedup_key, [event]))
-            return  # the real one drops an acknowledge or resolve of an unknown key without a word
+            if event.action != "trigger":
+                return None  # the real one drops an acknowledge or resolve of an unknown key without a word
+            self.incidents.append(PagerIncident(event.dedup_key, [event], number=next(self._numbers)))
+            return self.incidents[-1]
         incident.log.append(event)
+        before = incident.state
         if event.action != "trigger":
             incident.state = {"acknowledge": "acknowledged", "resolve": "resolved"}[event.action]
+        return incident if incident.state != before else None
 
 
 def read_event(body: bytes) -> tuple[dict[str, Any], list[str]]:
@@ -138,3 +244,8 @@ def _web(value: object) -> bool:
 
 def _text(value: object) -> bool:
     return isinstance(value, str) and bool(value.strip())
+
+
+def _person(name: str) -> dict[str, str]:
+    number = f"P{name.replace(' ', '').upper()[:12]}"
+    return {"id": number, "type": "user_reference", "summary": name, "html_url": f"https://x.pagerduty.com/{number}"}

@@ -98,6 +98,7 @@ def stage(
             "RESPONDER_WEBHOOK_TOKEN": secrets.token_hex(16),
             "RESPONDER_PAGERDUTY_ROUTING_KEY": secrets.token_hex(16),
             "RESPONDER_PAGERDUTY_URL": pagerduty.url,
+            "RESPONDER_PAGERDUTY_API_URL": pagerduty.url,
             "RESPONDER_SLACK_BOT_TOKEN": f"xoxb-{secrets.token_hex(12)}",
             "RESPONDER_SLACK_CHANNEL": CHANNEL,
             "RESPONDER_SLACK_API_URL": slack.url,

@@ -134,3 +134,44 @@ def test_socket_mode_needs_no_address_and_survives_its_worker(stage: Stage) -> N
         found = slack.people.command(acknowledge["value"])
         assert found.ok
         assert "acknowledged by ann" in str(found.body)
+
+
+def test_pagerduty_gets_notes_and_its_people_reach_slack(stage: Stage) -> None:
+    """Webhooks repeat and notes come back: each action shows everywhere, once."""
+    stage.butterfly.set("plato", butterfly.down())
+    webhooks = stage.pagerduty.webhooks.subscribe(f"{stage.url}/pagerduty/webhooks", "old", "pagerduty-signs", day=60.0)
+    token = {"pagerduty_api_token": "u+token", "pagerduty_api_from": "ann@example.com"}
+    stage.pagerduty.rest.token, stage.pagerduty.rest.lag = "u+token", 1.0
+    with stage.serve(**SECRETS, **token):
+        assert stage.post(example("service-down")).status == 202
+        until(lambda: stage.pagerduty.open() and stage.slack.messages, 30)
+        [incident], page = stage.pagerduty.open(), stage.slack.messages[0]
+        until(lambda: "Acknowledge" in buttons(page), 10)
+        number = buttons(page)["Acknowledge"]
+
+        taken = stage.pagerduty.act(incident, "acknowledged", "Bob Builder")
+        until(lambda: any("by Bob Builder at" in line for line in page.lines), 10)
+        stage.pagerduty.webhooks.send(incident.id, taken)
+        stage.pagerduty.act(incident, "annotated", "Bob Builder", content="looking at the disk")
+        assert type_in(stage, "incidents", "note", number, "the disk is full", "--as", "Ann").returncode == 0
+        until(lambda: incident.notes, 20)
+        stage.pagerduty.act(incident, "annotated", "Ann", content=incident.notes[0]["content"])
+        assert (
+            type_in(stage, "incidents", "resolve", number, "--as", "Ann", "--reason", "disk replaced").returncode == 0
+        )
+        until(lambda: not stage.pagerduty.open() and len(incident.notes) == 2, 20)
+        until(lambda: stage.pagerduty.webhooks.idle, 10)
+        texts = [each["content"].partition(": ")[2] for each in incident.notes]
+        assert texts == [
+            "note by Ann (command line): the disk is full",
+            "resolved by Ann (command line): disk replaced",
+        ]
+        shown = json.loads(type_in(stage, "incidents", "show", number).stdout)
+        assert [each["text"] for each in shown["timeline"] if each["kind"] == "action"] == [
+            "acknowledged by Bob Builder (PagerDuty)",
+            "note by Bob Builder (PagerDuty): looking at the disk",
+            "note by Ann (command line): the disk is full",
+            "resolved by Ann (command line): disk replaced",
+        ]
+        until(lambda: any(incident.url in json.dumps(block) for block in page.blocks), 10)
+        assert not webhooks.dropped

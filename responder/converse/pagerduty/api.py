@@ -1,5 +1,6 @@
-"""PagerDuty's REST API: which alerts an incident of PagerDuty has."""
+"""PagerDuty's REST API: its incidents, and which alerts they have."""
 
+from typing import TypeVar
 from urllib.parse import quote
 
 import msgspec
@@ -7,6 +8,8 @@ import msgspec
 from responder.model.clock import Clock, Deadline
 from responder.model.message import Request
 from responder.model.secret import Secret
+from responder.notify.channels.pagerduty_notes import open_incidents_url
+from responder.notify.report.links import safe_url
 from responder.outgoing import Outgoing, UnreachableError
 
 #: Time for one call, in seconds. PagerDuty waits five for the answer to its webhook.
@@ -21,7 +24,18 @@ class _Alerts(msgspec.Struct):
     alerts: list[_Alert] = []
 
 
+class _Listed(msgspec.Struct):
+    id: str
+    html_url: str | None = ""
+
+
+class _Incidents(msgspec.Struct):
+    incidents: list[_Listed]
+
+
 _ALERTS = msgspec.json.Decoder(_Alerts)
+_INCIDENTS = msgspec.json.Decoder(_Incidents)
+_Shape = TypeVar("_Shape")
 
 
 class PagerDutyApi:
@@ -39,24 +53,38 @@ class PagerDutyApi:
         https://developer.pagerduty.com/api-reference, "List alerts for an incident": an incident that was made by
         events has no incident_key; its alerts have the dedup keys.
         """
-        token = self._token.reveal()
-        if not token:
+        if not self._token.reveal():
             return ()
-        request = Request(
-            url=f"{self._base_url}/incidents/{quote(incident, safe='')}/alerts?limit=100",
-            body=b"",
-            headers={"Authorization": f"Token token={token}", "Accept": "application/vnd.pagerduty+json;version=2"},
-            method="GET",
-        )
-        response = self._outgoing.send(request, Deadline(self._clock.monotonic() + CALL_SECONDS), 1024 * 1024)
+        url = f"{self._base_url}/incidents/{quote(incident, safe='')}/alerts?limit=100"
+        found = self._get(url, _ALERTS)
+        return tuple(each.alert_key for each in found.alerts if each.alert_key) if found else ()
+
+    def incident_of(self, dedup_key: str) -> tuple[str, str]:
+        """Return the id and the address of the open incident with a dedup key; empty for none. Raises UnreachableError.
+
+        Raises ValueError for an empty key, which would find any incident of the account.
+        """
+        if not self._token.reveal():
+            return "", ""
+        found = self._get(open_incidents_url(self._base_url, dedup_key), _INCIDENTS)
+        newest = found.incidents[0] if found and found.incidents else None
+        return (newest.id, safe_url(newest.html_url or "")) if newest else ("", "")
+
+    def _get(self, url: str, shape: msgspec.json.Decoder[_Shape]) -> _Shape | None:
+        """Return the answer, None for 404. Raises UnreachableError."""
+        headers = {
+            "Authorization": f"Token token={self._token.reveal()}",
+            "Accept": "application/vnd.pagerduty+json;version=2",
+        }
+        deadline = Deadline(self._clock.monotonic() + CALL_SECONDS)
+        response = self._outgoing.send(Request(url=url, body=b"", headers=headers, method="GET"), deadline, 1024 * 1024)
         if response.status == 404:
-            return ()
+            return None
         if response.status != 200:
             raise UnreachableError(
                 f"PagerDuty's REST API answers HTTP {response.status}: see RESPONDER_PAGERDUTY_API_TOKEN"
             )
         try:
-            found = _ALERTS.decode(response.body)
+            return shape.decode(response.body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            raise UnreachableError("PagerDuty's REST API does not answer with alerts") from None
-        return tuple(each.alert_key for each in found.alerts if each.alert_key)
+            raise UnreachableError("PagerDuty's REST API does not answer as documented") from None

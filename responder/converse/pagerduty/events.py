@@ -13,6 +13,7 @@ import msgspec
 
 from responder.model.action import ActionKind
 from responder.model.secret import Secret
+from responder.notify.channels.pagerduty_notes import OWN_NOTE
 
 _KINDS = {
     "incident.acknowledged": ActionKind.ACKNOWLEDGE,
@@ -93,8 +94,8 @@ _DECODER = msgspec.json.Decoder(_Webhook)
 def read(body: bytes) -> PagerDutyEvent:
     """Return the event of a webhook. Raises BadEventError.
 
-    Only a person resolves: a resolve by an integration is responder's own, which comes back, or that of a timer of
-    PagerDuty, which knows nothing of the alerts.
+    A note that responder wrote is no action. Only a person resolves: a resolve by an integration is responder's own,
+    which comes back, or that of a timer of PagerDuty, which knows nothing of the alerts.
     """
     try:
         event = _DECODER.decode(body).event
@@ -105,6 +106,8 @@ def read(body: bytes) -> PagerDutyEvent:
     data, kind = event.data or _Data(), _KINDS.get(event.event_type)
     merged = data.resolve_reason is not None and data.resolve_reason.type in _NO_END
     if kind is ActionKind.RESOLVE and (merged or event.agent is None or event.agent.type != _PERSON):
+        kind = None
+    if kind is ActionKind.NOTE and OWN_NOTE.match(data.content or ""):
         kind = None
     about = data.incident or _Reference(id=data.id, html_url=data.html_url)
     target = ""

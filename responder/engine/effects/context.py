@@ -91,6 +91,11 @@ class DecisionContext:
         """Return the channels of these names, in their order, without those that are not configured."""
         return tuple(self.channels[name] for name in names if name in self.channels)
 
+    def companions(self, names: Iterable[str]) -> tuple[Channel, ...]:
+        """Return the companions of the channels of these names."""
+        kinds = {channel.kind for channel in self.configured(names)}
+        return tuple(channel for channel in self.channels.values() if channel.accompanies & kinds)
+
     def questions(
         self,
         names: tuple[str, ...],

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from responder.converse.apply import Applied, apply
+from responder.converse.apply import NOTE_LIMIT, Applied, apply
 from responder.engine.effects.context import DecisionContext
 from responder.engine.effects.page import counts, messages_for
 from responder.engine.effects.without_notification import resolved
@@ -12,6 +12,7 @@ from responder.model.clock import LINE_LIMIT
 from responder.model.content import IncidentContent
 from responder.model.delivery import Effects
 from responder.model.incident import Incident
+from responder.model.message import OutboxMessage
 from responder.model.report import MessageKind
 from responder.model.silence import SilenceResult
 from responder.model.text import sanitize_line
@@ -89,6 +90,8 @@ def on_action(
         if _is_notified(channel, action, own)
         for message in messages_for(incident, own, facts, [channel], priority=severity.priority, due_at=now)
     )
+    if action.kind is not ActionKind.POSTMORTEM:
+        messages += _noted(action, incident, applied, context, now)
     return Effects(outcome=applied.outcome, incident=incident, content=after, messages=messages, action=done)
 
 
@@ -107,7 +110,19 @@ def _resolved(
         for each in over.messages
         if each.channel != action.entry or each.channel not in context.pagers
     )
+    messages += _noted(action, incident, applied, context, now)
     return replace(over, content=content, messages=messages)
+
+
+def _noted(
+    action: Action, incident: Incident, applied: Applied, context: DecisionContext, now: datetime
+) -> tuple[OutboxMessage, ...]:
+    """Return the note of an action at the vendors that page, unless the action came from there."""
+    entry = context.companions([action.entry])
+    companions = [each for each in context.companions(incident.channels) if each not in entry]
+    severity = context.book.severities.get(incident.severity) or context.worst
+    facts = replace(counts(incident), update=sanitize_line(applied.outcome, NOTE_LIMIT))
+    return messages_for(incident, MessageKind.NOTE, facts, companions, priority=severity.priority, due_at=now)
 
 
 def _is_notified(channel: Channel, action: Action, kind: MessageKind) -> bool:

@@ -213,7 +213,7 @@ def messages_for(
 
 def _keys(incident: Incident, kind: MessageKind, channel: Channel) -> tuple[str, ...]:
     """Return the dedup keys of an incident at a channel: a pager gets its newest key, and a resolve under each."""
-    if not channel.pages:
+    if not channel.pages and not channel.accompanies:
         return incident.page_keys[:1]
     return incident.page_keys if kind is MessageKind.RESOLUTION else incident.page_keys[-1:]
 

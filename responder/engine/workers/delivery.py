@@ -14,7 +14,7 @@ from responder.engine.effects.context import DecisionContext
 from responder.engine.workers.method_limits import StoredLimit, available, stored_limits
 from responder.model.clock import Clock, Deadline
 from responder.model.message import ClaimedMessage, OutboxRow
-from responder.model.outcome import Delivered, NotSent, Outcome, Refused, TryLater
+from responder.model.outcome import Continue, Delivered, NotSent, Outcome, Refused, TryLater
 from responder.model.report import MessageKind
 from responder.notify.delivery.backoff import LONGEST_PAGER_WISH, LONGEST_WISH, next_attempt, rest
 from responder.notify.delivery.deliver import Deliverer
@@ -22,6 +22,7 @@ from responder.notify.delivery.route import sharing
 from responder.notify.rate_limit import Available, RateLimit
 from responder.notify.report import compose
 from responder.store.database import Database, StoreError
+from responder.store.incidents import vendor_incidents
 from responder.store.outbox import channel_state, claims, outbox
 
 _log = structlog.get_logger()
@@ -314,7 +315,7 @@ class DeliveryResults:
         ended = sorted(ended, key=lambda each: each[0].id)  # one order for all processes avoids deadlocks
         made = [(message.channel, outcome) for message, outcome in ended if not isinstance(outcome, NotSent)]
         for channel in sorted({name for name, _outcome in made}):
-            results = {isinstance(outcome, Delivered) for name, outcome in made if name == channel}
+            results = {isinstance(outcome, Delivered | Continue) for name, outcome in made if name == channel}
             channel_state.record_attempts(connection, channel, now, accepted=True in results, failed=False in results)
         news = [self._mark_one(connection, message, outcome, now) for message, outcome in ended]
         return news + [partial(_count, message, outcome, now) for message, outcome in ended]
@@ -340,18 +341,19 @@ class DeliveryResults:
                 return partial(
                     event.warning, "message.later", attempt=message.attempt, reason=reason, at=at.isoformat()
                 )
+            case Continue(reason, ref, after):
+                vendor_incidents.learn(connection, message.report.incident, ref, now)
+                at = now + timedelta(seconds=after)
+                outbox.schedule_retry(connection, message, at, reason, minimal=message.minimal)
+                return partial(event.info, "message.continued", reason=reason)
             case NotSent(reason):
                 outbox.schedule_retry(connection, message, now, reason, minimal=message.minimal)
                 return partial(event.warning, "message.not_sent", attempt=message.attempt, reason=reason)
             case Refused(reason) if not message.minimal:
                 channel_state.clear_failing(connection, message.channel)
                 outbox.schedule_retry(connection, message, now, reason, minimal=True)
-                return partial(
-                    event.warning,
-                    "message.refused",
-                    attempt=message.attempt,
-                    reason=f"{reason}; retrying as plain text",
-                )
+                said = f"{reason}; retrying as plain text"
+                return partial(event.warning, "message.refused", attempt=message.attempt, reason=said)
             case Refused(reason):
                 channel_state.clear_failing(connection, message.channel)
                 outbox.give_up(connection, message, reason, now)
@@ -386,13 +388,11 @@ class DeliveryResults:
 
 
 def _count(message: ClaimedMessage, outcome: Outcome, now: datetime) -> None:
-    if isinstance(outcome, NotSent):
+    if isinstance(outcome, NotSent | Continue):
         return
     result = {Delivered: "sent", TryLater: "later", Refused: "dead" if message.minimal else "plain"}[type(outcome)]
     COUNTERS.add("responder_attempts", message.channel, result)
-    if result != "sent":
-        return
-    if message.report.kind is MessageKind.START:
+    if result == "sent" and message.report.kind is MessageKind.START:
         since = {"responder_notification_latency_seconds": message.report.started_at}
         if message.written_at is not None:
             since["responder_page_delay_seconds"] = message.written_at

@@ -150,7 +150,7 @@ class DiagnosisWorker:
             # PagerDuty would open a new incident that no event ever resolves.
             missed = [name for name in missed if name not in context.pagers]
         facts = replace(counts(incident) if incident else NO_FACTS, update=late_note(work, now))
-        notified = [channels[name] for name in missed]
+        notified = [*(channels[name] for name in missed), *context.companions(missed)]
         messages = messages_for(
             (work.incident, work.ordering_key), MessageKind.LATE, facts, notified, priority=work.priority, due_at=now
         )

@@ -6,8 +6,10 @@ that the first does not take.
 
 For acknowledgements, notes and resolves in PagerDuty to reach the other channels, add a *Generic Webhook (V3)*
 of the service with the URL `https://HOST/pagerduty/webhooks`, and put the secret that PagerDuty shows into
-`RESPONDER_PAGERDUTY_WEBHOOK_SECRET`. Where PagerDuty groups alerts, a read-only REST API key in
-`RESPONDER_PAGERDUTY_API_TOKEN` finds the incidents that its incident stands for.
+`RESPONDER_PAGERDUTY_WEBHOOK_SECRET`. A read-only REST API key in `RESPONDER_PAGERDUTY_API_TOKEN` finds PagerDuty's
+incident, which messages then link, and where PagerDuty groups alerts the incidents that it stands for. With a key that
+may write and the e-mail address of a PagerDuty user in `RESPONDER_PAGERDUTY_API_FROM`, actions of people elsewhere and
+late findings are added to it as notes.
 """
 
 import json
@@ -82,7 +84,13 @@ class PagerDuty(Channel):
             name="pagerduty_api_token",
             kind=Secret,
             default=Secret(""),
-            doc="REST API token: finds the incident of a webhook where PagerDuty groups alerts",
+            doc="REST API token: finds the incidents of PagerDuty, to link them and where PagerDuty groups alerts",
+        ),
+        Setting(
+            name="pagerduty_api_from",
+            kind=str,
+            default="",
+            doc="e-mail address of the PagerDuty user who writes notes; with it the token must be able to write",
         ),
         Setting(
             name="pagerduty_api_url",

@@ -8,7 +8,7 @@ from typing import Protocol
 from responder.counters import COUNTERS
 from responder.model.clock import Clock, Deadline
 from responder.model.message import ClaimedMessage, Request, Response
-from responder.model.outcome import Delivered, Outcome, TryLater
+from responder.model.outcome import Continue, Delivered, Outcome, TryLater
 from responder.model.redaction import REDACTIONS
 from responder.model.secret import Secret, scrub
 from responder.notify.contract import Channel
@@ -67,7 +67,7 @@ class Deliverer:
         return self._scrubbed(channel, channel.read(message, response))
 
     def _scrubbed(self, channel: Channel, outcome: Outcome) -> Outcome:
-        if isinstance(outcome, Delivered):
+        if isinstance(outcome, Delivered | Continue):
             return outcome
         return replace(outcome, reason=scrub(outcome.reason, self._secrets + channel.secrets))
 

@@ -6,7 +6,7 @@ from responder.model.finding import Finding, Verdict
 from responder.model.report import Report
 from responder.model.text import clean, cut, one_line
 from responder.notify.render.response import within
-from responder.notify.report.links import safe_url
+from responder.notify.report.links import VENDOR_LINK, safe_url
 from responder.notify.report.sections import findings, metadata, page
 
 # https://developer.pagerduty.com/docs/events-api-v2/trigger-events/ and .../send-alert-event/
@@ -43,7 +43,8 @@ def runbook(report: Report) -> list[dict[str, str]]:
 
 def links(report: Report) -> list[dict[str, str]]:
     """Return the links, the runbook first."""
-    every = (*([report.runbook] if report.runbook else []), *report.links)
+    others = [each for each in report.links if each.text != VENDOR_LINK]  # that is where the event goes
+    every = (*([report.runbook] if report.runbook else []), *others)
     found = [{"href": safe_url(each.href), "text": within(one_line(each.text), LINK_TEXT_LIMIT)} for each in every]
     return [link for link in found if link["href"]][:MOST_LINKS]
 

@@ -16,6 +16,7 @@ from responder.model.message import ClaimedMessage, OutboxMessage, OutboxRow
 from responder.model.report import MessageKind, Report, Status
 from responder.model.rule import Link
 from responder.model.text import number_of, sanitize_line
+from responder.notify.report.links import VENDOR_LINK
 from responder.notify.report.template import filled, template_of
 
 #: A first message that leaves this long after it was due says that it is late.
@@ -35,17 +36,22 @@ def compose_message(row: OutboxRow, now: datetime) -> ClaimedMessage:
 def as_sent(row: OutboxRow, report: Report | None, now: datetime) -> ClaimedMessage:
     """The message of an outbox row with the ``report`` of its last attempt, composed anew where there was none."""
     message = row.message
+    if report is None:
+        report = compose(row.content or without_content(row), message, now)
+        if row.vendor_url:
+            report = replace(report, links=(*report.links, Link(VENDOR_LINK, row.vendor_url)))
     return ClaimedMessage(
         id=row.id,
         channel=message.channel,
         step=message.step,
         priority=message.priority,
-        report=report or compose(row.content or without_content(row), message, now),
+        report=report,
         due_at=message.due_at,
         attempt=row.attempt,
         minimal=row.minimal,
         previous=row.previous,
         written_at=row.written_at,
+        vendor_incident=row.vendor_incident,
     )
 
 

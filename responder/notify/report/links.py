@@ -13,6 +13,8 @@ from responder.model.redaction import redact
 from responder.model.rule import PLACEHOLDER, Link, LinkAnnotations, Rule, RunbookRef, Service
 from responder.model.text import sanitize_line
 
+#: Text of the link to the incident at the vendor that pages.
+VENDOR_LINK = "PagerDuty incident"
 #: Links besides the runbook.
 MOST = 5
 

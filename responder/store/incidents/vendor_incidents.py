@@ -1,15 +1,17 @@
 """Incidents of a vendor, such as PagerDuty, and the incidents here that they stand for."""
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, and_, exists, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from responder.model.report import MessageKind
 from responder.store.database import Database
 from responder.store.incidents import incidents
-from responder.store.schema.serialization import to_seconds
+from responder.store.schema.serialization import to_seconds, to_time
+from responder.store.schema.tables import incidents as open_incidents
 from responder.store.schema.tables import messages, vendor_incidents
 
 #: The number that a further page of an incident adds to its key (``Incident.page_keys``).
@@ -28,6 +30,30 @@ def known(connection: Connection, vendor_incident: str) -> tuple[str, ...]:
     return tuple(connection.execute(found.order_by(vendor_incidents.c.incident)).scalars())
 
 
+def unknown_pages(
+    connection: Connection, kinds: Collection[str], after: datetime, before: datetime, limit: int
+) -> list[tuple[str, str, datetime]]:
+    """Return incident, dedup key and time of the pages that channels of these kinds accepted between two times.
+
+    Only of open incidents of which the vendor's incident was not learnt since the page was written.
+    """
+    learnt = exists().where(
+        vendor_incidents.c.incident == messages.c.incident, vendor_incidents.c.seen_at >= messages.c.written_at
+    )
+    page = and_(
+        messages.c.kind.in_([MessageKind.START.value, MessageKind.AGAIN.value, MessageKind.FALLBACK.value]),
+        messages.c.state == "sent",
+        messages.c.channel_kind.in_(sorted(kinds)),
+        messages.c.ended_at.between(to_seconds(after), to_seconds(before)),
+    )
+    found = select(messages.c.incident, messages.c.ordering_key, messages.c.ended_at)
+    found = found.join(open_incidents, open_incidents.c.id == messages.c.incident).where(
+        open_incidents.c.open, page, ~learnt
+    )
+    rows = connection.execute(found.order_by(messages.c.id).limit(limit))
+    return [(row.incident, row.ordering_key, to_time(row.ended_at)) for row in rows]
+
+
 def channel_of(connection: Connection, incident: str, kinds: Collection[str]) -> str:
     """Return the channel of these kinds that was notified of an incident first; empty for none."""
     wanted = messages.c.incident == incident, messages.c.channel_kind.in_(sorted(kinds))
@@ -43,13 +69,22 @@ def link_of(connection: Connection, incident: str) -> str:
 
 def save(database: Database, vendor_incident: str, ours: Iterable[str], url: str, now: datetime) -> None:
     """Remember what a vendor's incident stands for. Raises StoreError."""
+    with database.write() as connection:
+        record(connection, vendor_incident, ours, url, now)
+
+
+def record(connection: Connection, vendor_incident: str, ours: Iterable[str], url: str, now: datetime) -> None:
+    """Remember the same within a transaction."""
     rows = [
         {"id": vendor_incident, "incident": incident, "url": url, "seen_at": to_seconds(now)}
         for incident in ours
         if vendor_incident
     ]
-    if not rows:
-        return
-    with database.write() as connection:
+    if rows:
         writing = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
         connection.execute(writing(vendor_incidents).on_conflict_do_nothing(), rows)
+
+
+def learn(connection: Connection, incident: str, ref: Mapping[str, str], now: datetime) -> None:
+    """Remember the vendor's incident that the answer to a message named (``Continue.ref``), if it named one."""
+    record(connection, ref.get("vendor_incident", ""), [incident], ref.get("vendor_url", ""), now)

@@ -29,7 +29,7 @@ from responder.model.report import MessageKind
 from responder.store.database import Database
 from responder.store.incidents import incidents
 from responder.store.schema.serialization import from_bytes, to_seconds, to_time
-from responder.store.schema.tables import WAITING, channel_states, messages
+from responder.store.schema.tables import WAITING, channel_states, messages, vendor_incidents
 
 _earlier = messages.alias("earlier")
 #: Priority of the worst severity, which is sent first and may use the whole rate limit of a channel.
@@ -109,6 +109,15 @@ _REF = (
     .scalar_subquery()
     .label("previous")
 )
+# Id and address of the newest incident of a vendor: an incident that pages again has a further one.
+_VENDOR = (
+    select(vendor_incidents.c.id + " " + vendor_incidents.c.url)
+    .where(vendor_incidents.c.incident == messages.c.incident)
+    .order_by(vendor_incidents.c.seen_at.desc())
+    .limit(1)
+    .scalar_subquery()
+    .label("vendor")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +136,7 @@ def _candidates(
     columns = (
         *(messages.c[name] for name in ("id", "incident", "ordering_key", "channel", "step", "kind", "priority")),
         _REF,
+        _VENDOR,
     )
     where = [_free(queue)]
     if none:
@@ -216,7 +226,8 @@ def claim(
     rows = connection.execute(_taken(), values).mappings().all()
     previous = {row.id: row.previous for row in chosen}
     known = incidents.contents_of(connection, {row["incident"] for row in rows})
-    claimed = [_outbox_row(row, known.get(row["incident"]), previous[row["id"]]) for row in rows]
+    vendors = {row.id: row.vendor for row in chosen}
+    claimed = [_outbox_row(row, known.get(row["incident"]), previous[row["id"]], vendors[row["id"]]) for row in rows]
     return sorted(claimed, key=lambda each: each.id)
 
 
@@ -272,11 +283,12 @@ _OF_A_ROW = (
 
 def peek(connection: Connection, number: int) -> OutboxRow | None:
     """Return a message as a sender would get it, without claiming it."""
-    found = select(*(messages.c[name] for name in _OF_A_ROW), _REF).where(messages.c.id == number)
+    found = select(*(messages.c[name] for name in _OF_A_ROW), _REF, _VENDOR).where(messages.c.id == number)
     row = connection.execute(found).mappings().first()
     if row is None:
         return None
-    return _outbox_row(row, incidents.contents_of(connection, [row["incident"]]).get(row["incident"]), row["previous"])
+    content = incidents.contents_of(connection, [row["incident"]]).get(row["incident"])
+    return _outbox_row(row, content, row["previous"], row["vendor"])
 
 
 def message_of(row: Mapping[Any, Any]) -> OutboxMessage:
@@ -301,7 +313,9 @@ def message_of(row: Mapping[Any, Any]) -> OutboxMessage:
     )
 
 
-def _outbox_row(row: Mapping[Any, Any], content: IncidentContent | None, previous: bytes | None) -> OutboxRow:
+def _outbox_row(
+    row: Mapping[Any, Any], content: IncidentContent | None, previous: bytes | None, vendor: str | None
+) -> OutboxRow:
     return OutboxRow(
         id=row["id"],
         message=message_of(row),
@@ -310,6 +324,8 @@ def _outbox_row(row: Mapping[Any, Any], content: IncidentContent | None, previou
         minimal=row["minimal"],
         written_at=to_time(row["written_at"]),
         previous=from_bytes(dict[str, str], previous) if previous else {},
+        vendor_incident=(vendor or "").partition(" ")[0],
+        vendor_url=(vendor or "").partition(" ")[2],
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -11,6 +12,8 @@ import pytest
 from responder.engine.workers.actions import ActionWorker
 from responder.engine.workers.triage import IncidentWriter
 from responder.model.action import Action, ActionKind
+from responder.model.secret import Secret
+from responder.notify.channels.pagerduty_notes import PagerDutyNotes
 from responder.store.database import Database
 from responder.store.incidents import actions, incidents
 from tests.conftest import HandClock
@@ -115,3 +118,20 @@ def test_a_page_for_other_alerts_is_not_acknowledged_yet(shop: Shop) -> None:
 def test_an_unknown_incident_is_refused(shop: Shop) -> None:
     """An id that is not in the database changes nothing and says so."""
     assert act(shop, incident="INC-0000000000", key="x") == "refused: no incident INC-0000000000"
+
+
+def test_actions_from_elsewhere_become_notes_of_the_pager(shop: Shop) -> None:
+    """PagerDuty's incident shows who acknowledged, noted and resolved; what came from PagerDuty does not go back."""
+    notes = PagerDutyNotes(Secret("t"), "ann@example.com")
+    shop.context = replace(shop.context, channels={**shop.context.channels, notes.name: notes})
+    act(shop, key="1")
+    act(shop, ActionKind.NOTE, key="2", text="the disk is full")
+    act(shop, ActionKind.NOTE, key="3", text="seen there", entry="pagerduty")
+    act(shop, ActionKind.RESOLVE, key="4", text="disk replaced")
+    act(shop, ActionKind.POSTMORTEM, key="5")
+    rows = shop.rows("SELECT facts, kind FROM messages WHERE channel = 'pagerduty_notes' ORDER BY id")
+    assert [(json.loads(bytes(row[0]))["update"], row[1]) for row in rows] == [
+        ("acknowledged by Ann (command line)", "note"),
+        ("note by Ann (command line): the disk is full", "note"),
+        ("resolved by Ann (command line): disk replaced", "note"),
+    ]
