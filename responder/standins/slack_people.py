@@ -146,9 +146,14 @@ class People:
             if self.now() - made > TRIGGER_SECONDS:
                 return {"error": "expired_trigger_id"}
             self._triggers[trigger] = -1.0
+        return {"view": {"id": self.show(view)}}
+
+    def show(self, view: Mapping[str, Any]) -> str:
+        """Show a dialog that the app put in the place of another; return its id."""
+        with self._lock:
             name = f"V{len(self.views) + 1:08}"
             self.views[name] = view
-        return {"view": {"id": name}}
+        return name
 
     def _request(self, path: str, body: bytes) -> Answer:
         """Send a signed request."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlencode
+from urllib.request import urlopen
 
 import pytest
 
@@ -78,6 +81,29 @@ def test_the_demo_cannot_be_steered_by_what_it_shows(few: Path, tmp_path: Path) 
     """In a pipe the demo is plain text, hostile alerts or not."""
     ended = demo("--once", "--examples", str(few), PATH=str(tmp_path))
     assert not [sign for sign in ended.stdout if not sign.isprintable() and sign not in "\n\ufe0f\u200d"]
+
+
+def test_the_demo_has_a_page_with_buttons_that_work(few: Path, tmp_path: Path) -> None:
+    """A visitor acknowledges in a browser, and PagerDuty's stand-in shows it in the terminal."""
+    shutil.copy(EXAMPLES / "service-down.json", few)
+    env = dict(os.environ) | {"PATH": str(tmp_path)}
+    with subprocess.Popen([*COMMAND, "--examples", str(few)], env=env, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            url = next(line for line in process.stdout if line.startswith("Press Acknowledge")).split()[-1]
+            page = urlopen(url, timeout=10).read().decode()
+            form = re.search(
+                r'name="token" value="(\w+)"><input type="hidden" name="ts" value="([\d.]+)">\s*'
+                r'<input type="hidden" name="action" value="responder_acknowledge">',
+                page,
+            )
+            assert form is not None
+            fields = {"token": form[1], "ts": form[2], "action": "responder_acknowledge"}
+            assert urlopen(f"{url}page/press", urlencode(fields).encode(), timeout=10).status == 200
+            assert next(line for line in process.stdout if "PagerDuty · acknowledged" in line)
+        finally:
+            process.terminate()
+        assert process.wait(30) == 0
 
 
 def test_a_demo_that_cannot_start_says_why(few: Path) -> None:

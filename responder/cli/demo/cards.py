@@ -54,8 +54,9 @@ class Screen:
 
     def pager(self, event: PagerEvent, after: str) -> None:
         """Print an event accepted by PagerDuty; ``after`` is the elapsed time."""
-        if event.action == "resolve":
-            self._card("PagerDuty", f"resolved · {after}", Text(f"incident {event.dedup_key[:12]}… resolved"), "green")
+        if event.action != "trigger":
+            done = {"resolve": "resolved", "acknowledge": "acknowledged"}.get(event.action, event.action)
+            self._card("PagerDuty", f"{done} · {after}", Text(f"incident {event.dedup_key[:12]}… {done}"), "green")
             return
         payload = event.body.get("payload", {})
         severity = str(payload.get("severity", ""))

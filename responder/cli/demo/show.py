@@ -25,6 +25,7 @@ from responder.model.rule import Action
 from responder.model.text import one_line
 from responder.receive.alertmanager import InvalidPayload, read
 from responder.standins.processes import Program
+from responder.standins.slack_page import SlackPage
 from responder.standins.stage import Stage
 
 #: Seconds between two payloads, so that a viewer can follow.
@@ -63,13 +64,15 @@ class DemoSession:
         """Run the demo and return the exit status. Raises DidNotStart, ServeEnded, KeyboardInterrupt."""
         self._opening()
         prepare_services(self.stage)
-        with self.stage.serve(**_NO_LIMIT) as program:
+        app_token = self.stage.slack.app_token
+        with SlackPage(self.stage.slack) as page, self.stage.serve(**_NO_LIMIT, slack_app_token=app_token) as program:
             self.watch.screen.say(f"responder serve listens on {self.stage.webhook_url} with two workers.")
+            self.watch.screen.say(f"Slack, with buttons to press (Socket Mode): {page.url}/")
             self._examples(program)
             self.missing += rule.play(self.stage, self.watch, program)
             self._summary()
             if not once:
-                self._stay(program)
+                self._stay(program, f"{page.url}/")
         return FAILED if self.missing else 0
 
     def _opening(self) -> None:
@@ -176,14 +179,15 @@ class DemoSession:
         for arguments, why in _NEXT.items():
             screen.say(f"  {program} {arguments:<49}  {why}")
 
-    def _stay(self, program: Program) -> None:
-        """Keep running, for alerts that the user sends."""
+    def _stay(self, program: Program, page: str) -> None:
+        """Keep running, for alerts that the user sends and buttons that the user presses."""
         screen = self.watch.screen
         screen.act("Try it")
         example = self.payloads[0].parent / "service-down.json"
         headers = f"-H 'Content-Type: application/json' -H 'Authorization: Bearer {self.stage.token}'"
         alert = f"sed 's/plato/capsule/g' {shlex.quote(str(example))}"
         command = f"{alert} | curl -sS --data-binary @- {headers} {self.stage.webhook_url}"
+        screen.say(f"Press Acknowledge, Note or Resolve in a browser on this machine: {page}")
         screen.say(f"Webhook URL: {self.stage.webhook_url}")
         screen.say("The demo runs until Ctrl-C. From another terminal:\n")
         screen.console.print(Text(f"  {command}"), soft_wrap=True)
