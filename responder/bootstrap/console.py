@@ -8,7 +8,7 @@ from pathlib import Path
 from flask import Flask
 
 from responder.bootstrap.rulebook import rule_references
-from responder.console import actions, pages, runbooks, tools
+from responder.console import actions, api, pages, runbooks, tools
 from responder.console.access import Access
 from responder.console.app import Console, create_app
 from responder.model.clock import Clock
@@ -75,5 +75,5 @@ def console_app(settings: Settings, clock: Clock, explain: Callable[[str], str],
         url=settings.console_url,
         wait=threading.Event().wait,
     )
-    parts = (pages, actions, tools, runbooks)
+    parts = (pages, actions, tools, runbooks, api)
     return create_app(console, *(each.blueprint(console) for each in parts))

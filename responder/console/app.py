@@ -176,7 +176,8 @@ def _admit(app: Flask, console: Console) -> Response | None:
     with console.database.read() as connection:
         number = change_number(connection)
     # Durations on pages are in minutes.
-    parts = (responder.__version__, number, console.clock.now().strftime("%d%H%M"), g.person, g.csrf, request.full_path)
+    cookie, minute = request.cookies.get(_CSRF, ""), console.clock.now().strftime("%d%H%M")
+    parts = (responder.__version__, number, minute, g.person, cookie, request.full_path)
     g.etag = sha256(repr(parts).encode()).hexdigest()[:20]
     if request.if_none_match.contains(g.etag):
         return make_response("", 304)

@@ -13,7 +13,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.security import generate_password_hash
 
-from responder.console import actions, pages, runbooks, tools
+from responder.console import actions, api, pages, runbooks, tools
 from responder.console.access import Access
 from responder.console.app import Console, create_app
 from responder.model.content import IncidentContent
@@ -78,7 +78,7 @@ def build(database: Database, clock: HandClock, folder: Path) -> Callable[..., F
             wait=clock.move,
         )
         console = replace(usual, **changes)
-        return create_app(console, *(each.blueprint(console) for each in (pages, actions, tools, runbooks)))
+        return create_app(console, *(each.blueprint(console) for each in (pages, actions, tools, runbooks, api)))
 
     return make
 
