@@ -58,6 +58,8 @@ class ProbeQuestion:
     ``target`` names what is checked, ``query`` is the query, fit to be pasted. ``skip`` says
     why it is skipped, empty if it is not. ``wire`` is the kind's own input for ``run``. ``timeout`` is
     seconds. ``endpoint`` is the server that responds if it is not the target itself: a Prometheus, a host and port.
+    ``priority`` is 0 for the subject of an incident and 1 for further members of its group: a higher number waits
+    while all threads are busy.
     """
 
     probe: str
@@ -69,6 +71,7 @@ class ProbeQuestion:
     skip: str = ""
     wire: Any = None
     endpoint: str = ""
+    priority: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,6 @@
 """Runs probes in parallel and returns by the deadline, whatever any of them does."""
 
+import itertools
 import queue
 import threading
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -55,6 +56,12 @@ class _Job:
         self.news.put((self.number, None))
 
 
+#: A job in its order: by priority, then as they came. The number decides between equals, so that no jobs are compared.
+_Place = tuple[int, int, "_Job | None"]
+#: Priority of the request to a thread to end.
+_LAST = 9
+
+
 class Prober:
     """Asks questions on a bounded number of daemon threads. Safe to share between threads.
 
@@ -66,7 +73,8 @@ class Prober:
         self._kinds = kinds
         self._tools = tools
         self._limit = threads
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._jobs: queue.PriorityQueue[_Place] = queue.PriorityQueue()
+        self._places = itertools.count()
         self._idle = threading.Semaphore(0)
         self._lock = threading.Lock()
         self._threads = 0
@@ -115,7 +123,7 @@ class Prober:
         with self._lock:
             threads = self._threads
         for _ in range(threads):
-            self._jobs.put(None)
+            self._jobs.put((_LAST, next(self._places), None))
         if self._tools.cluster is not None:
             self._tools.cluster.close()
 
@@ -167,7 +175,7 @@ class Prober:
     def _submit(self, job: _Job) -> None:
         if self._follows(job):
             return
-        self._jobs.put(job)
+        self._jobs.put((job.ask.priority, next(self._places), job))
         if self._idle.acquire(blocking=False):
             return
         with self._lock:
@@ -182,7 +190,9 @@ class Prober:
         now = self._tools.clock.monotonic()
         with self._lock:
             leader = self._asked.get(cache_key(job.ask))
-            if leader is None or leader.deadline.at + SLOW < job.deadline.earlier(job.ask.timeout, now).at:
+            until = job.deadline.earlier(job.ask.timeout, now).at
+            behind = leader is not None and not leader.started and leader.ask.priority > job.ask.priority
+            if leader is None or behind or leader.deadline.at + SLOW < until:
                 self._asked[cache_key(job.ask)] = job
                 return False
             job.leads = False
@@ -192,7 +202,7 @@ class Prober:
         return True
 
     def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
+        while (job := self._jobs.get()[2]) is not None:
             self._answer(job)
             self._idle.release()
 

@@ -114,7 +114,7 @@ class DecisionContext:
             known = {(each.probe, each.query) for each in planned}
             asked = (each for each in self._planned(names, other, began) if not each.skip)
             more = (each for each in asked if self.probe_kinds[each.kind].of_group)
-            planned += [each for each in more if (each.probe, each.query) not in known]
+            planned += [replace(each, priority=1) for each in more if (each.probe, each.query) not in known]
         return tuple(planned)
 
     def late_questions(

@@ -232,3 +232,30 @@ def test_a_hanging_probe_does_not_keep_the_process() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=True)
     assert done.stdout.splitlines()[-1] == "unknown"
+
+
+def test_further_members_of_a_group_wait_for_the_subjects_of_other_incidents() -> None:
+    """While all threads are busy, a check of a subject overtakes those of further members that came before."""
+    gate, blocked, order = threading.Event(), threading.Event(), list[str]()
+
+    def look(question: ProbeQuestion, _deadline: Deadline, _tools: ProbeTools) -> Finding:
+        blocked.set()
+        gate.wait(5)
+        order.append(question.probe)
+        return a_finding(Verdict.OK, probe=question.probe)
+
+    prober = Prober({"slow": a_kind("slow", look)}, TOOLS, threads=1)
+    storm = [an_ask("slow", "first"), *(replace(an_ask("slow", f"member-{n}"), priority=1) for n in range(3))]
+    until = Deadline(CLOCK.monotonic() + 5)
+    stormy = threading.Thread(target=prober.run, args=(storm, until))
+    stormy.start()
+    assert blocked.wait(5)
+    other = threading.Thread(target=prober.run, args=([an_ask("slow", "other")], until))
+    other.start()
+    while prober._jobs.qsize() < 4:
+        time.sleep(0.005)
+    gate.set()
+    for each in (stormy, other):
+        each.join(5)
+    prober.close()
+    assert order == ["first", "other", "member-0", "member-1", "member-2"]
