@@ -1,7 +1,6 @@
 """Rules to compare with: another folder or a git revision, read without touching the working tree."""
 
 import contextlib
-import subprocess
 import tarfile
 import tempfile
 from collections.abc import Iterator
@@ -10,9 +9,8 @@ from io import BytesIO
 from pathlib import Path
 
 from responder.cli.errors import FatalError
+from responder.cli.git import git
 from responder.model.text import one_line
-
-_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +39,7 @@ def reference_rules(wanted: str, now: RuleSet) -> Iterator[RuleSet]:
         beside = folder.resolve().parent / now.runbooks.name
         yield RuleSet(wanted, folder, beside if beside.is_dir() else now.runbooks)
         return
-    top = Path(_git(now.rules, "rev-parse", "--show-toplevel").decode().strip())
+    top = Path(git(now.rules, "rev-parse", "--show-toplevel").decode().strip())
     commit = _commit(wanted, now.rules)
     with tempfile.TemporaryDirectory(prefix="responder-rules-") as into:
         rules = _extract(top, commit, now.rules, Path(into))
@@ -53,7 +51,7 @@ def reference_rules(wanted: str, now: RuleSet) -> Iterator[RuleSet]:
 
 def _commit(wanted: str, rules: Path) -> str:
     try:
-        found = _git(rules, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{wanted}^{{commit}}")
+        found = git(rules, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{wanted}^{{commit}}")
     except FatalError as error:
         shown = one_line(wanted)
         hint = f"for the folder write --against ./{shown}" if Path(wanted).is_dir() else "name one with --against"
@@ -68,9 +66,9 @@ def _extract(top: Path, commit: str, folder: Path, into: Path) -> Path | None:
         FatalError: It holds a symbolic link to something outside itself.
     """
     inside = _inside(top, folder)
-    if inside is None or not _git(top, "ls-tree", "-d", "--name-only", commit, "--", inside):
+    if inside is None or not git(top, "ls-tree", "-d", "--name-only", commit, "--", inside):
         return None
-    with tarfile.open(fileobj=BytesIO(_git(top, "archive", "--format=tar", commit, "--", inside))) as archive:
+    with tarfile.open(fileobj=BytesIO(git(top, "archive", "--format=tar", commit, "--", inside))) as archive:
         links = [each for each in archive if each.issym()]
         with contextlib.suppress(tarfile.FilterError):
             archive.extractall(into, filter="data")
@@ -89,22 +87,3 @@ def _extract(top: Path, commit: str, folder: Path, into: Path) -> Path | None:
 def _inside(top: Path, folder: Path) -> str | None:
     resolved = folder.resolve()
     return str(resolved.relative_to(top.resolve())) if resolved.is_relative_to(top.resolve()) else None
-
-
-def _git(folder: Path, *arguments: str) -> bytes:
-    """Run git and return its output. Raises FatalError if it fails, is not installed or times out."""
-    try:
-        done = subprocess.run(  # noqa: S603 - a list of arguments, no shell
-            ["git", "-C", str(folder), *arguments],  # noqa: S607 - the git in PATH
-            capture_output=True,
-            timeout=_SECONDS,
-            check=False,
-        )
-    except OSError as error:
-        raise FatalError(f"cannot run git: {error.strerror}; name a folder with --against") from error
-    except subprocess.TimeoutExpired as error:
-        raise FatalError(f"git {arguments[0]} timed out after {_SECONDS:.0f} s") from error
-    if done.returncode:
-        said = one_line(done.stderr.decode("utf-8", "replace"))
-        raise FatalError(f"git {arguments[0]} in {folder}: {said or 'failed'}; name another folder or revision")
-    return done.stdout

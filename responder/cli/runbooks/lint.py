@@ -40,6 +40,7 @@ PROFILES = ("auto", "template", "plain")
 @click.option(
     "--critical-days", metavar="N", type=click.IntRange(1), default=90, show_default=True, help="The same, if critical."
 )
+@click.option("--incidents", is_flag=True, help="Also name incidents in the database that a runbook did not solve.")
 @click.option("--online", is_flag=True, help="Request the URLs, and report dead links.")
 @click.option("--fix", is_flag=True, help="Fix what is mechanical, and print what is left.")
 @click.option("--strict", is_flag=True, help="Fail on warnings as well.")
@@ -53,6 +54,7 @@ def lint(
     stale_days: int,
     critical_days: int,
     *,
+    incidents: bool,
     online: bool,
     fix: bool,
     strict: bool,
@@ -83,7 +85,7 @@ def lint(
         sys.exit(MISUSED)
     days = (stale_days, critical_days)
     with named_failures():
-        linter = _Linter(folder, rules, profile, days, shellcheck, online=online)
+        linter = _Linter(folder, rules, profile, days, shellcheck, incidents=incidents, online=online)
         if fix:
             linter.fix(names)
         found = linter.findings(names)
@@ -102,10 +104,12 @@ class _Linter:
         days: tuple[int, int],
         shellcheck: str | None,
         *,
+        incidents: bool,
         online: bool,
     ) -> None:
         from responder import bootstrap
         from responder.cli.runbooks.folder import catalog_of, load_book, rules_beside
+        from responder.cli.runbooks.history import changed_dates, failures
         from responder.cli.runbooks.shellcheck import find_parser
 
         self.folder, self.profile, self.days, self.online = folder, profile, days, online
@@ -113,6 +117,8 @@ class _Linter:
         book, self.note = load_book(rules_beside(folder.path, rules))
         self.catalog = catalog_of(book) if book else None
         self.today = bootstrap.SystemClock().now().date()
+        self.changed = changed_dates(folder.path)
+        self.failures = failures(bootstrap.settings_from_environment()) if incidents else {}
 
     def findings(self, names: list[str]) -> "Findings":
         """Return all problems of the files."""
@@ -178,6 +184,8 @@ class _Linter:
                     runbook,
                     stale_days=self.days[0],
                     critical_days=self.days[1],
+                    changed=self.changed.get(document.path),
+                    failures=self.failures.get(document.path, ()),
                     shell_errors=errors.get(document.path, {}),
                     dead_urls=dead,
                 )

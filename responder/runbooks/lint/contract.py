@@ -96,14 +96,24 @@ class ShellError:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An incident that this runbook did not solve; ``outcome`` says ``re-fired`` or ``took over a day``."""
+
+    incident: str
+    opened: date
+    outcome: str
+
+
 @dataclass(frozen=True)
 class Runbook:
     """A runbook to check, with its surroundings.
 
     ``catalog`` is None without rule files. ``anchors_of`` returns the anchors of a Markdown file by its path relative
     to the folder, None if it does not exist; ``exists`` is True for any file or folder. ``stale_days`` and
-    ``critical_days`` limit the age of *Last Updated*. ``shell_errors`` are by the index of the command; ``dead_urls``
-    maps addresses to the reason, and True if the page does not exist.
+    ``critical_days`` limit the age of *Last Updated*; ``changed`` is the date of the last commit of the file, None if
+    it is not known, and ``failures`` are the incidents that it did not solve, the newest first. ``shell_errors`` are by
+    the index of the command; ``dead_urls`` maps addresses to the reason, and True if the page does not exist.
     """
 
     document: Document
@@ -114,6 +124,8 @@ class Runbook:
     exists: Callable[[str], bool] = lambda _path: False
     stale_days: int = 180
     critical_days: int = 90
+    changed: date | None = None
+    failures: Sequence[Failure] = ()
     shell_errors: Mapping[int, Sequence[ShellError]] = field(default_factory=dict)
     dead_urls: Mapping[str, tuple[str, bool]] = field(default_factory=dict)
 

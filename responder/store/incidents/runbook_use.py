@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, case, func, select
+from sqlalchemy import Connection, case, func, or_, select
 
 from responder.store.schema.serialization import to_time
 from responder.store.schema.tables import incidents
@@ -26,6 +26,26 @@ class RunbookUse:
     def failed(self) -> bool:
         """True if an incident re-fired, or was open for more than a day."""
         return bool(self.refired or self.long)
+
+
+@dataclass(frozen=True, slots=True)
+class UnsolvedIncident:
+    """An incident with a runbook that re-fired once resolved (``refired``), or was open for over a day."""
+
+    runbook: str
+    incident: str
+    opened_at: datetime
+    refired: bool
+
+
+def unsolved(connection: Connection, now: datetime, limit: int) -> list[UnsolvedIncident]:
+    """Return the newest incidents that their runbook did not solve."""
+    table = incidents.c
+    open_for = func.coalesce(table.resolved_at, now.timestamp()) - table.opened_at
+    found = select(table.runbook, table.id, table.opened_at, table.flaps)
+    found = found.where(table.runbook != "", or_(table.flaps > 0, open_for > LONG_SECONDS))
+    rows = connection.execute(found.order_by(table.opened_at.desc(), table.id).limit(limit))
+    return [UnsolvedIncident(row[0], row[1], to_time(row[2]), row[3] > 0) for row in rows]
 
 
 def by_runbook(connection: Connection, now: datetime) -> list[RunbookUse]:

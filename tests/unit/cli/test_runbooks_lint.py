@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -12,6 +14,9 @@ from click.testing import CliRunner, Result
 
 from responder.cli.runbooks import runbooks
 from responder.standins.server import Call, Reply, StandIn
+from responder.store.database import Database
+from responder.store.incidents import incidents
+from tests.support.builders import an_incident
 
 ROOT = Path(__file__).parents[3]
 #: The shipped runbooks are held to their age by CI of the project that copies them, not by this test.
@@ -47,6 +52,49 @@ def test_contacts_and_severities_are_those_of_the_rules_beside_the_folder(folder
     assert {each["code"] for each in found} == {"unknown-contact"}
     assert "Slack: @head-of-eng" in {each["message"].split("'")[3] for each in found if "is '" in each["message"]}
     assert done.exit_code == 1
+
+
+def _commit(folder: Path, day: str) -> None:
+    env = {
+        **{f"GIT_{who}_{what}": "ci" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
+        **{f"GIT_{who}_DATE": f"{day}T12:00:00Z" for who in ("AUTHOR", "COMMITTER")},
+        "PATH": os.environ["PATH"],
+    }
+    for arguments in (("init", "-q"), ("add", "."), ("commit", "-q", "-m", "edit")):
+        subprocess.run(["git", "-C", str(folder), *arguments], check=True, env=env, timeout=30)
+
+
+def test_the_last_update_is_compared_with_git(tmp_path: Path) -> None:
+    """A commit after the last update is reported, but not in a shallow clone, which has one commit only."""
+    folder = tmp_path / "a"
+    folder.mkdir()
+    text = "# A\n\n**Last Updated**: 2026-11-01\n\nText.\n"
+    (folder / "old.md").write_text(text)
+    (folder / "new.md").write_text(text)
+    _commit(folder, "2026-11-02")
+    (folder / "new.md").write_text(f"{text}\nMore.\n")
+    _commit(folder, "2026-11-20")
+    found = json.loads(_lint(str(folder), "--output", "json", *ANY_AGE).stdout)["problems"]
+    assert [(each["code"], Path(each["file"]).name) for each in found] == [("changed-since-update", "new.md")]
+    shallow = tmp_path / "b"
+    subprocess.run(["git", "clone", "-q", "--depth=1", folder.as_uri(), str(shallow)], check=True, timeout=30)
+    assert json.loads(_lint(str(shallow), "--output", "json", *ANY_AGE).stdout)["problems"] == []
+
+
+def test_incidents_that_a_runbook_did_not_solve_are_named_on_request(
+    tmp_path: Path, database: Database, database_url: str
+) -> None:
+    """With --incidents, an incident of the database that re-fired after the last update is reported."""
+    (tmp_path / "a.md").write_text("# A\n\n**Last Updated**: 2020-11-01\n\nText.\n")
+    with database.transaction() as connection:
+        incidents.save(connection, (an_incident(runbook="a.md#b", flaps=1),), ())
+    arguments = (str(tmp_path), "--output", "json", *ANY_AGE)
+    assert json.loads(_lint(*arguments).stdout)["problems"] == []
+    done = CliRunner().invoke(
+        runbooks, ["lint", "--incidents", *arguments], env={"RESPONDER_DATABASE_URL": database_url}
+    )
+    (found,) = json.loads(done.stdout)["problems"]
+    assert (found["code"], "INC-118 re-fired" in found["message"]) == ("failed-since-update", True)
 
 
 def test_invalid_rules_are_named_and_the_rest_is_checked(folder: Path) -> None:

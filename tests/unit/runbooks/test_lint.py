@@ -9,6 +9,7 @@ from datetime import date
 from pathlib import Path
 from random import Random
 from time import process_time
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from responder.model.problem import Level, Problem
 from responder.runbooks.command import Scope
 from responder.runbooks.document import parse
 from responder.runbooks.lint.checks import CHECKS
-from responder.runbooks.lint.contract import Catalog, Profile, Runbook, ShellError
+from responder.runbooks.lint.contract import Catalog, Failure, Profile, Runbook, ShellError
 from responder.runbooks.lint.lint import LintResult, apply, examine, profile_of
 from responder.runbooks.lint.pages import CODES, examples, page
 from responder.runbooks.lint.shell import parse_errors, script_of, simple_commands
@@ -33,7 +34,14 @@ CATALOG = Catalog(
 )
 
 
-def _runbook(text: str, profile: Profile | None = None, path: str = "x.md") -> Runbook:
+#: What checks compare with that is in no file: the last commit, and incidents.
+HISTORY: Mapping[str, Mapping[str, Any]] = {
+    "changed-since-update": {"changed": date(2026, 11, 24)},
+    "failed-since-update": {"failures": (Failure("INC-118", date(2026, 11, 23), "re-fired"),)},
+}
+
+
+def _runbook(text: str, profile: Profile | None = None, path: str = "x.md", **history: Any) -> Runbook:
     """A runbook with the built-in parser of commands, in a folder of its own."""
     document = parse(path, text)
     errors = {
@@ -42,22 +50,22 @@ def _runbook(text: str, profile: Profile | None = None, path: str = "x.md") -> R
         if (found := tuple(parse_errors(script_of(command.fence))))
     }
     profile = profile or profile_of(document)
-    return Runbook(document, profile, TODAY, CATALOG, shell_errors=errors)
+    return Runbook(document, profile, TODAY, CATALOG, shell_errors=errors, **history)
 
 
-def _lint(text: str, profile: Profile | None = None) -> LintResult:
-    return examine([_runbook(text, profile)])
+def _lint(text: str, profile: Profile | None = None, **history: Any) -> LintResult:
+    return examine([_runbook(text, profile, **history)])
 
 
-def _codes(text: str, profile: Profile | None = None) -> set[str]:
-    return {problem.code for problem in _lint(text, profile).problems}
+def _codes(text: str, profile: Profile | None = None, **history: Any) -> set[str]:
+    return {problem.code for problem in _lint(text, profile, **history).problems}
 
 
 @pytest.mark.parametrize("path", sorted(BROKEN.glob("*.md")), ids=lambda path: path.stem)
 def test_each_planted_fault_is_found_and_nothing_else(path: Path) -> None:
     """One fault in an otherwise good runbook gives problems of its code only."""
     expected = set() if path.stem == "valid" else {path.stem}
-    assert _codes(path.read_text()) == expected
+    assert _codes(path.read_text(), **HISTORY.get(path.stem, {})) == expected
 
 
 def test_there_is_a_broken_runbook_for_each_check() -> None:
@@ -73,15 +81,16 @@ def test_every_code_has_a_page_with_true_examples(code: str) -> None:
     assert 20 < len(page(code).splitlines()[0]) <= 120
     found = examples(code)
     assert set(found) == {"Bad", "Good"}, page(code)
-    assert code in _codes(found["Bad"], Profile.TEMPLATE)
-    assert code not in _codes(found["Good"], Profile.TEMPLATE)
+    history = HISTORY.get(code, {})
+    assert code in _codes(found["Bad"], Profile.TEMPLATE, **history)
+    assert code not in _codes(found["Good"], Profile.TEMPLATE, **history)
 
 
 def test_the_docs_list_every_check() -> None:
     """The docs have the first sentence of each code, its levels, and the files to which it applies."""
     rows = []
     for code in CHECKS:
-        problems = _lint((BROKEN / f"{code}.md").read_text()).problems
+        problems = _lint((BROKEN / f"{code}.md").read_text(), **HISTORY.get(code, {})).problems
         levels = " or ".join(sorted({each.level.value for each in problems}))
         levels = {"stale": "warning or error", "no-expected-output": "error or warning"}.get(code, levels)
         profiles = CHECKS[code].profiles
@@ -231,6 +240,17 @@ def test_a_critical_runbook_is_stale_after_90_days(days: int, level: Level | Non
     updated = date.fromordinal(TODAY.toordinal() - days)
     problems = _lint((BROKEN / "valid.md").read_text().replace("2026-11-23", updated.isoformat())).problems
     assert [each.level for each in problems] == ([level] if level else [])
+
+
+def test_incidents_before_the_last_update_are_no_failures_of_it() -> None:
+    """Only incidents since the last update count; at most three are named."""
+    text = (BROKEN / "failed-since-update.md").read_text()
+    days = (date(2026, 11, 1), date(2026, 11, 2), *(date(2026, 11, day) for day in range(3, 8)))
+    failures = tuple(Failure(f"INC-{day.day}", day, "re-fired") for day in days)
+    (found,) = _lint(text, failures=failures).problems
+    assert found.message == (
+        "5 incidents since 2026-11-02 that it did not solve: INC-3 re-fired, INC-4 re-fired, INC-5 re-fired and 2 more"
+    )
 
 
 def _positions(text: str) -> list[tuple[int, int, str]]:
