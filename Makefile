@@ -12,7 +12,7 @@ LOCK := $(BIN)/pip-compile --quiet --generate-hashes --no-emit-index-url --no-em
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check generate bench faults soak lock setup setup-dev servers python
+.PHONY: help demo test check generate bench faults image-test soak lock setup setup-dev servers python
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ bench: setup-dev  ## run every benchmark; each prints its ratio and goal
 
 faults: setup-dev servers  ## run the fault tests (SEED=17: one seed; SEEDS=100: 100 seeds, and write the figures; FLOODS=1: floods)
 	@$(BIN)/python -m tests.faults $(foreach name,SEED SEEDS FIRST JOBS,$(if $($(name)),--$(shell echo $(name) | tr A-Z a-z) $($(name)))) $(if $(filter-out 0,$(FLOODS)),--floods)
+
+image-test: setup-dev  ## build the image with buildah and try it (as root; apt install buildah mmdebstrap)
+	@$(BIN)/pytest tests/image
 
 soak: setup-dev servers  ## run serve under a steady stream and print what it uses (MINUTES=30; DATABASE=postgres: two replicas)
 	@$(BIN)/python -m tests.faults.soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(DATABASE),--database $(DATABASE))
