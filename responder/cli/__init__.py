@@ -22,6 +22,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "probe": ("responder.cli.probe:probe", "List the probes of the rules, and run one by hand."),
     "redact": ("responder.cli.redact:redact", "Print a text without secrets, as it is stored and sent."),
     "incidents": ("responder.cli.incidents:incidents", "List, show and resolve incidents."),
+    "silences": ("responder.cli.silences:silences", "List, create and expire silences of incidents."),
     "messages": ("responder.cli.messages:messages", "List, show and resend messages."),
     "replay": ("responder.cli.replay:replay", "Replay a stored webhook payload."),
     "db": ("responder.cli.db:db", "Show database statistics, prune it, back it up."),

@@ -1,6 +1,5 @@
 """``responder incidents``: list and show incidents; acknowledge, resolve and annotate them."""
 
-import getpass
 import json
 import sys
 import threading
@@ -12,25 +11,21 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from responder import bootstrap
-from responder.cli.errors import FAILED, FatalError, named_failures
+from responder.cli.acting import AS, ENTRY, WAIT, actor_of, carried_out, find, incident_id, unknown
+from responder.cli.errors import FAILED, named_failures
 from responder.cli.options import LIMIT
 from responder.cli.postmortem import postmortem
 from responder.cli.table import Column, format_time, print_rows, table, terminal
 from responder.model.action import Action, ActionKind
-from responder.model.clock import Deadline
 from responder.model.text import number_of, one_line, sanitize, seconds_of
 from responder.model.transcript import OUTPUT_LIMIT
 
 if TYPE_CHECKING:
     from responder.store.database import Database
-    from responder.store.incidents.actions import ActionRow
     from responder.store.incidents.records import IncidentRecords, ListedIncident
 
-#: Entry point's name in stored actions.
-ENTRY = "cli"
-#: Seconds between two looks at the database: for the outcome of an action, and with ``--watch``.
-LOOK_SECONDS, WATCH_SECONDS = 0.1, 2.0
-_LIST = "run: responder incidents list"
+#: Seconds between two looks at the database with ``--watch``.
+WATCH_SECONDS = 2.0
 _COLOURS = {"open": "red", "acknowledged": "yellow", "resolved": "green"}
 OUTPUT = click.option(
     "--output",
@@ -38,15 +33,6 @@ OUTPUT = click.option(
     help="Output format. [default: text on a terminal, else json]",
 )
 WATCH = click.option("--watch", is_flag=True, help="Refresh every 2 seconds until Ctrl-C.")
-AS = click.option("--as", "person", metavar="NAME", help="Name of the person who acts. [default: the login name]")
-WAIT = click.option(
-    "--wait",
-    metavar="SECONDS",
-    type=click.FloatRange(min=0),
-    default=5.0,
-    show_default=True,
-    help="Longest wait for `serve` to apply the action.",
-)
 
 
 @click.group()
@@ -122,9 +108,9 @@ def show(incident: str, *, transcripts: bool, output: str | None, watch: bool) -
 
     def look(database: "Database") -> None:
         with database.read() as connection:
-            found = records.of_incident(connection, _id(incident))
+            found = records.of_incident(connection, incident_id(incident))
         if found is None:
-            raise _unknown(incident)
+            raise unknown(incident)
         _show(found, _output(output), transcripts=transcripts)
 
     _looking(look, watch=watch)
@@ -176,64 +162,19 @@ def _looking(look: "Callable[[Database], None]", *, watch: bool) -> None:
 
 def _act(numbers: tuple[str, ...], kind: ActionKind, person: str | None, wait: float, text: str = "") -> None:
     """Store an action on each incident, then print the outcome of each."""
-    from responder.store.incidents import actions
-    from responder.store.incidents import incidents as stored
-
-    clock = bootstrap.SystemClock()
-    actor = one_line(person if person is not None else _login())
-    if not actor:
-        raise click.UsageError("--as needs a name")
+    clock, actor = bootstrap.SystemClock(), actor_of(person)
     if kind is ActionKind.NOTE and not one_line(text):
         raise click.UsageError("the note is empty")
-    refused = False
     with named_failures(), bootstrap.database(bootstrap.settings_from_environment()) as database:
         with database.read() as connection:
-            for each in numbers:
-                if stored.find(connection, _id(each)) is None:
-                    raise _unknown(each)
-        kept = []
-        for each in dict.fromkeys(map(_id, numbers)):
+            known = dict.fromkeys(find(connection, each).id for each in numbers)
+        wanted = []
+        for each in known:
             at = clock.now()
             key = f"{kind.value}/{each}/{actor}/{at.isoformat()}"
-            action = Action(incident=each, kind=kind, entry=ENTRY, key=key, actor=actor, text=text, at=at)
-            kept.append((each, actions.keep(database, action, at)))
-        deadline = Deadline(clock.monotonic() + wait)
-        for incident, number in kept:
-            row = _applied(database, number, lambda: deadline.left(clock.monotonic()))
-            said = row.outcome if row else "stored; `serve` applies it as soon as it runs"
-            refused = refused or (row is not None and row.state == "refused")
-            click.echo(f"{incident}: {said}", err=row is not None and row.state == "refused")
-    sys.exit(FAILED if refused else 0)
-
-
-def _login() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError) as error:  # a container's user often has no entry in /etc/passwd
-        raise click.UsageError("this user has no login name: give --as NAME") from error
-
-
-def _applied(database: "Database", number: int, left: Callable[[], float]) -> "ActionRow | None":
-    """Return an action once ``serve`` has applied it; None if it has not in time."""
-    from responder.store.incidents import actions
-
-    pause = threading.Event()
-    while True:
-        with database.read() as connection:
-            row = actions.find(connection, number)
-        if row is not None and row.state != "new":
-            return row
-        if not left():
-            return None
-        pause.wait(LOOK_SECONDS)
-
-
-def _id(text: str) -> str:
-    return one_line(text).upper()
-
-
-def _unknown(incident: str) -> FatalError:
-    return FatalError(f"no incident {one_line(incident)[:40]}; {_LIST}")
+            wanted.append(Action(incident=each, kind=kind, entry=ENTRY, key=key, actor=actor, text=text, at=at))
+        good = carried_out(database, clock, wanted, wait)
+    sys.exit(0 if good else FAILED)
 
 
 def _output(wanted: str | None) -> str:
