@@ -134,7 +134,10 @@ def _lines(shown: "Preview", *, explain: bool, raw: bool) -> Iterator[str]:
         yield _row("", f"not {rejected}")
     if decision.route.channels:
         yield _row("ROUTE", str(decision.route))
-    yield _row("RUNBOOK", preview.runbook_of(shown))
+    others = (
+        f"  ({number_of(len(rule.runbooks), 'other')} by conclusion)" if rule.runbooks and not shown.findings else ""
+    )
+    yield _row("RUNBOOK", f"{preview.runbook_of(shown) or 'none'}{others}")
     yield from _probes(shown) if raw else _named_probes(shown)
     if shown.adjusted is not None:
         yield _row("FINDINGS", shown.adjusted.reason, **_colour(shown.adjusted.adjustment.severity.name))

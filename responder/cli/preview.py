@@ -13,7 +13,6 @@ from responder.engine import pipeline
 from responder.engine.effects.context import DecisionContext, History
 from responder.engine.pipeline import with_diagnosis
 from responder.model.alert import AlertGroup
-from responder.model.conclusion_codes import closest
 from responder.model.delivery import AdjustedSeverity, Effects, Notification
 from responder.model.finding import Finding
 from responder.model.message import OutboxMessage, OutboxRow, Request
@@ -22,7 +21,7 @@ from responder.model.report import MessageKind
 from responder.model.rule import Severity
 from responder.notify.contract import Channel
 from responder.notify.delivery.route import named_by_rules, replaces
-from responder.notify.report.compose import compose_message
+from responder.notify.report.compose import compose_message, runbook_and_links
 from responder.receive.alertmanager import InvalidPayload, read
 from responder.triage.rule_index import EvaluatedRule
 
@@ -134,15 +133,11 @@ def cut_off(count: int) -> str:
 
 
 def runbook_of(shown: Preview) -> str:
-    """Return the runbook of the conclusion that the probes led to, or of the rule, and the number of others."""
-    assert shown.effects is not None
-    assert shown.effects.decision is not None
-    rule, content = shown.effects.decision.rule, shown.effects.content
-    code = content.conclusion.code if content else ""
-    if found := closest(code, rule.runbooks):
-        return f"{found} (conclusion {code})"
-    others = f" ({len(rule.runbooks)} others by conclusion)" if rule.runbooks else ""
-    return f"{rule.runbook or 'none'}{others}"
+    """Return the runbook that the page links, as its address or else its file; empty for none."""
+    if shown.effects is None or shown.effects.content is None:
+        return ""
+    link, _ = runbook_and_links(shown.effects.content.decision, shown.effects.content.conclusion)
+    return (link.href or link.text.removeprefix("Runbook: ")) if link else ""
 
 
 def _before(group: AlertGroup, notification: Notification, context: DecisionContext) -> History:
@@ -202,7 +197,7 @@ def _element(shown: Preview, *, explain: bool) -> dict[str, Any]:
         "severity": decision.severity.name if decision else None,
         "reason": decision.reason if decision else None,
         "subject": _subject(decision.subject) if decision else None,
-        "runbook": str(decision.rule.runbook) if decision and decision.rule.runbook else None,
+        "runbook": runbook_of(shown) or None,
         "probes": [_probe_entry(question, shown.findings) for question in shown.questions],
         "page": shown.page,
         **{name: payloads[name][0] if name in payloads else None for name in names},

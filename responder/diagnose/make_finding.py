@@ -77,9 +77,14 @@ def span(seconds: float) -> str:
         return f"{seconds:.1f} s"
     if size < 7200:
         return f"{seconds / 60:.0f} min"
-    if size < 2 * 86400:
-        return f"{seconds / 3600:.1f} h"
-    return f"{seconds / 86400:.1f} days"
+    if size < 86400:
+        return f"{_short(seconds / 3600)} h"
+    days = _short(seconds / 86400)
+    return f"{days} day" if days == "1" else f"{days} days"
+
+
+def _short(value: float) -> str:
+    return f"{value:.1f}".removesuffix(".0")
 
 
 def figure(value: float, unit: str) -> str:

@@ -51,7 +51,7 @@ def duration_in_minutes(seconds: float) -> str:
         return short_duration(seconds)
     if not minutes:
         whole = max(0, int(seconds))
-        return "1 second" if whole == 1 else f"{whole} seconds"
+        return {0: "less than a second", 1: "1 second"}.get(whole, f"{whole} seconds")
     return "1 minute" if minutes == 1 else f"{minutes} minutes"
 
 
@@ -67,15 +67,16 @@ def short_duration(seconds: float) -> str:
 
 
 def ago(now: datetime, moment: datetime) -> str:
-    """Return the length of time since ``moment`` in one unit: ``40 s``, ``14 min``, ``5 h``, ``12 days``."""
+    """Return the length of time since ``moment`` in one unit: ``40 s``, ``14 min``, ``5 h``, ``1 day``."""
     seconds = max(0.0, (now - moment).total_seconds())
     if seconds < 90:
         return f"{seconds:.0f} s"
     if seconds < 120 * 60:
         return f"{seconds / 60:.0f} min"
-    if seconds < 48 * 3600:
+    if seconds < 24 * 3600:
         return f"{seconds / 3600:.0f} h"
-    return f"{seconds / 86400:.0f} days"
+    days = round(seconds / 86400)
+    return "1 day" if days == 1 else f"{days} days"
 
 
 def time_between(start: datetime, end: datetime) -> str:

@@ -112,8 +112,8 @@ class MessageFacts:
 
     ``update`` is the change and its reason. ``fallback_reason`` is why another channel did not accept the page, and
     ``reaches_on_call`` is True if the fallback still pages on-call. ``easing`` marks an update that reports
-    improvement. ``due_by`` is the latest time to send. ``ended_at`` and ``resolution`` belong to a resolve, and
-    ``draft`` to a post-mortem.
+    improvement. ``due_by`` is the latest time to send. ``ended_at`` is set once the incident is resolved;
+    ``resolution`` belongs to the resolve, and ``draft`` to a post-mortem.
     """
 
     update: str = ""

@@ -65,6 +65,14 @@ def number_of(count: int, noun: str, plural: str = "") -> str:
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
 
 
+_WORD = re.compile(r"[a-z]+(?=[ ,;.]|$)")
+
+
+def sentence(text: str) -> str:
+    """``text`` with a capital letter, where it begins with a word in lower case and not with a name."""
+    return text[:1].upper() + text[1:] if _WORD.match(text) else text
+
+
 def seconds_of(text: str) -> float:
     """Seconds of a duration as Prometheus writes it, such as ``1h30m``. Raises ValueError with what to write."""
     if not _DURATION.fullmatch(text):

@@ -75,10 +75,12 @@ def _source(by: str, given: str | TeamFromShape) -> TeamSource:
 def runbook_of(shape: RuleShape, defaults: Defaults, names: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
     """Return the runbook of a rule ("" for none), and the annotations that take precedence over it.
 
-    ``names`` are those of the alert's own runbook, which takes precedence over a default.
+    ``names`` are those of the alert's own runbook on this platform: they follow those of a rule that takes the runbook
+    from the alert, and take precedence over a default.
     """
     if isinstance(shape.runbook, RunbookFromShape):
-        return shape.runbook.otherwise or defaults.runbook or "", tuple(shape.runbook.from_)
+        own = tuple(dict.fromkeys((*shape.runbook.from_, *names)))
+        return shape.runbook.otherwise or defaults.runbook or "", own
     return (shape.runbook, ()) if shape.runbook else (defaults.runbook or "", names if defaults.runbook else ())
 
 

@@ -107,7 +107,7 @@ def _judge(leaf: LeafCertificate, distrust: str, spec: TlsSpec, now: datetime) -
     ends = f"{leaf.ends:%Y-%m-%d %H:%M} UTC"
     if days < 0:
         return Verdict.BAD, False, f"certificate expired {span(-days * _DAY)} ago ({ends})"
-    left = f"{days:.1f} days left ({ends})"
+    left = f"{span(days * _DAY)} left ({ends})"
     if leaf.starts > now:
         return Verdict.BAD, False, f"certificate not valid before {leaf.starts:%Y-%m-%d %H:%M} UTC"
     if distrust:

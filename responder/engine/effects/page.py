@@ -274,9 +274,10 @@ def left_open(notified: Collection[str], configured: Mapping[str, Channel]) -> s
 
 
 def counts(incident: Incident) -> MessageFacts:
-    """Return the number of firing and resolved alerts of an incident, according to its notifications."""
+    """Return the number of firing and resolved alerts of an incident, according to its notifications; its end."""
     firing = sum(known.ends_at is None for known in incident.alerts.values())
-    return MessageFacts(firing=firing, resolved=len(incident.alerts) - firing)
+    ended_at = None if incident.open else incident.resolved_at
+    return MessageFacts(firing=firing, resolved=len(incident.alerts) - firing, ended_at=ended_at)
 
 
 def group_counts(group: AlertGroup) -> MessageFacts:

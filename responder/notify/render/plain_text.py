@@ -37,9 +37,10 @@ def rows_of(text: str) -> Iterator[tuple[str, str]]:
     """Yield the rows of what ``lines`` yields, without the title and the lines around it."""
     rows: list[tuple[str, str]] = []
     for line in text.splitlines()[3:]:
-        name, rest = line[:_MARGIN].strip(), line[_MARGIN:].strip()
+        alone = len(line) > _MARGIN and line.endswith(":") and "  " not in line[:_MARGIN]
+        name, rest = (line[:-1], "") if alone else (line[:_MARGIN].strip(), line[_MARGIN:].strip())
         if rows and rest and not name:
-            rows[-1] = rows[-1][0], f"{rows[-1][1]} {rest}"
+            rows[-1] = rows[-1][0], f"{rows[-1][1]} {rest}".lstrip()
         elif not line.startswith("="):
             rows.append((name, rest))
     return iter(rows)
@@ -82,8 +83,11 @@ def _link(name: str, link: Link) -> Iterator[str]:
 
 
 def _row(name: str, text: str) -> Iterator[str]:
+    wide = len(name) >= _MARGIN
+    if wide and text:
+        yield f"{_sanitized(name)}:"
     for number, line in enumerate(wrap(_sanitized(text), WIDTH - _MARGIN, break_on_hyphens=False)):
-        yield f"{'' if number else name:<{_MARGIN}}{line}"
+        yield f"{'' if number or wide else name:<{_MARGIN}}{line}"
 
 
 def _finding(word: str, finding: Finding) -> Iterator[str]:

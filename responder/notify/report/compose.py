@@ -15,7 +15,7 @@ from responder.model.finding import Conclusion, Finding, Verdict
 from responder.model.message import ClaimedMessage, OutboxMessage, OutboxRow
 from responder.model.report import MessageKind, Report, Status
 from responder.model.rule import Link
-from responder.model.text import number_of, sanitize_line
+from responder.model.text import number_of, sanitize_line, sentence
 from responder.notify.report.links import VENDOR_LINK
 from responder.notify.report.template import filled, template_of
 
@@ -25,6 +25,8 @@ LATE_AFTER = timedelta(minutes=1)
 AGED_AFTER = timedelta(minutes=2)
 
 _ENDINGS = frozenset({MessageKind.RESOLUTION, MessageKind.UNCLOSED, MessageKind.POSTMORTEM})
+#: Messages whose text was written elsewhere.
+_FOREIGN = frozenset({MessageKind.OPINION, MessageKind.POSTMORTEM})
 _OPENINGS = frozenset({MessageKind.START, MessageKind.AGAIN, MessageKind.FALLBACK})
 
 
@@ -59,13 +61,13 @@ def compose(content: IncidentContent, message: OutboxMessage, now: datetime) -> 
     """The report that a channel renders for ``message`` at ``now``: durations are those of this moment."""
     record, alerts, own = content.decision, content.alerts, message.facts
     resolution = message.kind in _ENDINGS
-    ended_at = own.ended_at if resolution else None
     findings = content.findings
     conclusion = content.conclusion.with_ages(lambda moment: f"{ago(now, moment)} ago")
+    status = _status(message.kind, own, conclusion)
     runbook, links = runbook_and_links(record, conclusion)
     report = Report(
         kind=message.kind,
-        status=_status(message.kind, own, conclusion),
+        status=status,
         incident=message.incident,
         dedup_key=message.ordering_key,
         title=title(record, findings, conclusion.brief),
@@ -78,9 +80,9 @@ def compose(content: IncidentContent, message: OutboxMessage, now: datetime) -> 
         namespace=record.namespace,
         alertname=record.alertname,
         what=alerts.summary if resolution or not alerts.counted else what(alerts, own.firing, now, record.title),
-        impact=record.impact,
+        impact="" if status is Status.RESOLVED else record.impact,
         summary=alerts.said,
-        update="; ".join(filter(None, (own.update, _delay(message, now)))),
+        update=own.update if message.kind in _FOREIGN else _update(message, now),
         conclusion=conclusion,
         first_step=first_step(record, conclusion),
         description=alerts.description,
@@ -99,9 +101,9 @@ def compose(content: IncidentContent, message: OutboxMessage, now: datetime) -> 
         rule=record.rule,
         made_by=f"{record.made_by}{_probed(findings, conclusion, now)}",
         started_at=alerts.started_at,
-        ended_at=ended_at,
+        ended_at=own.ended_at,
         written_at=now,
-        resolution=own.resolution,
+        resolution=sentence(own.resolution),
         note=record.note,
         history="; ".join(filter(None, (record.history, conclusion.before))),
         acknowledged=acknowledged(content.handling, now),
@@ -112,7 +114,7 @@ def compose(content: IncidentContent, message: OutboxMessage, now: datetime) -> 
     template = template_of(record.templates, message.kind)
     if template is None:
         return report
-    return replace(report, heading=template.title, fields=filled(template, report, content, own))
+    return replace(report, heading=template.title, fields=filled(template, report, content))
 
 
 def without_content(row: OutboxRow) -> IncidentContent:
@@ -170,7 +172,8 @@ def title(record: DecisionRecord, findings: Sequence[Finding] = (), cause: str =
 def what(alerts: AlertExtract, firing: int, now: datetime, title: str = "") -> str:
     """The summary if ``title`` lacks it, for how long it has been so, how many alerts fire, how often it came back."""
     count = f"{number_of(firing, 'alert')} firing" if firing else "No alerts firing"
-    since = f" for {short_duration((now - alerts.started_at).total_seconds())}" if firing and alerts.dated else ""
+    seconds = (now - alerts.started_at).total_seconds()
+    since = f" for {short_duration(seconds)}" if firing and alerts.dated and seconds >= 1 else ""
     cut = f" (+{alerts.truncated} alerts cut by max_alerts)" if alerts.truncated else ""
     times = "once" if alerts.flaps == 1 else f"{alerts.flaps} times"
     flaps = f" Flapping: re-fired {times}." if alerts.flaps else ""
@@ -207,11 +210,15 @@ def clock(record: DecisionRecord, now: datetime) -> str:
 
 
 def _status(moment: MessageKind, own: MessageFacts, conclusion: Conclusion) -> Status:
-    if moment in _ENDINGS:
+    if moment in _ENDINGS or own.ended_at is not None:
         return Status.RESOLVED
     if own.easing:
         return Status.MONITORING
     return Status.IDENTIFIED if conclusion.likely and conclusion.code != NONE else Status.INVESTIGATING
+
+
+def _update(message: OutboxMessage, now: datetime) -> str:
+    return sentence("; ".join(filter(None, (message.facts.update, _delay(message, now)))))
 
 
 def _delay(message: OutboxMessage, now: datetime) -> str:

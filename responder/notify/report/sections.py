@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 
 from responder.model.clock import short_duration, time_between, time_of_day
 from responder.model.finding import Finding, Verdict, worst_first
-from responder.model.report import MessageKind, Report
+from responder.model.report import MessageKind, Report, Status
 from responder.model.rule import Link
 from responder.model.text import number_of
 
-_ENDINGS = frozenset({MessageKind.RESOLUTION, MessageKind.UNCLOSED, MessageKind.POSTMORTEM})
 #: Messages that repeat nothing of the page, with the name of their one section.
 _ALONE = {MessageKind.OPINION: "Opinion", MessageKind.POSTMORTEM: "Post-mortem"}
 #: Sections of the metadata that are small print: alerts, incident, rule.
@@ -69,7 +68,7 @@ def page(report: Report) -> tuple[Section, ...]:
     """The sections that a reader needs first. The first four that are not empty fit on a phone with the title."""
     if report.kind in _ALONE:
         return (Section(_ALONE[report.kind], report.update),)
-    open_ = report.kind not in _ENDINGS
+    open_ = report.status is not Status.RESOLVED
     found = report.conclusion
     likely = ". Chain: ".join(filter(None, (found.likely, found.chain)))
     repeated = not open_ and any(found.likely in text for text in report.fields.values())
@@ -87,7 +86,7 @@ def page(report: Report) -> tuple[Section, ...]:
 
 def metadata(report: Report) -> tuple[Section, ...]:
     """The sections that follow the page."""
-    open_ = report.kind not in _ENDINGS
+    open_ = report.status is not Status.RESOLVED
     found = report.conclusion
     counts = (
         f"{report.firing} firing",
@@ -146,5 +145,6 @@ def _duration(report: Report) -> str:
 
 
 def _started(report: Report) -> str:
-    ago = short_duration((report.written_at - report.started_at).total_seconds())
-    return f"{time_of_day(report.started_at, seen_from=report.written_at)} ({ago} ago)"
+    seconds = (report.written_at - report.started_at).total_seconds()
+    ago = f"{short_duration(seconds)} ago" if seconds >= 1 else "just now"
+    return f"{time_of_day(report.started_at, seen_from=report.written_at)} ({ago})"

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
 from responder.model.clock import time_between, time_of_day
-from responder.model.content import IncidentContent, MessageFacts
+from responder.model.content import IncidentContent
 from responder.model.report import MessageKind, Report, Status
 from responder.model.rule import TEMPLATE_SLOT, Template
 from responder.model.text import seconds_of
@@ -24,9 +24,9 @@ def template_of(templates: Mapping[str, Template], kind: MessageKind) -> Templat
     return templates.get(_NAMES.get(kind, ""))
 
 
-def filled(template: Template, report: Report, content: IncidentContent, facts: MessageFacts) -> Mapping[str, str]:
+def filled(template: Template, report: Report, content: IncidentContent) -> Mapping[str, str]:
     """Return the fields in their order; one with an empty placeholder is left out."""
-    texts = dict(_texts(report, content, facts))
+    texts = dict(_texts(report, content))
     times = {"started": report.started_at, "ended": report.ended_at, "now": report.written_at}
     fields: dict[str, str] = {}
     for name, text in template.fields:
@@ -44,7 +44,7 @@ def _text(slot: re.Match[str], texts: Mapping[str, str], times: Mapping[str, dat
     return time_of_day(moment + timedelta(seconds=seconds_of(later) if later else 0)) if moment else ""
 
 
-def _texts(report: Report, content: IncidentContent, facts: MessageFacts) -> Iterator[tuple[str, str]]:
+def _texts(report: Report, content: IncidentContent) -> Iterator[tuple[str, str]]:
     record, likely = content.decision, report.conclusion.likely
     yield "severity", report.severity
     yield "service", report.service
@@ -52,7 +52,7 @@ def _texts(report: Report, content: IncidentContent, facts: MessageFacts) -> Ite
     yield "environment", report.environment
     yield "incident", report.incident
     yield "summary", report.what
-    yield "impact", report.impact or "not known yet"
+    yield "impact", report.impact or ("" if report.status is Status.RESOLVED else "not known yet")
     yield "status", report.status
     yield "lead", record.lead
     yield "owner", report.owner
@@ -62,6 +62,6 @@ def _texts(report: Report, content: IncidentContent, facts: MessageFacts) -> Ite
     yield "update", report.update
     yield "likely_cause", likely
     yield "root_cause", f"not yet confirmed; likely: {likely}" if likely else "not yet known"
-    yield "resolution", facts.resolution
+    yield "resolution", report.resolution
     if record.next_update and report.status is not Status.RESOLVED:
         yield "next_update", time_between(report.written_at, report.written_at + timedelta(seconds=record.next_update))

@@ -9,7 +9,7 @@ from responder.cli.preview import as_json, cut_off, preview
 from responder.cli.samples import Sample
 from responder.diagnose.contract import ProbeQuestion
 from responder.model.finding import Finding, Verdict
-from responder.model.rule import Action
+from responder.model.rule import Action, RunbookRef
 from responder.notify.delivery.route import named_by_rules
 from tests.support.builders import NOW
 from tests.unit.engine.test_pipeline import CHANNELS_USED, EVERYTHING, a_desk
@@ -51,6 +51,17 @@ def test_a_resolved_body_shows_the_resolution() -> None:
     event = shown["pagerduty"]
     assert isinstance(event, dict)
     assert (shown["page"], event["event_action"]) == (False, "resolve")
+
+
+def test_the_runbook_is_the_link_of_the_page() -> None:
+    """A template is shown as the address that the page links; a local runbook without an address is its file."""
+    template = RunbookRef("https://runbooks.example.com/${alertname|lower}")
+    assert element(FIRING, rule=replace(EVERYTHING, runbook=template))["runbook"] == (
+        "https://runbooks.example.com/servicedown"
+    )
+    shown = element(FIRING, rule=replace(EVERYTHING, runbook=RunbookRef("a.md", "b")))
+    assert str(shown["runbook"]) in json.dumps(shown["slack"])
+    assert element(FIRING, rule=replace(EVERYTHING, runbook=None))["runbook"] is None
 
 
 def test_alerts_that_were_cut_off_are_spoken_of() -> None:

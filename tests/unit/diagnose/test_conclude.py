@@ -81,8 +81,8 @@ def test_without_findings_nothing_is_claimed() -> None:
 
 def test_no_change_is_said_as_such() -> None:
     """The absence of a recent rollout is shown as the recent changes."""
-    old = a_finding(Verdict.OK, probe="recent-changes", kind="promql", headline="plato: last rollout 9.0 days ago")
-    assert conclude((old,), a_subject()).changed == "no recent changes (last rollout 9.0 days ago)"
+    old = a_finding(Verdict.OK, probe="recent-changes", kind="promql", headline="plato: last rollout 9 days ago")
+    assert conclude((old,), a_subject()).changed == "no recent changes (last rollout 9 days ago)"
 
 
 def test_a_change_that_could_not_be_seen_is_unknown() -> None:
@@ -137,10 +137,10 @@ def test_the_cluster_says_best_that_nothing_changed() -> None:
         judged=False,
         clue=Clue(code="change-none", role=Role.FACT, entity="Deployment/plato", says=says),
     )
-    figure = a_finding(Verdict.OK, probe="recent-changes", kind="promql", headline="plato: last rollout 12.0 days ago")
+    figure = a_finding(Verdict.OK, probe="recent-changes", kind="promql", headline="plato: last rollout 12 days ago")
     assert conclude((figure, quiet), a_subject()).changed == says
     assert conclude((CHANGE, quiet), a_subject()).changed == "last rollout 22 min ago"
-    assert conclude((figure,), a_subject()).changed == "no recent changes (last rollout 12.0 days ago)"
+    assert conclude((figure,), a_subject()).changed == "no recent changes (last rollout 12 days ago)"
 
 
 def test_a_figure_without_data_is_not_missed_where_the_cluster_was_read() -> None:

@@ -117,12 +117,12 @@ def run(address: str, trusted: Path | None) -> Finding:
 @pytest.mark.parametrize(
     ("days", "ip", "verdict", "warning", "words"),
     [
-        ((-1, 80), "127.0.0.1", Verdict.OK, False, "certificate valid, 80.0 days left"),
-        ((-1, 15), "127.0.0.1", Verdict.BAD, True, "expires soon: 15.0 days left"),
-        ((-1, 3), "127.0.0.1", Verdict.BAD, False, "expires soon: 3.0 days left"),
-        ((-90, -2), "127.0.0.1", Verdict.BAD, False, "expired 2.0 days ago"),
+        ((-1, 80), "127.0.0.1", Verdict.OK, False, "certificate valid, 80 days left"),
+        ((-1, 15), "127.0.0.1", Verdict.BAD, True, "expires soon: 15 days left"),
+        ((-1, 3), "127.0.0.1", Verdict.BAD, False, "expires soon: 3 days left"),
+        ((-90, -2), "127.0.0.1", Verdict.BAD, False, "expired 2 days ago"),
         ((2, 80), "127.0.0.1", Verdict.BAD, False, "not valid before"),
-        ((-1, 80), "127.0.0.2", Verdict.BAD, False, "certificate is not for 127.0.0.1, 80.0 days left"),
+        ((-1, 80), "127.0.0.2", Verdict.BAD, False, "certificate is not for 127.0.0.1, 80 days left"),
     ],
 )
 def test_a_certificate_is_judged_by_date_and_name(

@@ -90,7 +90,7 @@ def test_the_twelve_fields_have_the_values_that_a_person_would_write() -> None:
         "INCIDENT RESOLVED",
         {
             "Duration": "47 minutes",
-            "Resolution": "both alerts are resolved; the fix is not recorded yet",
+            "Resolution": "Both alerts are resolved; the fix is not recorded yet",
             "Post-mortem": "due 2026-03-02 03:28 UTC (within 48 hours)",
         },
     )

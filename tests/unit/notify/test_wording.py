@@ -8,11 +8,12 @@ import pytest
 
 from responder.model.clock import duration_in_minutes
 from responder.model.message import ClaimedMessage
-from responder.model.report import MessageKind, Report
+from responder.model.report import MessageKind, Report, Status
 from responder.model.rule import Link
 from responder.model.secret import Secret, scrub
 from responder.notify.channels.log import Log
 from responder.notify.render import slack_blocks
+from responder.notify.render.plain_text import lines, rows_of
 from responder.notify.render.response import ascii_only, encoded, within
 from responder.notify.render.slack_messages import minimal_text
 from tests.support.builders import STARTED, a_letter, a_report
@@ -21,7 +22,7 @@ from tests.support.builders import STARTED, a_letter, a_report
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [
-        (-5, "0 seconds"),
+        (-5, "less than a second"),
         (59.9, "59 seconds"),
         (60, "1 minute"),
         (17 * 60 + 59, "17 minutes"),
@@ -126,6 +127,7 @@ def test_the_log_shows_a_resolution() -> None:
     """On a terminal the end of an incident reads as well as its start."""
     report: Report = a_report(
         kind=MessageKind.RESOLUTION,
+        status=Status.RESOLVED,
         ended_at=STARTED,
         heading="INCIDENT RESOLVED",
         fields={"Post-mortem": "due 2026-03-02 02:41 UTC"},
@@ -135,3 +137,12 @@ def test_the_log_shows_a_resolution() -> None:
     assert "INCIDENT RESOLVED" in text
     assert "Post-mortem      due 2026-03-02 02:41 UTC" in text
     assert "First step" not in text
+
+
+def test_a_field_with_a_long_name_stands_on_a_line_of_its_own() -> None:
+    """A name of a template that is wider than the margin is not joined with its text, and is read back as one row."""
+    report = a_report(fields={"Next stakeholder update": "in 30 min", "Seventeen letters": "yes:"})
+    text = "\n".join(lines(report))
+    assert f"\nNext stakeholder update:\n{'':17}in 30 min\n" in text
+    rows = dict(rows_of(text))
+    assert (rows["Next stakeholder update"], rows["Seventeen letters"]) == ("in 30 min", "yes:")

@@ -229,6 +229,16 @@ def test_the_names_of_link_annotations_replace_the_usual_ones(tmp_path: Path) ->
     assert {rule.runbook_from for rule in book.rules if rule.id in {"packed", "service-down"}} == {("playbook",), ()}
 
 
+def test_a_runbook_from_the_alert_follows_the_link_annotations(tmp_path: Path) -> None:
+    """A rule that names an annotation also finds the runbook under the platform's names, so presets need no change."""
+    names = "namespace: butterfly, link_annotations: {runbook: [playbook]}, "
+    text = GOOD.replace("namespace: butterfly, ", names).replace(
+        "    runbook: common.md#service-down\n", "    runbook: {from: runbook_url}\n"
+    )
+    assert _problems(tmp_path, text) == []
+    assert ("runbook_url", "playbook") in {rule.runbook_from for rule in _load(tmp_path / "rules").rules}
+
+
 # What is replaced in the good file, by what, and the problem's code and the text its place points at.
 SAMPLES = [
     ("    meaning: outage", "    meening: outage", "unknown-key", "meening"),
@@ -521,7 +531,7 @@ def test_a_runbook_comes_from_the_rule_the_alert_or_the_file(tmp_path: Path) -> 
     own = ("runbook_url", "runbook", "runbookURL", "runbook_link", "documentation")
     assert found == [
         ("common.md#service-down", ()),
-        ("scaling.md", ("doc",)),
+        ("scaling.md", ("doc", *own)),
         ("scaling.md", own),
-        ("scaling.md", ("doc",)),
+        ("scaling.md", ("doc", *own)),
     ]

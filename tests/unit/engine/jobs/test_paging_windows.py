@@ -65,7 +65,7 @@ def test_what_still_fires_pages_when_the_window_opens(shop: Shop) -> None:
         row = claims.peek(connection, number)
     assert row is not None
     message = as_letter(row, row.message.due_at)
-    assert message.report.update == "paging window office opened; still firing"
+    assert message.report.update == "Paging window office opened; still firing"
     assert (message.report.kind, message.report.pages, message.report.pending) == (MessageKind.START, True, ("tcp",))
     assert "not paged outside" not in message.report.severity_reason
     shop.deliver(a_body(alerts=[FIRING]))

@@ -446,7 +446,10 @@ def test_updates_that_wait_become_the_newest_one(slack: Office, wire: Wire) -> N
     for _ in range(10):
         slack.step()
         slack.clock.move(5)
-    told = [next(word for word in ("began", "update 2", "ended", "update") if word in str(body)) for body in wire.sent]
+    told = [
+        next(word for word in ("began", "update 2", "ended", "update") if word in str(body).lower())
+        for body in wire.sent
+    ]
     assert told == ["began", "update 2", "update 2", "ended", "ended"]
     assert slack.states() == {("slack", "sent"): 5, ("slack", "merged"): 4}
     with slack.database.read() as connection:

@@ -19,7 +19,7 @@ from responder.model.rule import Link, RunbookRef, Template
 from responder.notify.report.compose import compose
 from responder.notify.report.content import content_of, ended, with_findings
 from responder.notify.report.links import LinkBuilder
-from responder.notify.report.sections import metadata
+from responder.notify.report.sections import metadata, page
 from responder.notify.report.titles import in_words
 from tests.support.builders import (
     NOW,
@@ -229,7 +229,7 @@ def test_durations_are_those_of_the_moment_of_sending() -> None:
     assert "1 alert firing for 10 min" in report.what
 
 
-@pytest.mark.parametrize(("minutes", "delayed"), [(0, ""), (12, "this message was delayed by 12 minutes")])
+@pytest.mark.parametrize(("minutes", "delayed"), [(0, ""), (12, "This message was delayed by 12 minutes")])
 def test_a_first_message_that_leaves_late_says_so(minutes: int, delayed: str) -> None:
     """On-call sees that a page waited for its channel, and how long; a page in time says nothing about it."""
     assert _sent(_content(), NOW + timedelta(minutes=minutes)).update == delayed
@@ -290,6 +290,20 @@ def test_a_resolution_has_its_duration_and_the_fields_of_the_template() -> None:
     due = f"due {time_of_day(ended + timedelta(hours=48))}"
     assert report.fields == {"Duration": "17 minutes", "Root cause": "not yet known", "Post-mortem": due}
     assert "firing" not in report.what
+
+
+@pytest.mark.parametrize("kind", [MessageKind.RESOLUTION, MessageKind.UNCLOSED, MessageKind.LATE, MessageKind.NOTE])
+def test_a_resolved_incident_has_no_impact(kind: MessageKind) -> None:
+    """Once an incident is resolved, no message says in the present tense what fails: neither page nor template."""
+    content = _content(group=a_group(a_resolved_alert()))
+    template = Template(title="", fields=(("Users", "${impact}"), ("Status", "${status}")))
+    templates = dict.fromkeys(("start", "update", "resolution"), template)
+    content = replace(content, decision=replace(content.decision, templates=templates))
+    assert "Users" in _sent(content).fields
+    report = _sent(content, NOW, kind, ended_at=NOW, firing=0)
+    assert (report.impact, report.status) == ("", Status.RESOLVED)
+    assert "Users" not in report.fields
+    assert not any(each.text for each in page(report) if each.name in {"Impact", "First step"})
 
 
 def test_an_extract_holds_at_most_twenty_alerts_the_firing_ones_first() -> None:
