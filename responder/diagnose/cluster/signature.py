@@ -16,7 +16,7 @@ LIMIT = 200
 
 #: Kubernetes puts a time in front of each line (``timestamps=true``); loggers put one, a level, a thread and a name.
 _PREFIX = re.compile(
-    r"^(?:\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.,\d]*(?:Z|[+-]\d\d:?\d\d| [A-Z]{2,4}T| UTC)?\s*)*"
+    r"^(?:\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d[.,\d]*(?:Z|[+-]\d\d:?\d\d| [A-Z]{2,4}T| UTC)?\s*)*"
     r"(?:[\[(]?\d\d:\d\d:\d\d[.,\d]*[\])]?\s*)?(?:\[\d+\] (?=[A-Z]+: ))?"
 )
 _LEVEL = re.compile(
@@ -24,7 +24,7 @@ _LEVEL = re.compile(
     r"^[\[(]?(?![A-Z][a-z]+ )(?i:FATAL|PANIC|CRITICAL|CRIT|ERROR|ERR|SEVERE|WARN(?:ING)?|INFO|"
     r"[EFWI]\d{4} [\d:.]+ +\d+ \S+)[\])]?:?\s+(?:\d+ --- )?"
 )
-_SOURCE = re.compile(r"^\[[^\]]{1,40}\]\s+|^[a-z][\w.$]{3,60}\s+:\s+")
+_SOURCE = re.compile(r"^(?:\[[^\]]{1,60}\])+\s+|^[a-z][\w.$]{3,60}\s+:\s+")
 #: The package of an exception, whose class is enough.
 _PACKAGE = re.compile(r"^(?:[a-z][\w$]*\.)+(?=[A-Z][\w$]*: )")
 
@@ -34,7 +34,9 @@ _TABLE: tuple[re.Pattern[str], ...] = tuple(
     for pattern in (
         r"^\s*Caused by: (.+)",
         r"(java\.lang\.OutOfMemoryError: .+)",
-        r"(\S+ is forbidden: User .+)",
+        r"((?:[\w.]+ )?\S+ is forbidden: User .+)",
+        r"^bootstrap check failure \[\d+\] of \[\d+\]: (.+)",
+        r"^npm (?:error|ERR!) (Missing script: .+)",
         r"(HikariPool-\d+ - Connection is not available.*)",
         r"((?:java\.net\.)?UnknownHostException: .+)",
         r"((?:Flyway|Liquibase)\w*Exception.*)",
@@ -53,7 +55,10 @@ _GENERIC: tuple[re.Pattern[str], ...] = tuple(
         r"((?:\w+\.)*\w*Timeout(?:Error|Exception)?: .+)",
         r"((?i:could not|cannot|can't|unable to|failed to) .+)",
         r"(?i)(.*(?:command not found|: not found|unbound variable|no such file or directory|permission denied).*)",
-        r"(?i)(.*(?:address already in use|open shared object|unknown (?:flag|option|command)|is required|not set).*)",
+        (
+            r"(?i)(.*(?:address already in use|open shared object|unknown (?:flag|option|command)|is required|not set|"
+            r"required (?:key|env|environment|variable|setting|flag)|missing (?:required|env|value)|must be set).*)"
+        ),
     )
 )
 _MINOR = re.compile(r"^[\[(]?(?:INFO|DEBUG|TRACE|NOTICE)\b|^I\d{4} |\blevel=(?:info|debug)", re.IGNORECASE)
@@ -64,7 +69,11 @@ _SEVERE = re.compile(
 _ERROR = re.compile(r"\bERROR\b|\berror\b[:=]|\blevel=(?:error|fatal)\b|\"level\": ?\"(?:error|fatal)\"", re.IGNORECASE)
 _WARNING = re.compile(r"\bWARN(?:ING)?\b|\blevel=warn", re.IGNORECASE)
 _HARMLESS = re.compile(r"\b(?:0|no) errors?\b|failover ok|error(?:s|_count)?[=:] ?0\b", re.IGNORECASE)
-_MESSAGE = re.compile(r"\b(?:msg|message|error|err)=\"([^\"]+)\"|\"(?:msg|message)\": ?\"((?:[^\"\\]|\\.)+)\"")
+_MESSAGE = re.compile(
+    r"(?<!\S)(?:msg|message)=(?P<msg>\"(?:[^\"\\]|\\.)+\"|[^\s\"]+)|"
+    r"(?<!\S)(?:error|err)=(?P<err>\"(?:[^\"\\]|\\.)+\"|[^\s\"]+)|"
+    r"\"(?:msg|message)\": ?(?P<json>\"(?:[^\"\\]|\\.)+\")"
+)
 #: Line ends of a text that is quoted in a line.
 _NEWLINES = re.compile(r"(?:\\[nrt])+")
 #: Go's one sentence for two faults (crypto/x509, CertificateInvalidError).
@@ -140,6 +149,8 @@ def _plain(line: str) -> str:
     level = next((given[key] for key in _LEVELS if key in given), "")
     level = _NUMBERS.get(level, "") if isinstance(level, int) else str(level).upper()
     error = _first(given, _ERRORS)
+    if not error and isinstance(given.get("attr"), dict):  # MongoDB
+        error = _first(given["attr"], _ERRORS)
     about = [
         f"{'status ' if 'tatus' in key else ''}{given[key]}"
         for key in _ABOUT
@@ -155,7 +166,7 @@ def _first(given: dict[str, object], keys: Sequence[str]) -> str:
     for key in keys:
         value = given.get(key)
         if isinstance(value, dict):
-            value = value.get("message") or value.get("msg")
+            value = value.get("message") or value.get("msg") or value.get("errmsg")
         if isinstance(value, str) and value.strip():
             return value.strip()
     return ""
@@ -176,9 +187,17 @@ def _in_short(match: re.Match[str]) -> str:
     return f"certificate {'expired at' if match[1] == 'after' else 'is not valid before'} {match[2]}"
 
 
+def _message(line: str) -> str:
+    """Return message and error of a line of ``key="value"`` pairs; empty where it has none."""
+    parts: dict[str, str] = {}
+    for found in _MESSAGE.finditer(line):
+        parts.setdefault(found.lastgroup or "", found[found.lastgroup or 0].strip('"').replace('\\"', '"'))
+    message, error = parts.get("msg") or parts.get("json", ""), parts.get("err", "")
+    return f"{message}: {error}" if message and error and error not in message else message or error
+
+
 def _short(line: str) -> str:
-    if message := _MESSAGE.search(line):
-        line = message[1] or message[2]
+    line = _message(line) or line
     line = _VALIDITY.sub(_in_short, _NEWLINES.sub(" ", line))
     line = _SOURCE.sub("", _LEVEL.sub("", line.strip(), count=1), count=1)
     return sanitize_line(_PACKAGE.sub("", line, count=1), LIMIT)

@@ -13,6 +13,27 @@ from responder.diagnose.cluster.signature import recent, signature
     ("log", "said"),
     [
         (
+            "2026/11/30 08:00:01 main.go:41: required key A_KEY missing value",
+            "main.go:41: required key A_KEY missing value",
+        ),
+        (
+            'time=2026-11-30T08:00:01Z level=ERROR msg="not paid" err="Post \\"http://ledger:80/tx\\": timeout"',
+            'not paid: Post "http://ledger:80/tx": timeout',
+        ),
+        (
+            'E1130 08:00:01.123456       1 le.go:3] no lock: leases.c "foo" is forbidden: User "a" cannot get',
+            'leases.c "foo" is forbidden: User "a" cannot get',
+        ),
+        ("2026-11-30 08:40:03.011 UTC [29] PANIC:  could not write: No space left", "could not write: No space left"),
+        (
+            '2026-11-30T08:40:00Z [ERROR] auth: error="Error making API request.\\n\\nCode: 403" backoff=4m',
+            "Error making API request. Code: 403",
+        ),
+        (
+            "ERROR x509: certificate has expired or is not yet valid: current time 08:50Z is before 11:02Z",
+            "x509: certificate is not valid before 11:02Z",
+        ),
+        (
             "Caused by: org.y.BindException: x\nCaused by: java.lang.IllegalArgumentException: no DB_URL",
             "IllegalArgumentException: no DB_URL",
         ),
