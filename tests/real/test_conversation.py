@@ -17,6 +17,7 @@ from responder.standins.slack import SlackMessage
 from responder.standins.stage import Stage
 from tests.real.conftest import example, until
 from tests.real.test_operator import type_in
+from tests.real.test_sigkill import children
 from tests.support import pagerduty_webhooks, slack_payloads
 
 pytestmark = pytest.mark.real
@@ -45,12 +46,6 @@ def elements(message: SlackMessage) -> dict[str, dict[str, str]]:
 def buttons(message: SlackMessage) -> dict[str, str]:
     """The buttons of a message, with their values."""
     return {text: each["value"] for text, each in elements(message).items()}
-
-
-def children(parent: int) -> list[int]:
-    """The processes that a process has started."""
-    found = Path(f"/proc/{parent}/task/{parent}/children").read_text()
-    return [int(each) for each in found.split()]
 
 
 def ports_of(process: int) -> set[int]:

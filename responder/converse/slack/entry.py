@@ -77,6 +77,8 @@ class SlackEntry:
     def command(self, text: str, person: Person) -> Mapping[str, Any]:
         """Answer ``/responder`` with the open incidents, ``/responder INC-...`` with one."""
         if why := self._foreign(person):
+            COUNTERS.add("responder_actions", "refused")
+            _log.warning("slack.refused", command="/responder", person=sanitize_line(person.id, 40), reason=why)
             return views.answer(f"Refused: {why}.")
         wanted = text.strip().upper()
         try:
@@ -113,10 +115,10 @@ class SlackEntry:
     def _submit(self, form: Submission) -> Mapping[str, Any] | None:
         incident = self._incident(form.incident)
         if incident is None:
-            return views.problem(views.TEXT, f"there is no incident {form.incident}")
+            return self._refuse(form, f"there is no incident {form.incident}")
         kind = ActionKind.NOTE if form.button is Button.NOTE else ActionKind.RESOLVE
         if kind is ActionKind.RESOLVE and not incident.open:
-            return views.problem(views.TEXT, f"{incident.id} is resolved already")
+            return self._refuse(form, f"{incident.id} is resolved already")
         self._keep(form, kind, form.values.get(views.TEXT, ""))
         return None
 
