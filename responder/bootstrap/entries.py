@@ -58,14 +58,15 @@ def routes(settings: Settings, database: Database, clock: Clock, on_kept: Callab
     if secrets and given["slack_bot_token"].reveal():
         yield slack.blueprint(_slack(settings, database, clock, on_kept, outgoing)[0], secrets, clock)
     if secrets := _several(given["pagerduty_webhook_secret"]):
-        entry = PagerDutyEntry(database, pagerduty_api(settings, clock), clock, PAGERDUTY_KINDS, on_kept)
+        entry = PagerDutyEntry(database, pagerduty_api(settings, outgoing, clock), clock, PAGERDUTY_KINDS, on_kept)
         yield pagerduty.blueprint(entry, secrets, clock)
 
 
-def pagerduty_api(settings: Settings, clock: Clock) -> PagerDutyApi:
+def pagerduty_api(settings: Settings, outgoing: Outgoing, clock: Clock) -> PagerDutyApi:
     """Return PagerDuty's REST API; without a token it is asked nothing."""
     given = settings.of_channels
-    return PagerDutyApi(vendors(settings, clock), clock, given["pagerduty_api_token"], given["pagerduty_api_url"])
+    token, url, author = (given[f"pagerduty_api_{name}"] for name in ("token", "url", "from"))
+    return PagerDutyApi(outgoing, clock, token, url, author)
 
 
 def _several(secret: Secret) -> tuple[Secret, ...]:

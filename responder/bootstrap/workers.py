@@ -322,7 +322,10 @@ def jobs(
     work["rules"] = (invalid_rules.EVERY, invalid.run)
     if settings.of_channels["pagerduty_api_token"].reveal():
         learn = pager_incidents.PagerIncidentsJob(
-            database, entries.pagerduty_api(settings, clock), clock, entries.PAGERDUTY_KINDS
+            database,
+            entries.pagerduty_api(settings, bootstrap.vendors(settings, clock), clock),
+            clock,
+            entries.PAGERDUTY_KINDS,
         )
         work["pager_incidents"] = (pager_incidents.EVERY, learn.run)
     if settings.alertmanager_url:

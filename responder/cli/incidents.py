@@ -12,6 +12,7 @@ import click
 
 from responder import bootstrap
 from responder.cli.acting import AS, ENTRY, WAIT, actor_of, carried_out, find, incident_id, unknown
+from responder.cli.adopt import adopt
 from responder.cli.errors import FAILED, named_failures
 from responder.cli.options import LIMIT
 from responder.cli.postmortem import postmortem
@@ -41,6 +42,7 @@ def incidents() -> None:
 
 
 incidents.add_command(postmortem)
+incidents.add_command(adopt)
 
 
 def _since(_context: click.Context, _parameter: click.Parameter, text: str | None) -> float | None:

@@ -49,7 +49,7 @@ def doctor(*, timeout: float, send: bool, output: str) -> None:
 
 def checks() -> "dict[str, Check]":
     """Return the checks by name, in the order of output. To add one: a function, a line here, a test."""
-    from responder.cli.doctor import channels, cluster, monitoring, notifications, own
+    from responder.cli.doctor import channels, cluster, monitoring, notifications, own, pagerduty
 
     return {
         "settings": own.settings,
@@ -60,6 +60,7 @@ def checks() -> "dict[str, Check]":
         "clock": channels.clocks,
         "proxy": channels.proxy,
         **channels.checks(),
+        pagerduty.ABOUT: pagerduty.api,
         "channels": channels.named,
         "fallback": channels.fallbacks,
         "send": channels.test_messages,

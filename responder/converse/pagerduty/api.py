@@ -1,14 +1,18 @@
 """PagerDuty's REST API: its incidents, and which alerts they have."""
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import msgspec
 
-from responder.model.clock import Clock, Deadline
-from responder.model.message import Request
+from responder.model.clock import TITLE_LIMIT, Clock, Deadline
+from responder.model.message import Request, Response
 from responder.model.secret import Secret
-from responder.notify.channels.pagerduty_notes import open_incidents_url
+from responder.model.text import sanitize_line
+from responder.notify.channels.pagerduty_notes import OPEN, open_incidents_url
 from responder.notify.report.links import safe_url
 from responder.outgoing import Outgoing, UnreachableError
 
@@ -16,8 +20,21 @@ from responder.outgoing import Outgoing, UnreachableError
 CALL_SECONDS = 3.0
 
 
+#: Incidents of one page of a list, and of one change (https://developer.pagerduty.com/api-reference).
+PAGE, MOST_CHANGED = 100, 250
+
+
+class _Details(msgspec.Struct):
+    client: str | None = ""
+
+
+class _Body(msgspec.Struct):
+    cef_details: _Details | None = None
+
+
 class _Alert(msgspec.Struct):
-    alert_key: str = ""
+    alert_key: str | None = ""
+    body: _Body | None = None
 
 
 class _Alerts(msgspec.Struct):
@@ -27,10 +44,13 @@ class _Alerts(msgspec.Struct):
 class _Listed(msgspec.Struct):
     id: str
     html_url: str | None = ""
+    title: str | None = ""
+    created_at: datetime | None = None
 
 
 class _Incidents(msgspec.Struct):
     incidents: list[_Listed]
+    more: bool = False
 
 
 _ALERTS = msgspec.json.Decoder(_Alerts)
@@ -38,11 +58,23 @@ _INCIDENTS = msgspec.json.Decoder(_Incidents)
 _Shape = TypeVar("_Shape")
 
 
-class PagerDutyApi:
-    """Asks PagerDuty with a read-only API token; without one nothing is asked."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenIncident:
+    """An open incident of PagerDuty. ``alerts`` are the dedup key and the client of each of its alerts."""
 
-    def __init__(self, outgoing: Outgoing, clock: Clock, token: Secret, base_url: str) -> None:
+    id: str
+    url: str
+    title: str
+    created_at: datetime | None
+    alerts: tuple[tuple[str, str], ...] = ()
+
+
+class PagerDutyApi:
+    """Asks PagerDuty with an API token; without one nothing is asked. ``author`` is the user who resolves."""
+
+    def __init__(self, outgoing: Outgoing, clock: Clock, token: Secret, base_url: str, author: str = "") -> None:
         self._outgoing = outgoing
+        self._author = author
         self._clock = clock
         self._token = token
         self._base_url = base_url.rstrip("/")
@@ -70,21 +102,60 @@ class PagerDutyApi:
         newest = found.incidents[0] if found and found.incidents else None
         return (newest.id, safe_url(newest.html_url or "")) if newest else ("", "")
 
+    def open_incidents(self) -> Iterator[OpenIncident]:
+        """Yield the open incidents of the account with their alerts. Raises UnreachableError."""
+        first, more = 0, True
+        while more:
+            url = f"{self._base_url}/incidents?{urlencode((*OPEN, ('limit', str(PAGE)), ('offset', str(first))))}"
+            listed = self._get(url, _INCIDENTS) or _Incidents([])
+            for each in listed.incidents:
+                yield OpenIncident(
+                    id=each.id,
+                    url=safe_url(each.html_url or ""),
+                    title=sanitize_line(each.title or "", TITLE_LIMIT),
+                    created_at=each.created_at,
+                    alerts=self._alerts(each.id),
+                )
+            first, more = first + PAGE, listed.more and bool(listed.incidents)
+
+    def _alerts(self, incident: str) -> tuple[tuple[str, str], ...]:
+        found = self._get(f"{self._base_url}/incidents/{quote(incident, safe='')}/alerts?limit={PAGE}", _ALERTS)
+        details = (
+            ((each.alert_key or "", each.body.cef_details if each.body else None) for each in found.alerts)
+            if found
+            else ()
+        )
+        return tuple((key, (own.client or "") if own else "") for key, own in details)
+
+    def resolve(self, incidents: Sequence[str]) -> None:
+        """Resolve incidents as the author. Raises UnreachableError."""
+        for first in range(0, len(incidents), MOST_CHANGED):
+            part = incidents[first : first + MOST_CHANGED]
+            change = [{"id": each, "type": "incident_reference", "status": "resolved"} for each in part]
+            self._exchange("PUT", f"{self._base_url}/incidents", msgspec.json.encode({"incidents": change}))
+
     def _get(self, url: str, shape: msgspec.json.Decoder[_Shape]) -> _Shape | None:
         """Return the answer, None for 404. Raises UnreachableError."""
-        headers = {
-            "Authorization": f"Token token={self._token.reveal()}",
-            "Accept": "application/vnd.pagerduty+json;version=2",
-        }
-        deadline = Deadline(self._clock.monotonic() + CALL_SECONDS)
-        response = self._outgoing.send(Request(url=url, body=b"", headers=headers, method="GET"), deadline, 1024 * 1024)
+        response = self._exchange("GET", url, b"")
         if response.status == 404:
             return None
-        if response.status != 200:
-            raise UnreachableError(
-                f"PagerDuty's REST API answers HTTP {response.status}: see RESPONDER_PAGERDUTY_API_TOKEN"
-            )
         try:
             return shape.decode(response.body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise UnreachableError("PagerDuty's REST API does not answer as documented") from None
+
+    def _exchange(self, method: str, url: str, body: bytes) -> Response:
+        headers = {
+            "Authorization": f"Token token={self._token.reveal()}",
+            "Accept": "application/vnd.pagerduty+json;version=2",
+            **({"From": self._author, "Content-Type": "application/json"} if body else {}),
+        }
+        deadline = Deadline(self._clock.monotonic() + CALL_SECONDS)
+        response = self._outgoing.send(
+            Request(url=url, body=body, headers=headers, method=method), deadline, 1024 * 1024
+        )
+        if response.status not in {200, 404}:
+            raise UnreachableError(
+                f"PagerDuty's REST API answers HTTP {response.status}: see RESPONDER_PAGERDUTY_API_TOKEN"
+            )
+        return response

@@ -34,6 +34,8 @@ LOOKUP_RESTS = (8.0, 50.0)
 CHECK_SECONDS = 1.0
 #: Bad findings in a note.
 MOST_FINDINGS = 10
+#: Conditions of a list of open incidents.
+OPEN = (("statuses[]", "triggered"), ("statuses[]", "acknowledged"))
 _NOTE = "note"
 
 
@@ -115,8 +117,7 @@ def open_incidents_url(base_url: str, dedup_key: str) -> str:
     """
     if not dedup_key:
         raise ValueError("an incident without a dedup key cannot be looked up")
-    open_ones = (("statuses[]", "triggered"), ("statuses[]", "acknowledged"))
-    asked = urlencode((("incident_key", dedup_key), *open_ones, ("sort_by", "created_at:desc"), ("limit", "1")))
+    asked = urlencode((("incident_key", dedup_key), *OPEN, ("sort_by", "created_at:desc"), ("limit", "1")))
     return f"{base_url.rstrip('/')}/incidents?{asked}"
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, exists, select
+from sqlalchemy import Connection, and_, case, exists, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from responder.model.report import MessageKind
@@ -52,6 +52,24 @@ def unknown_pages(
     )
     rows = connection.execute(found.order_by(messages.c.id).limit(limit))
     return [(row.incident, row.ordering_key, to_time(row.ended_at)) for row in rows]
+
+
+def states_of(connection: Connection, keys: Collection[str]) -> dict[str, bool]:
+    """Return for each dedup key that was paged with whether it is open here; keys that are unknown are left out.
+
+    An incident holds its keys open, a message those of what is no incident, such as the digest of a flood.
+    """
+    found: dict[str, bool] = {}
+    for part in (list(keys)[first : first + 500] for first in range(0, len(keys), 500)):
+        resolved = messages.c.kind == MessageKind.RESOLUTION.value
+        rows = select(messages.c.ordering_key, func.max(case((resolved, 1), else_=0))).group_by(messages.c.ordering_key)
+        found |= {key: not over for key, over in connection.execute(rows.where(messages.c.ordering_key.in_(part)))}
+        bases = {_NUMBER.sub("", key) for key in part}
+        rows_of = incidents.latest(connection, bases)
+        for key in part:
+            if latest := rows_of.get(_NUMBER.sub("", key)):
+                found[key] = latest.open and key in latest.page_keys
+    return found
 
 
 def channel_of(connection: Connection, incident: str, kinds: Collection[str]) -> str:
