@@ -20,9 +20,10 @@ _NEW = and_(actions.c.state == "new", _KNOWN)
 _SILENCING = actions.c.kind.in_(sorted(SILENCING))
 ANY_NEW = select(actions.c.id).where(_NEW, ~_SILENCING).limit(1)
 ANY_SILENCING = select(actions.c.id).where(_NEW, _SILENCING).limit(1)
+# Without _KNOWN: SQLAlchemy cannot execute an IN for several rows at once.
 _SETTLED = (
     update(actions)
-    .where(actions.c.id == bindparam("number"), _NEW)
+    .where(actions.c.id == bindparam("number"), actions.c.state == "new")
     .values(state=bindparam("now"), outcome=bindparam("said"))
 )
 

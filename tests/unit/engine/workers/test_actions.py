@@ -72,6 +72,22 @@ def test_an_acknowledgement_does_not_go_back_to_its_pager(shop: Shop) -> None:
     assert [channel for channel, _step in sent(shop, "acknowledged") if channel == "slack"]
 
 
+def test_actions_that_wait_together_are_applied_in_one_step(shop: Shop) -> None:
+    """Several people press at once, or the engine was away: each action is settled, in order."""
+    now = shop.clock.now()
+    for number, actor in enumerate(("Ann", "Bob", "Cid")):
+        given = Action(
+            incident=incident(shop), kind=ActionKind.ACKNOWLEDGE, entry="cli", key=str(number), actor=actor, at=now
+        )
+        actions.keep(shop.database, given, now)
+    ActionWorker(shop.database, IncidentWriter(shop.database, shop.clock), lambda: shop.context, shop.clock).step()
+    assert shop.rows("SELECT actor, state FROM actions ORDER BY id") == [
+        ("Ann", "applied"),
+        ("Bob", "unchanged"),
+        ("Cid", "unchanged"),
+    ]
+
+
 def test_an_action_that_arrives_twice_is_stored_once(shop: Shop) -> None:
     """The same key of the same entry point is the same action."""
     act(shop)
