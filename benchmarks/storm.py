@@ -21,6 +21,7 @@ def client(job: argparse.Namespace, number: int, until: float, answers: list[tup
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {job.token}"}
     connection = http.client.HTTPConnection(target.hostname or "", target.port, timeout=10)
     tag, count = f"{job.tag}{number:02}", 0
+    first, pause = time.monotonic(), job.connections / job.rate if job.rate else 0.0
     while (began := time.monotonic()) < until and (not job.count or count < job.count):
         count += 1
         body = template.replace(b"@" * 10, f"{tag}{count:0{10 - len(tag)}}".encode())
@@ -33,6 +34,8 @@ def client(job: argparse.Namespace, number: int, until: float, answers: list[tup
             connection.close()
             status = 0
         answers.append((status, time.monotonic() - began))
+        if pause:
+            time.sleep(max(0.0, first + count * pause - time.monotonic()))
 
 
 def several(job: argparse.Namespace, process: int) -> list[tuple[int, float]]:
@@ -52,6 +55,7 @@ def main() -> None:
     parser.add_argument("--connections", type=int, default=16)
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--count", type=int, default=0, help="of each connection; 0 for as many as fit")
+    parser.add_argument("--rate", type=float, default=0, help="requests a second of all together; 0 for no limit")
     for name in ("url", "token", "tag", "body"):
         parser.add_argument(name)
     job = parser.parse_args()

@@ -37,12 +37,15 @@ class _Link:
 class People:
     """Presses, dialogs and commands. ``request_url`` is the base of the app's request URLs.
 
+    With ``socket_mode`` cleared they are used although the app is connected.
+
     ``answers`` are the messages posted to response URLs: ephemeral ones are seen by the person alone. ``views`` are the
     dialogs that were opened, by id. ``now`` is the monotonic clock.
     """
 
     def __init__(self, base: Callable[[], str], sockets: SocketMode) -> None:
         self.request_url = ""
+        self.socket_mode = True
         self.signing_secret = secrets.token_hex(16)
         self.answers: list[Mapping[str, Any]] = []
         self.views: dict[str, Mapping[str, Any]] = {}
@@ -94,7 +97,7 @@ class People:
             "trigger_id": self.trigger(),
             "response_url": self.response_url(),
         }
-        if (answer := self._sockets.send("slash_commands", fields, answered=True)) is not None:
+        if (answer := self._envelope("slash_commands", fields)) is not None:
             return answer
         return self._request("/slack/commands", urlencode(fields).encode())
 
@@ -103,7 +106,7 @@ class People:
         if trigger := payload.get("trigger_id"):
             with self._lock:
                 self._triggers[str(trigger)] = self.now()
-        if (answer := self._sockets.send("interactive", payload, answered=True)) is not None:
+        if (answer := self._envelope("interactive", payload)) is not None:
             return answer
         return self._request("/slack/interactions", urlencode({"payload": json.dumps(payload)}).encode())
 
@@ -154,6 +157,9 @@ class People:
             name = f"V{len(self.views) + 1:08}"
             self.views[name] = view
         return name
+
+    def _envelope(self, kind: str, payload: Mapping[str, Any]) -> Answer | None:
+        return self._sockets.send(kind, payload, answered=True) if self.socket_mode else None
 
     def _request(self, path: str, body: bytes) -> Answer:
         """Send a signed request."""
