@@ -151,3 +151,14 @@ def test_actions_from_elsewhere_become_notes_of_the_pager(shop: Shop) -> None:
         ("note by Ann (command line): the disk is full", "note"),
         ("resolved by Ann (command line): disk replaced", "note"),
     ]
+
+
+def test_several_actions_are_applied_at_once(shop: Shop) -> None:
+    """Actions that arrive together are applied in one transaction, each on what those before it did."""
+    for number in range(3):
+        action = Action(
+            incident=incident(shop), kind=ActionKind.ACKNOWLEDGE, entry="cli", key=f"k{number}", at=shop.clock.now()
+        )
+        actions.keep(shop.database, action, shop.clock.now())
+    ActionWorker(shop.database, IncidentWriter(shop.database, shop.clock), lambda: shop.context, shop.clock).step()
+    assert shop.rows("SELECT state FROM actions ORDER BY id") == [("applied",), ("unchanged",), ("unchanged",)]
