@@ -67,16 +67,18 @@ def short_duration(seconds: float) -> str:
 
 
 def ago(now: datetime, moment: datetime) -> str:
-    """Return the length of time since ``moment`` in one unit: ``40 s``, ``14 min``, ``5 h``, ``1 day``."""
+    """Return the length of time since ``moment`` in one unit: ``40 s``, ``14 min``, ``5 h``, ``12 days``.
+
+    Hours up to 48: a job that runs once a day was missed after 26 h, not after a day.
+    """
     seconds = max(0.0, (now - moment).total_seconds())
     if seconds < 90:
         return f"{seconds:.0f} s"
     if seconds < 120 * 60:
         return f"{seconds / 60:.0f} min"
-    if seconds < 24 * 3600:
+    if seconds < 48 * 3600:
         return f"{seconds / 3600:.0f} h"
-    days = round(seconds / 86400)
-    return "1 day" if days == 1 else f"{days} days"
+    return f"{seconds / 86400:.0f} days"
 
 
 def time_between(start: datetime, end: datetime) -> str:

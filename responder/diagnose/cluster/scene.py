@@ -1,13 +1,14 @@
 """The scene: what was read about the subject of an alert, at one moment. Causes are pure functions of it."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 
 from responder.diagnose.cluster import objects
 from responder.diagnose.cluster.hosts import hosts_in, with_namespace
+from responder.diagnose.cluster.index import Templates, by_owner
 from responder.diagnose.cluster.objects import Object
 from responder.model.clock import ago
 
@@ -182,31 +183,32 @@ class Scene:
         """Return the workload whose pods a Service selects; else the one that carries most of the selected labels."""
         wanted = objects.pairs(service, "spec", "selector")
         namespace = objects.text(service, "metadata", "namespace")
-        best: tuple[int, Object | None] = (0, None)
-        for each, given in self._templates.get(namespace, ()):
-            fits = sum(given.get(key) == value for key, value in wanted.items())
-            if fits > best[0]:
-                best = fits, each
-        if best[1] is None:  # all of its labels differ, so the name decides
-            named = (
-                each for each, _ in self._templates.get(namespace, ()) if objects.name(each) == objects.name(service)
-            )
-            best = 0, next(named, None) if wanted else None
-        return self.top(best[1]) if best[1] is not None else None
+        known = self._templates.get(namespace)
+        best = known.nearest(wanted, objects.name(service)) if known is not None else None
+        return self.top(best) if best is not None else None
 
     def _selected(self, selector: object) -> Object | None:
         known = self._templates.get(self.place.namespace, ())
         return next((self.top(each) for each, labels in known if objects.selects(selector, labels)), None)
 
     @cached_property
-    def _templates(self) -> Mapping[str, Sequence[tuple[Object, Mapping[str, str]]]]:
-        """The workloads of each namespace with the labels of their pods: every Service is compared with all of them."""
-        found: dict[str, list[tuple[Object, Mapping[str, str]]]] = {}
+    def _templates(self) -> Mapping[str, Templates]:
+        """The workloads of each namespace."""
+        found: dict[str, Templates] = {}
         for kind in WORKLOADS:
             for each in self.objects.get(kind, ()):
-                labels = objects.pairs(each, "spec", "template", "metadata", "labels")
-                found.setdefault(objects.text(each, "metadata", "namespace"), []).append((each, labels))
+                found.setdefault(objects.text(each, "metadata", "namespace"), Templates()).add(each)
         return found
+
+    def owned(self, kind: str, owner: Object) -> tuple[Object, ...]:
+        """Return the objects of a kind whose controlling owner is ``owner``, by uid."""
+        if kind not in self._by_owner:
+            self._by_owner[kind] = by_owner(self.objects.get(kind, ()))
+        return self._by_owner[kind].get(objects.uid(owner), ())
+
+    @cached_property
+    def _by_owner(self) -> dict[str, Mapping[str, tuple[Object, ...]]]:
+        return {}
 
     def top(self, found: Object) -> Object:
         """Return the outermost owner of an object that was read: a pod's Deployment, a Job's CronJob."""
@@ -229,17 +231,15 @@ class Scene:
         """
         if workload is None:
             return ()
-        owners = {objects.uid(workload)}
-        owners |= {objects.uid(each) for each in objects.owned(self.of("ReplicaSet", ""), workload)}
+        owners = [workload, *self.owned("ReplicaSet", workload)]
         if objects.kind(workload) == "CronJob" and (job := self.job_of(workload)) is not None:
-            owners.add(objects.uid(job))
+            owners.append(job)
         over = frozenset() if objects.kind(workload) in {"Job", "CronJob"} else frozenset({"Failed", "Succeeded"})
         return tuple(
             each
-            for each in self.of("Pod", "")
-            if objects.controller(each)[2] in owners
-            and not self._ends(each)
-            and objects.text(each, "status", "phase") not in over
+            for owner in owners
+            for each in self.owned("Pod", owner)
+            if not self._ends(each) and objects.text(each, "status", "phase") not in over
         )
 
     def _ends(self, pod: Object) -> bool:
@@ -248,7 +248,7 @@ class Scene:
 
     def job_of(self, cron: Object) -> Object | None:
         """Return the Job of a CronJob that the alert names, else the newest one; None without any."""
-        jobs = objects.owned(self.of("Job"), cron)
+        jobs = self.owned("Job", cron)
         named = next((each for each in jobs if objects.name(each) == self.place.named.get("Job")), None)
         return named or max(jobs, key=lambda each: objects.text(each, "metadata", "creationTimestamp"), default=None)
 

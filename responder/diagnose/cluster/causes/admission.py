@@ -43,7 +43,7 @@ def look(scene: Scene) -> tuple[Clue, ...]:
         return ()
     failed = objects.condition(workload, "ReplicaFailure")
     said = objects.text(failed, "message") if objects.text(failed, "status") == "True" else ""
-    makers = (workload, *objects.owned(scene.of("ReplicaSet"), workload))
+    makers = (workload, *scene.owned("ReplicaSet", workload))
     newest = max((moment for pod in pods if (moment := objects.created(pod))), default=None)
     # A pod that was made since shows that the refusal is over: many an install begins with one.
     events = [
@@ -79,7 +79,7 @@ def _new_pods_missing(scene: Scene, workload: Object) -> bool:
     """Return True if a ReplicaSet has fewer pods than it is to have: the old ones may fill the count."""
     return any(
         objects.number(each, "spec", "replicas") > objects.number(each, "status", "replicas")
-        for each in objects.owned(scene.of("ReplicaSet"), workload)
+        for each in scene.owned("ReplicaSet", workload)
     )
 
 

@@ -212,7 +212,7 @@ def _quiet(scene: Scene, workload: Object) -> list[Clue]:
 
 
 def _owned(scene: Scene, kind: str, workload: Object) -> tuple[Object, ...]:
-    return objects.owned(scene.of(kind), workload)
+    return scene.owned(kind, workload)
 
 
 def _tag(template: Object) -> str:

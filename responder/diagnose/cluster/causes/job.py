@@ -32,7 +32,7 @@ def look(scene: Scene) -> tuple[Clue, ...]:
 
 def _failed(scene: Scene, job: Object, cron: Object | None) -> Clue | None:
     failed = objects.condition(job, "Failed")
-    pods = objects.owned(scene.of("Pod"), job)
+    pods = scene.owned("Pod", job)
     broken = [each for each in pods if objects.text(each, "status", "phase") == "Failed"]
     over = objects.text(failed, "status") == "True"
     if not over and not broken:
@@ -122,6 +122,6 @@ def _state(scene: Scene, name: str) -> str:
         return ""
     started = objects.when(job, "status", "startTime") or objects.created(job)
     since = f" for {ago(scene.now, started)}" if started else ""
-    logs = logs_of(scene, objects.owned(scene.of("Pod"), job))
+    logs = logs_of(scene, scene.owned("Pod", job))
     why = next((found for log in logs if (found := signature(log.lines, warnings=True))), "")
     return f"{since}: {why}" if why else since

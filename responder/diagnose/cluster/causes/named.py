@@ -61,7 +61,7 @@ def _texts(scene: Scene, workload: Object) -> Iterator[str]:
     since, pods = scene.began - _BEFORE, scene.pods_of(workload)
     for log in logs_of(scene, pods):
         yield from reversed(recent(log.lines, since))
-    for event in scene.events_of(workload, *objects.owned(scene.of("ReplicaSet"), workload), *pods):
+    for event in scene.events_of(workload, *scene.owned("ReplicaSet", workload), *pods):
         seen = last_seen(event)
         if objects.text(event, "type") == "Warning" and seen is not None and seen >= since:
             yield objects.text(event, "message")

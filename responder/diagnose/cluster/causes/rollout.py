@@ -87,13 +87,11 @@ def _serving(scene: Scene, workload: Object) -> str:
 def pods_of_revision(scene: Scene, workload: Object, revision: Object) -> tuple[Object, ...]:
     """Return the pods of a ReplicaSet, or those that carry the hash of a ControllerRevision."""
     if objects.kind(revision) == "ReplicaSet":
-        return objects.owned(scene.of("Pod"), revision)
+        return scene.owned("Pod", revision)
     hash_ = objects.labels(revision).get("controller.kubernetes.io/hash") or objects.name(revision).rpartition("-")[2]
     hashes = {hash_, objects.name(revision)}  # a StatefulSet labels pods by the name of the revision
     return tuple(
-        each
-        for each in objects.owned(scene.of("Pod"), workload)
-        if objects.labels(each).get("controller-revision-hash") in hashes
+        each for each in scene.owned("Pod", workload) if objects.labels(each).get("controller-revision-hash") in hashes
     )
 
 
@@ -101,7 +99,7 @@ def _stuck(scene: Scene, workload: Object) -> tuple[Clue, ...]:
     known = revisions(scene, workload)
     progress = objects.condition(workload, "Progressing")
     name, version = objects.name(workload), versions(scene, workload)[1]
-    new = objects.owned(scene.of("Pod"), known[0][1]) if known else ()
+    new = scene.owned("Pod", known[0][1]) if known else ()
     number = f" (revision {known[0][0]})" if known else ""
     if objects.at(workload, "spec", "paused") is True:
         moment = objects.when(progress, "lastTransitionTime")

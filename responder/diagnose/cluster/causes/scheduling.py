@@ -41,7 +41,7 @@ def _preempted(scene: Scene) -> tuple[Clue, ...]:
     if workload is None:
         return ()
     name = objects.name(workload)
-    owners = [objects.name(each) for each in objects.owned(scene.of("ReplicaSet"), workload)] or [name]
+    owners = [objects.name(each) for each in scene.owned("ReplicaSet", workload)] or [name]
     begins = tuple(f"{each}-" for each in owners)  # the pod itself is gone
     for event in sorted(scene.of("Event"), key=lambda each: last_seen(each) or scene.began, reverse=True):
         pod, moment = objects.text(event, "involvedObject", "name"), last_seen(event)
