@@ -83,9 +83,9 @@ def conclude(findings: Iterable[Finding], subject: Subject) -> Conclusion:
     others = tuple(finding for finding in ranked if finding not in certain)
     if read:
         others = tuple(finding for finding in others if not _is_twin_without_data(finding))
-    well = [finding for finding in others if finding.verdict is Verdict.OK]
+    context = [finding for finding in others if finding.verdict in {Verdict.BAD, Verdict.OK} and not finding.judged]
     known = explain(clues)
-    bad = _likely([each for each in others if each.verdict is Verdict.BAD], subject)
+    bad = _likely([each for each in others if each.verdict is Verdict.BAD and each.judged], subject)
     likely, evidence = _cause(known, bad)
     fine = [each.says for each in (() if _pods_suffer(known) else known.fine) if each.says not in likely]
     ruled_out = _ruled_out(_looked_at(others, known, subject), subject)
@@ -101,7 +101,7 @@ def conclude(findings: Iterable[Finding], subject: Subject) -> Conclusion:
         changed=_changes(known, certain, subject, read=read),
         ruled_out=_joined(*fine, ruled_out, by=" · "),
         unknown=_joined(*(each.says for each in known.unseen), _unknown(others, subject)),
-        seen=_joined(*_facts(known), *(_without_subject(finding, subject) for finding in well if not finding.judged)),
+        seen=_joined(*_facts(known), *(_without_subject(finding, subject) for finding in context)),
         signature=signature_of(known, subject),
         ages={age: since for age, since in ages if age and since},
     )

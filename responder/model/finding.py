@@ -37,7 +37,8 @@ class Finding:
     ``duration`` is seconds. ``query`` is the exact query, fit to be pasted. ``points`` are (epoch seconds,
     value) pairs of the range behind it, and ``threshold`` the value beyond which it is bad. ``warning`` marks a bad
     finding that crossed only the lower of two thresholds.
-    ``judged`` is False without a threshold: such a value is context, and rules nothing out.
+    ``judged`` is False without a threshold, and for steps of runbooks: such a finding is context, no cause, and rules
+    nothing out.
     ``names_target`` is True if an ok answer about another target is listed by that target's name, not the probe's.
     ``age`` is an age in the headline, ``14 min ago``, and ``since`` the moment from which it counts.
     ``clue`` is what an investigation of a cluster saw; the conclusion links clues into a chain.

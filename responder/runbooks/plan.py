@@ -19,13 +19,15 @@ class PlannedCommand:
     """A command that is marked read-only.
 
     ``number`` is that of its step, of ``total`` in the case; both are 0 outside of steps. ``title`` is that of the
-    step, or of the section. ``command`` is what is run, or why it is not. ``values`` fill the expected output.
+    step, or of the section, and ``case`` that of the case. ``command`` is what is run, or why it is not. ``values``
+    fill the expected output.
     """
 
     name: str
     number: int
     total: int
     title: str
+    case: str = ""
     line: int
     command: CommandLine | Refusal
     seconds: float
@@ -37,6 +39,11 @@ class PlannedCommand:
     def step(self) -> str:
         """``step 2 of 5``; the title of the section outside of steps."""
         return f"step {self.number} of {self.total}" if self.number else self.title
+
+    @property
+    def compared(self) -> bool:
+        """True if its output is compared with a block, not only shown."""
+        return self.expected is not None and self.expected.match != "none"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +94,7 @@ def _planned(
             number=step.number if step else 0,
             total=sum(other.case == step.case for other in document.steps) if step else 0,
             title=step.title if step else each.section.title,
+            case=step.case.title if step and step.case else "",
             line=each.fence.line,
             command=parse(each.fence.content, each.fence.line, values, scope),
             seconds=_seconds(each.fence.attributes.get("timeout", "")),

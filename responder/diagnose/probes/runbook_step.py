@@ -36,13 +36,23 @@ def check(spec: RunbookStepSpec) -> tuple[str, ...]:
 
 
 def questions(probe: ProbeSpec[RunbookStepSpec], probe_context: ProbeContext) -> tuple[ProbeQuestion, ...]:
-    """Plan a check for each read-only command of the section; none where the rule links no section that was loaded."""
+    """Plan a check for each read-only command of the section that has an output to compare with.
+
+    There are none where the rule links no section that was loaded, and none of kubectl without access to a cluster.
+    """
     file, _, anchor = (probe.spec.section or probe_context.runbook).partition("#")
     document = probe_context.runbooks.documents.get(file)
     if document is None or not anchor:
         return ()
     steps = planned(document, _values(probe_context), probe_context.runbooks.scope, anchor)
-    return tuple(_question(probe, each, probe_context) for each in steps)
+    return tuple(
+        _question(probe, each, probe_context) for each in steps if each.compared and _can_run(each, probe_context)
+    )
+
+
+def _can_run(step: PlannedCommand, probe_context: ProbeContext) -> bool:
+    command = step.command
+    return probe_context.cluster or isinstance(command, Refusal) or not isinstance(command.action, KubectlCall)
 
 
 def _values(probe_context: ProbeContext) -> dict[str, str]:
@@ -58,18 +68,14 @@ def _values(probe_context: ProbeContext) -> dict[str, str]:
 
 
 def _question(probe: ProbeSpec[RunbookStepSpec], step: PlannedCommand, probe_context: ProbeContext) -> ProbeQuestion:
-    command, skip = step.command, ""
-    if isinstance(command, Refusal):
-        skip = f"{step.step}: {command}"
-    elif isinstance(command.action, KubectlCall) and not probe_context.cluster:
-        skip = f"{step.step}: no access to a Kubernetes cluster"
+    command = step.command
     return ProbeQuestion(
         probe=probe.name,
         kind="runbook-step",
         target=subject_name(probe_context),
         query="" if isinstance(command, Refusal) else shlex.join(command.argv),
         timeout=min(probe.timeout, step.seconds),
-        skip=skip,
+        skip=f"{step.step}: {command}" if isinstance(command, Refusal) else "",
         wire=step,
         endpoint="" if isinstance(command, Refusal) else _endpoint(command),
     )
@@ -86,22 +92,24 @@ def _endpoint(command: CommandLine) -> str:
 
 
 def run(question: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> Finding:
-    """Run a command. One that could not be run is unknown; one whose output differs is a warning."""
+    """Run a command. One that could not be run is unknown; one whose output differs is a warning, and no cause."""
     step: PlannedCommand = question.wire
     began = tools.clock.monotonic()
     own = StepTools(send=tools.outgoing.send, clock=tools.clock, cluster=tools.cluster, programs=tools.programs)
     ran = carry_out(step, deadline, own)
     took, difference = tools.clock.monotonic() - began, ran.comparison.difference
+    # A page may link the section for its conclusion instead of this one.
+    named = ": ".join(filter(None, (step.case, step.title)))
     match ran.comparison.result:
         case Result.MATCH:  # the page needs no output that is as expected
-            return answer(question, Verdict.OK, f"{step.step} as expected", duration=took, judged=False)
+            return answer(question, Verdict.OK, f"{step.step} as expected ({named})", duration=took, judged=False)
         case Result.MISMATCH:
-            fact, verdict = f"{step.step} differs: {difference}", Verdict.BAD
+            fact, verdict = f"{step.step} differs ({named}): {difference}", Verdict.BAD
         case Result.UNKNOWN:
             why = f"unknown: {difference}" if ran.output else difference  # without output: not run, and why
             fact, verdict = f"{step.step} {why}", Verdict.UNKNOWN
     detail = ran.output.text if ran.output else ""
-    return answer(question, verdict, fact, detail=detail, duration=took, warning=verdict is Verdict.BAD)
+    return answer(question, verdict, fact, detail=detail, duration=took, warning=verdict is Verdict.BAD, judged=False)
 
 
 KIND = ProbeKind(

@@ -234,7 +234,7 @@ def _worst(findings: Sequence[Finding], service: str) -> str:
 
     The title names the service already; a finding about another service keeps that one's name.
     """
-    bad = [each for each in findings if each.verdict is Verdict.BAD]
+    bad = [each for each in findings if each.verdict is Verdict.BAD and each.judged]
     worst = min(bad, key=lambda each: (each.warning, each.target != service), default=None)
     return worst.headline.removeprefix(f"{service}: ") if worst else ""
 

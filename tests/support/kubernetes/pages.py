@@ -66,7 +66,11 @@ def pages_of(scenario: Scenario, now: datetime) -> str:
         group, Notification(id=1, received_at=now, cluster="", body=b""), History(), shipped_context()
     )
     findings = tuple(finding_of(_QUESTION, clue, 0.0) for clue in clues_of(scenario, now))
-    content = diagnosed(effects, findings)
+    return page_of(effects, diagnosed(effects, findings), now)
+
+
+def page_of(effects: Effects, content: IncidentContent, now: datetime) -> str:
+    """Return the PagerDuty event and the Slack message of a new incident, one line for each that is read."""
     lines: list[str] = []
     for message in effects.messages:
         if message.step not in {"trigger", "post"}:

@@ -55,10 +55,22 @@ kubectl rollout undo deployment/{{ service }}
 kubectl get pods
 ```
 
+```sh {"name":"top","tag":"readonly"}
+kubectl top pods
+```
+
+```text {"for":"top","match":"none"}
+plato-0 1m 1Mi
+```
+
 #### Step 4: Log
 
 ```sh {"name":"log","tag":"readonly"}
 kubectl logs {{ pod }}
+```
+
+```text {"for":"log"}
+*
 ```
 
 ### Other
@@ -111,7 +123,7 @@ def findings(scenario: Scenario, context: ProbeContext) -> list[Finding]:
 
 
 def test_only_marked_steps_of_the_linked_section_are_planned() -> None:
-    """Steps of other sections, unmarked ones and those that change something are no questions."""
+    """Steps of other sections, unmarked ones, and those that change something or are not compared are no questions."""
     found = KIND.questions(SPEC, known(pod="plato-0"))
     assert [each.query for each in found] == [
         "kubectl --namespace=butterfly get pods -l app=plato",
@@ -131,25 +143,27 @@ def test_a_step_whose_value_is_missing_or_hostile_is_skipped(value: str) -> None
     assert found.query == ""
 
 
-def test_without_access_to_a_cluster_steps_of_kubectl_are_skipped() -> None:
-    """A page says why."""
-    found = KIND.questions(SPEC, known(cluster=False, pod="plato-0"))
-    assert {each.skip for each in found} == {
-        "step 1 of 4: no access to a Kubernetes cluster",
-        "step 4 of 4: no access to a Kubernetes cluster",
-    }
+def test_without_access_to_a_cluster_steps_of_kubectl_are_left_out() -> None:
+    """Nothing is asked, as by `kind: kubernetes`; steps of other programs are."""
+    assert KIND.questions(SPEC, known(cluster=False, pod="plato-0")) == ()
 
 
 def test_a_page_says_which_step_is_as_expected_and_which_differs() -> None:
     """A match is a fact without a verdict, a difference a warning with the output."""
     pod = Scenario("healthy", {"plato": "butterfly"}).values("plato")["pod"]
     first, log = findings(Scenario("healthy", {"plato": "butterfly"}), known(pod=pod))
-    assert (first.verdict, first.judged, first.headline) == (Verdict.OK, False, "plato: step 1 of 4 as expected")
-    assert log.headline == "plato: step 4 of 4 as expected"
+    assert (first.verdict, first.judged, first.headline) == (
+        Verdict.OK,
+        False,
+        "plato: step 1 of 4 as expected (Service down: Look)",
+    )
+    assert log.headline == "plato: step 4 of 4 as expected (Service down: Log)"
     assert first.detail == ""
     differs, _ = findings(Scenario("failing", {"plato": "butterfly"}, failing=True), known(pod=pod))
-    assert (differs.verdict, differs.warning) == (Verdict.BAD, True)
-    assert differs.headline.startswith("plato: step 1 of 4 differs: line 2 is 'plato-6f9d8c7b5-x7k2p 0/1 CrashLoop")
+    assert (differs.verdict, differs.warning, differs.judged) == (Verdict.BAD, True, False)
+    assert differs.headline.startswith(
+        "plato: step 1 of 4 differs (Service down: Look): line 2 is 'plato-6f9d8c7b5-x7k2p 0/1 CrashLoop"
+    )
     assert "Pending" in differs.detail
 
 
