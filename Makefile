@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SERVERS := prometheus prometheus-alertmanager
+# For the tests of the console: the browser, with a font.
+BROWSER := chromium
+FONTS := fonts-dejavu-core
 POSTGRES := postgresql-15
 # They wait more than they compute, so they run side by side.
 SCENARIOS := tests/real/test_scenarios.py
@@ -64,8 +67,9 @@ setup: $(VENV)/.package  ## create .venv with the locked packages
 
 setup-dev: $(VENV)/.dev $(VENV)/.helm $(VENV)/.package  ## the same, with the development tools
 
-servers:  ## install Prometheus, Alertmanager and PostgreSQL for the tests if possible
+servers:  ## install Prometheus, Alertmanager, PostgreSQL and Chromium for the tests if possible
 	@missing=; for name in $(SERVERS); do command -v $$name >/dev/null || missing="$$missing $$name"; done; \
+	command -v $(BROWSER) >/dev/null || missing="$$missing $(BROWSER) $(FONTS)"; \
 	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$$missing $(POSTGRES)"; \
 	if [ -z "$$missing" ]; then exit 0; fi; \
 	if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \

@@ -29,7 +29,7 @@ _MASK = Secret("***")
 
 def channels(settings: Settings) -> "dict[str, Channel]":
     """Return the channels that are configured, and the log."""
-    return _built({**settings.of_channels, "public_url": settings.public_url})
+    return _built({**settings.of_channels, **_own_addresses(settings)})
 
 
 def companions(settings: Settings, configured: "Mapping[str, Channel]") -> "dict[str, Channel]":
@@ -41,6 +41,10 @@ def companions(settings: Settings, configured: "Mapping[str, Channel]") -> "dict
     return {found.name: found} if found is not None and found.accompanies & kinds else {}
 
 
+def _own_addresses(settings: Settings) -> dict[str, str]:
+    return {"public_url": settings.public_url, "console_url": settings.console_url}
+
+
 def shown_channels(settings: Settings, book: RuleBook | None = None) -> "dict[str, Channel]":
     """Return the channels with their secrets masked, also those that rules may name and that are not configured.
 
@@ -49,7 +53,7 @@ def shown_channels(settings: Settings, book: RuleBook | None = None) -> "dict[st
     from responder.notify.channels import CHANNELS
     from responder.notify.delivery.route import named_by_rules, replaces
 
-    given = {**settings.of_channels, "public_url": settings.public_url}
+    given = {**settings.of_channels, **_own_addresses(settings)}
     secrets = {name: value for name, value in given.items() if isinstance(value, Secret)}
     found = _built(given | {name: _MASK for name, value in secrets.items() if value.reveal()})
     wanted = named_by_rules() - {replaces(channel) for channel in found.values()}
@@ -133,7 +137,7 @@ def _named(
     """Return a channel with the on-call group of its team, where it sets none itself."""
     from responder.notify.delivery.named import built, takes
 
-    given: dict[str, Any] = {**settings.of_channels, "public_url": settings.public_url}
+    given: dict[str, Any] = {**settings.of_channels, **_own_addresses(settings)}
     if masked:
         given = _assumed(given) | {name: _MASK for name, value in given.items() if isinstance(value, Secret)}
     groups = (

@@ -2,6 +2,7 @@
 
 import getpass
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -120,8 +121,11 @@ def _application(settings: "Settings", parent: int | None) -> Any:
             return console_app(settings, bootstrap.SystemClock(), _explainer(settings), _login())
 
         def run(self) -> None:
-            """Serve until a stop signal."""
-            Master(self).run()
+            """Serve until a stop signal. Statuses 3 and 4 would stop a gunicorn master that started this process."""
+            try:
+                Master(self).run()
+            except SystemExit as ended:
+                sys.exit(1 if ended.code else 0)
 
     return Application()
 

@@ -16,6 +16,7 @@ from gunicorn.glogging import Logger
 from responder import bootstrap
 from responder.bootstrap import SystemClock, workers
 from responder.bootstrap.worker_lock import WorkerLock
+from responder.cli.console_process import ConsoleProcess
 from responder.engine.workers.loop_failures import LoopFailures
 from responder.engine.workers.rule_reloader import LoadedRules
 from responder.settings import Settings
@@ -85,7 +86,14 @@ class GunicornApp(BaseApplication):
         gc.freeze()
         gc.enable()
         with workers.counters_directory() as self._counters:
-            _Arbiter(self).run()
+            _Arbiter(self, self._console()).run()
+
+    def _console(self) -> ConsoleProcess | None:
+        """Return the console, if it has an address. It gets the folders that an option of this command may name."""
+        if not self._settings.console_listen:
+            return None
+        rules = {"RESPONDER_RULES": self._settings.rules}
+        return ConsoleProcess(SystemClock(), {**bootstrap.environment(), **rules})
 
     def _give_slot(self, server: Any, worker: Any) -> None:
         """Give a new worker the lowest free slot number; it continues the counters of that slot."""
@@ -158,12 +166,28 @@ class ThrottledLogger(Logger):
 
 
 class _Arbiter(Master):
-    """gunicorn's master, except that SIGHUP reloads the rules in each worker instead of restarting it."""
+    """gunicorn's master, except that SIGHUP reloads the rules in each worker instead of restarting it.
 
-    def __init__(self, app: BaseApplication) -> None:
+    It also keeps the console running.
+    """
+
+    def __init__(self, app: BaseApplication, console: ConsoleProcess | None) -> None:
+        self._console = console
         # nohup ignores SIGHUP.
         self._in_terminal = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN and has_terminal()
         super().__init__(app)
+
+    def manage_workers(self) -> None:
+        """Keep the workers running, and the console."""
+        super().manage_workers()
+        if self._console is not None:
+            self._console.tend()
+
+    def halt(self, reason: str | None = None, exit_status: int = 0) -> None:
+        """Stop all of it."""
+        if self._console is not None:
+            self._console.stop()
+        super().halt(reason, exit_status)
 
     def handle_hup(self) -> None:
         """Send SIGHUP to each worker, which reads the rule files; stop if the terminal was closed."""

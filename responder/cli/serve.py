@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import click
 
 from responder import bootstrap
+from responder.cli.console import check as check_console
 from responder.cli.errors import FatalError, named_failures
 from responder.cli.options import CONFIG, RULES
 from responder.cli.table import terminal, wrapped
@@ -56,6 +57,8 @@ def serve(*, listen: str | None, rules: str | None, insecure: bool, show: bool, 
         _require_auth(settings, insecure=insecure)
         if not check:
             _refuse_used_port(settings.listen)
+        if settings.console_listen:
+            check_console(settings)
         _serve(settings, check=check)
 
 

@@ -92,7 +92,8 @@ class Channel(ABC):
     def from_settings(cls, given: Mapping[str, Any]) -> Self | None:
         """Return the channel that the settings describe, None for none.
 
-        ``given`` has every setting of all channels, and ``public_url``, the address of responder itself.
+        ``given`` has every setting of all channels, and ``public_url`` and ``console_url``, the addresses of
+        responder itself and of its console.
         """
 
     @classmethod

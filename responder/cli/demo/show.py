@@ -24,7 +24,7 @@ from responder.model.delivery import DiagnosisResult, Effects, Notification
 from responder.model.rule import Action
 from responder.model.text import one_line
 from responder.receive.alertmanager import InvalidPayload, read
-from responder.standins.processes import Program
+from responder.standins.processes import Program, free_port
 from responder.standins.slack_page import SlackPage
 from responder.standins.stage import Stage
 
@@ -65,14 +65,17 @@ class DemoSession:
         self._opening()
         prepare_services(self.stage)
         app_token = self.stage.slack.app_token
-        with SlackPage(self.stage.slack) as page, self.stage.serve(**_NO_LIMIT, slack_app_token=app_token) as program:
+        settings = {**_NO_LIMIT, "console_listen": f"127.0.0.1:{free_port()}", "console_auth": "none"}
+        console = f"http://{settings['console_listen']}/"
+        with SlackPage(self.stage.slack) as page, self.stage.serve(**settings, slack_app_token=app_token) as program:
             self.watch.screen.say(f"responder serve listens on {self.stage.webhook_url} with two workers.")
+            self.watch.screen.say(f"Console, with the page of each incident: {console}")
             self.watch.screen.say(f"Slack, with buttons to press (Socket Mode): {page.url}/")
             self._examples(program)
             self.missing += rule.play(self.stage, self.watch, program)
             self._summary()
             if not once:
-                self._stay(program, f"{page.url}/")
+                self._stay(program, f"{page.url}/", console)
         return FAILED if self.missing else 0
 
     def _opening(self) -> None:
@@ -179,7 +182,7 @@ class DemoSession:
         for arguments, why in _NEXT.items():
             screen.say(f"  {program} {arguments:<49}  {why}")
 
-    def _stay(self, program: Program, page: str) -> None:
+    def _stay(self, program: Program, page: str, console: str) -> None:
         """Keep running, for alerts that the user sends and buttons that the user presses."""
         screen = self.watch.screen
         screen.act("Try it")
@@ -188,6 +191,7 @@ class DemoSession:
         alert = f"sed 's/plato/capsule/g' {shlex.quote(str(example))}"
         command = f"{alert} | curl -sS --data-binary @- {headers} {self.stage.webhook_url}"
         screen.say(f"Press Acknowledge, Note or Resolve in a browser on this machine: {page}")
+        screen.say(f"Console: {console}")
         screen.say(f"Webhook URL: {self.stage.webhook_url}")
         screen.say("The demo runs until Ctrl-C. From another terminal:\n")
         screen.console.print(Text(f"  {command}"), soft_wrap=True)

@@ -53,13 +53,17 @@ _KEY = re.compile(r"[0-9a-zA-Z]{32}")
 
 @dataclass(frozen=True, slots=True)
 class PagerDuty(Channel):
-    """Sends to ``<base_url>/v2/enqueue``; ``client_url`` is the public URL of responder."""
+    """Sends to ``<base_url>/v2/enqueue``; ``client_url`` is the public URL of responder.
+
+    ``console_url`` is that of its console, which has a page for each incident; it takes precedence.
+    """
 
     routing_key: Secret
     base_url: str = "https://events.pagerduty.com"
     client_url: str = ""
     rate_limit: RateLimit = PACE
     name: str = field(default="pagerduty", kw_only=True)
+    console_url: str = field(default="", kw_only=True)
     settings: ClassVar[tuple[Setting, ...]] = (
         Setting(
             name="pagerduty_routing_key",
@@ -132,7 +136,8 @@ class PagerDuty(Channel):
     def from_settings(cls, given: Mapping[str, Any]) -> Self | None:
         """Return the channel of the first key."""
         key = given["pagerduty_routing_key"]
-        return cls(key, given["pagerduty_url"], given["public_url"], _rate_limit(given)) if key.reveal() else None
+        own = given["public_url"], _rate_limit(given)
+        return cls(key, given["pagerduty_url"], *own, console_url=given["console_url"]) if key.reveal() else None
 
     @classmethod
     def from_rule_files(cls, name: str, own: Mapping[str, Any], given: Mapping[str, Any]) -> Self | None:
@@ -254,7 +259,13 @@ class PagerDuty(Channel):
             "payload": {key: value for key, value in payload.items() if value},
             "links": pagerduty_event.links(report),
         }
-        return event | ({"client_url": client} if (client := safe_url(self.client_url)) else {})
+        return event | ({"client_url": client} if (client := self._client_url(report)) else {})
+
+    def _client_url(self, report: Report) -> str:
+        """The page of the incident; the address of responder without a console, and of the digest of a flood."""
+        known = self.console_url and report.incident.startswith("INC-")
+        page = f"{self.console_url.rstrip('/')}/incidents/{report.incident}" if known else ""
+        return safe_url(page) or safe_url(self.client_url)
 
     def _plain(self, report: Report) -> dict[str, Any]:
         """Return the minimal trigger: ASCII only, no details, no links but the runbook's."""
@@ -304,7 +315,8 @@ class PagerDutyFallback(PagerDuty):
         if not (second.reveal() or url):
             return None
         key = second if second.reveal() else first
-        return cls(key, url or given["pagerduty_url"], given["public_url"], _rate_limit(given))
+        own = given["public_url"], _rate_limit(given)
+        return cls(key, url or given["pagerduty_url"], *own, console_url=given["console_url"])
 
     @classmethod
     def problems(cls, given: Mapping[str, Any]) -> Iterator[str]:

@@ -1,0 +1,207 @@
+"""The console in a real browser, over a real `serve` that starts it: pages, actions, accessibility, policy."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.request import Request, urlopen
+
+import pytest
+from playwright.sync_api import Browser
+
+from responder.standins import butterfly
+from responder.standins.processes import Program, free_port
+from responder.standins.stage import Stage, stage
+from tests.real.conftest import EXAMPLES, ROOT, need, until
+from tests.support.browser import chromium, visit
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
+
+AXE = (Path(__file__).parents[1] / "support" / "axe" / "axe.min.js").read_text()
+SENT = ("service-down", "hostile-labels", "hostile-text", "group-of-twenty", "resolved", "unknown-alert")
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A console with the sample alerts, at ``url``."""
+
+    stage: Stage
+    serve: Program
+    url: str
+    incident: str
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Each page once."""
+        one = f"/incidents/{self.incident}"
+        lists = ("/", "/incidents", "/messages", "/rejects", "/rules", "/coverage", "/runbooks", "/status")
+        return (*lists, one, f"{one}/why", "/messages/1", f"/runbooks/common-issues.md?incident={self.incident}")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One browser for all tests."""
+    need("chromium")
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
+    """A `serve` that starts the console, and has received the sample alerts."""
+    need("chromium")
+    folder, listen = tmp_path_factory.mktemp("console"), f"127.0.0.1:{free_port()}"
+    with stage(folder, rules=ROOT / "rules", runbooks=ROOT / "runbooks") as here:
+        here.butterfly.set("plato", butterfly.down("db", "<script>alert(1)</script>"))
+        changes = {"console_listen": listen, "console_auth": "none", "console_url": f"http://{listen}"}
+        with here.serve(**changes) as serve:
+            for name in SENT:
+                here.post((EXAMPLES / f"{name}.json").read_bytes())
+            here.post(b"<script>alert(1)</script>")
+            url = f"http://{listen}"
+            until(lambda: answers(url), 30)
+            until(lambda: here.pagerduty.open() and "plato is down" in text_of(f"{url}/"), 30)
+            number = re.search(r"/incidents/(INC-\w+)\"[^>]*>[^<]*plato is down", text_of(f"{url}/"))
+            assert number is not None
+            yield Shown(here, serve, url, number[1])
+
+
+def text_of(url: str) -> str:
+    """The page of a URL."""
+    with urlopen(url, timeout=10) as answer:
+        return str(answer.read().decode())
+
+
+def answers(url: str) -> bool:
+    """True if the console answers."""
+    try:
+        return bool(text_of(url))
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("script", [True, False])
+def test_each_page_fits_and_breaks_no_policy(
+    shown: Shown, browser: Browser, width: int, scheme: str, script: bool
+) -> None:
+    """No page is wider than the screen, asks another host, or makes the browser complain."""
+    with visit(browser, width, scheme, java_script_enabled=script) as found:
+        for path in shown.paths:
+            found.page.goto(f"{shown.url}{path}")
+            assert found.page.locator("h1").count() == 1, path
+            if script:
+                assert found.page.evaluate("document.documentElement.scrollWidth") <= width, path
+        assert not found.complaints
+        assert found.hosts == {"127.0.0.1"}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_axe_finds_nothing(shown: Shown, browser: Browser, width: int, scheme: str) -> None:
+    """Contrast, names, landmarks and structure of each page satisfy WCAG 2.2 AA as far as axe-core can see."""
+    with visit(browser, width, scheme, bypass_csp=True) as found:
+        for path in shown.paths:
+            found.page.goto(f"{shown.url}{path}")
+            found.page.evaluate(AXE)
+            result = found.page.evaluate("axe.run()")
+            problems = [(each["id"], [node["html"] for node in each["nodes"]][:3]) for each in result["violations"]]
+            assert not problems, (path, problems)
+
+
+@pytest.mark.parametrize("script", [True, False])
+def test_a_button_acts_on_the_real_incident(shown: Shown, browser: Browser, script: bool) -> None:
+    """A note reaches the channels, with and without JavaScript, and the page shows its outcome."""
+    text = f"restarted the pool, script {script}"
+    with visit(browser, 390, java_script_enabled=script) as found:
+        page = found.page
+        page.goto(f"{shown.url}/incidents/{shown.incident}")
+        page.get_by_text("Add note").click()
+        page.get_by_label("Note for every notified channel").fill(text)
+        page.get_by_role("button", name="Send note").click()
+        assert f"(console): {text}" in page.locator(".done").inner_text()
+        assert not found.complaints
+    until(lambda: any(text in line for each in shown.stage.slack.messages for line in each.lines), 10)
+
+
+def test_an_open_page_follows_the_incident(shown: Shown, browser: Browser) -> None:
+    """Without a click the page shows, within seconds, what happened elsewhere; a finding that was opened stays open."""
+    with visit(browser, 1280) as found:
+        page = found.page
+        page.goto(f"{shown.url}/incidents/{shown.incident}")
+        page.locator(".findings details:not([open]) > summary").first.click()
+        opened = page.locator(".findings details[open]").count()
+        with visit(browser, 390) as other:
+            other.page.goto(f"{shown.url}/incidents/{shown.incident}")
+            other.page.get_by_role("button", name="Acknowledge").click()
+        page.wait_for_selector(".state.acknowledged", timeout=15_000)
+        assert page.locator(".findings details[open]").count() == opened
+        assert "acknowledged" in page.locator("#news").inner_text()
+        assert not found.complaints
+    until(lambda: any(each.state == "acknowledged" for each in shown.stage.pagerduty.open()), 10)
+
+
+def test_the_keyboard_reaches_each_action(shown: Shown, browser: Browser) -> None:
+    """Tab leads to the skip link first and to every button, with a visible focus."""
+    with visit(browser, 1280) as found:
+        found.page.goto(f"{shown.url}/incidents/{shown.incident}")
+        reached = []
+        for _ in range(80):
+            found.page.keyboard.press("Tab")
+            reached.append(found.page.evaluate("document.activeElement.textContent.trim().slice(0, 40)"))
+            style = found.page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+            assert style != "none", reached[-1]
+            if reached[-1] == "Resolve":
+                break
+        assert reached[0] == "Skip to content"
+        assert {"Add note", "Resolve"} <= set(reached)
+
+
+def test_a_copy_button_copies_the_command(shown: Shown, browser: Browser) -> None:
+    """The command in the clipboard has the values of the incident."""
+    with visit(browser, 1280, permissions=["clipboard-read", "clipboard-write"]) as found:
+        found.page.goto(f"{shown.url}/runbooks/common-issues.md?incident={shown.incident}#service-down")
+        found.page.locator("#service-down ~ .code .copy").first.click()
+        copied = found.page.evaluate("navigator.clipboard.readText()")
+    assert copied.startswith("kubectl -n butterfly get pods -l app=plato")
+
+
+def test_pagerduty_links_to_the_page_of_the_incident(shown: Shown) -> None:
+    """The client URL of an event opens the incident."""
+    urls = {each.body.get("client_url") for each in shown.stage.pagerduty.events if each.action == "trigger"}
+    assert f"{shown.url}/incidents/{shown.incident}" in urls
+
+
+def test_a_header_with_an_underscore_is_not_the_header(shown: Shown) -> None:
+    """X_Forwarded_User would be read as X-Forwarded-User by a server that does not drop it."""
+    request = Request(f"{shown.url}/", headers={"X_Forwarded_User": "root"})
+    with urlopen(request, timeout=10) as answer:
+        assert "root" not in answer.headers.get("X-Forwarded-User", "")
+
+
+def test_serve_restarts_the_console_and_takes_it_along(shown: Shown) -> None:
+    """A console that is killed is back within seconds, while serve goes on; it ends with serve."""
+    [master] = children(shown.serve.process.pid, "console")
+    os.kill(master, signal.SIGKILL)
+    until(lambda: children(shown.serve.process.pid, "console") not in ([master], []) and answers(shown.url), 30)
+    assert shown.serve.running
+    shown.serve.terminate()
+    until(lambda: not answers(shown.url), 30)
+
+
+def children(parent: int, word: str) -> list[int]:
+    """The children of a process whose command line has a word."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            ours = int((path / "stat").read_text().rpartition(")")[2].split()[1]) == parent
+            if ours and word in (path / "cmdline").read_text().split("\0"):
+                found.append(int(path.name))
+        except OSError:
+            continue
+    return found
