@@ -15,7 +15,7 @@ LOCK := $(BIN)/pip-compile --quiet --generate-hashes --no-emit-index-url --no-em
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check generate bench faults image-test soak lock setup setup-dev servers python
+.PHONY: help demo test check generate bench faults image-test package soak lock setup setup-dev servers python
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,15 @@ faults: setup-dev servers  ## run the fault tests (SEED=17: one seed; SEEDS=100:
 
 image-test: setup-dev  ## build the image with buildah and try it (as root; apt install buildah mmdebstrap)
 	@$(BIN)/pytest tests/image
+
+package: setup-dev  ## build wheel, sdist, man pages and SBOM in dist/
+	@rm -rf dist build && mkdir -p dist
+	@$(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+	@$(BIN)/python -c "from setuptools import build_meta; build_meta.build_sdist('dist')" >/dev/null
+	@$(BIN)/python -m scripts.man_pages dist/man
+	@$(PYTHON) -m venv --clear build/run && build/run/bin/pip install --quiet --require-hashes -r requirements.txt
+	@$(BIN)/cyclonedx-py environment build/run/bin/python --pyproject pyproject.toml --output-reproducible -o dist/sbom.json
+	@ls -l dist
 
 soak: setup-dev servers  ## run serve under a steady stream and print what it uses (MINUTES=30; DATABASE=postgres: two replicas)
 	@$(BIN)/python -m tests.faults.soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(DATABASE),--database $(DATABASE))

@@ -27,6 +27,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "replay": ("responder.cli.replay:replay", "Replay a stored webhook payload."),
     "db": ("responder.cli.db:db", "Show database statistics, prune it, back it up."),
     "doctor": ("responder.cli.doctor:doctor", "Check everything a page needs; print what to fix."),
+    "completion": ("responder.cli.completion:completion", "Print the script for completion in a shell."),
     "rejects": ("responder.cli.rejects:rejects", "List and show rejected payloads."),
 }
 

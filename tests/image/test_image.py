@@ -1,4 +1,4 @@
-"""The image is really built, and pages: `make image-test`, as root, with buildah and mmdebstrap of Debian; not in CI."""
+"""The image is really built, and pages. `make image-test` runs this as root, with buildah and mmdebstrap of Debian."""
 
 from __future__ import annotations
 
