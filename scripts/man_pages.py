@@ -13,15 +13,17 @@ from responder.cli import main
 
 def pages(command: click.Command, path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     """Yield file name and text of the man page of a command and of those below it."""
-    if not command.short_help:  # click-man would cut it inside a sentence
-        command.short_help = (command.help or "").partition("\n")[0].rstrip(".")
     context = click.Context(command, info_name=" ".join(path))
-    yield f"{'-'.join(path)}.1", generate_man_page(context, __version__)
+    below = []
     if isinstance(command, click.Group):
-        for name in command.list_commands(context):
-            found = command.get_command(context, name)
-            if found is not None:
-                yield from pages(found, (*path, name))
+        known = ((name, command.get_command(context, name)) for name in command.list_commands(context))
+        below = [(name, found) for name, found in known if found is not None]
+    for each in (command, *(found for _, found in below)):
+        # click-man would cut it inside a sentence.
+        each.short_help = each.short_help or (each.help or "").partition("\n")[0].rstrip(".")
+    yield f"{'-'.join(path)}.1", generate_man_page(context, __version__)
+    for name, found in below:
+        yield from pages(found, (*path, name))
 
 
 def write(folder: Path) -> None:
