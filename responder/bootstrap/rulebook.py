@@ -89,6 +89,7 @@ def rule_references(
         predicate=predicate,
         channel_kinds=KINDS,
         built_in_channels=frozenset(CHANNELS),
+        status_pages=frozenset(name for name, kind in CHANNELS.items() if kind.use is Use.STATUS_PAGE),
         fallback_channels=frozenset(name for name in in_order({}) if CHANNELS[name].use is not Use.LAST_RESORT),
     )
 

@@ -13,7 +13,7 @@ import click
 from responder import bootstrap
 from responder.cli.acting import AS, ENTRY, WAIT, actor_of, carried_out, find, incident_id, unknown
 from responder.cli.adopt import adopt
-from responder.cli.errors import FAILED, named_failures
+from responder.cli.errors import FAILED, FatalError, named_failures
 from responder.cli.options import LIMIT
 from responder.cli.postmortem import postmortem
 from responder.cli.table import Column, format_time, print_rows, table, terminal
@@ -151,6 +151,43 @@ def resolve(numbers: tuple[str, ...], reason: str, person: str | None, wait: flo
 def note(number: str, text: str, person: str | None, wait: float) -> None:
     """Add a note to an incident; every notified channel shows it."""
     _act((number,), ActionKind.NOTE, person, wait, text)
+
+
+@incidents.command("publish", short_help="Publish an incident on its status pages.")
+@click.argument("number", metavar="INCIDENT")
+@click.option("--text", metavar="TEXT", default="", help="Text for customers. [default: the template's, or the impact]")
+@click.option("--yes", is_flag=True, help="Publish without asking.")
+@AS
+@WAIT
+def publish(number: str, text: str, person: str | None, wait: float, *, yes: bool) -> None:
+    """Show what customers would read, ask, and publish it. The next time, --text is published as an update.
+
+    The resolution on the status page follows that of the incident. Exit status: 0 if it is published or the action is
+    stored, 1 if it was refused or not confirmed.
+    """
+    from responder.notify.report.compose import proposed
+    from responder.store.incidents import incidents as stored
+
+    with named_failures(), bootstrap.database(bootstrap.settings_from_environment()) as database:
+        with database.read() as connection:
+            incident = stored.find(connection, incident_id(number))
+            content = stored.contents_of(connection, [incident_id(number)]).get(incident_id(number))
+        if incident is None or content is None:
+            raise unknown(number)
+        pages = content.decision.publishable
+        if not pages:
+            raise FatalError(
+                f"{incident.id} has no status page: its severity needs status_pages, and its service components"
+            )
+        for page in pages:
+            shown = proposed(content, page, incident.id, bootstrap.SystemClock().now())
+            verb = "update" if page in incident.channels else "open"
+            click.echo(f"{page}: {verb}: {one_line(shown.title)}", err=True)
+            click.echo(f"  text: {one_line(text or shown.text)}", err=True)
+            click.echo(f"  components: {', '.join(shown.components) or '-'}", err=True)
+    if not yes:
+        click.confirm("Publish?", abort=True, err=True)
+    _act((number,), ActionKind.PUBLISH, person, wait, text)
 
 
 def _looking(look: "Callable[[Database], None]", *, watch: bool) -> None:

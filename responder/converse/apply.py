@@ -97,6 +97,9 @@ def apply(
                 return _unchanged(handling, "the priority is the same")
             said = f"priority {target} set" if target else "priority removed"
             return Applied(handling=replace(handling, priority=target), outcome=f"{said} {by}")
+        case ActionKind.PUBLISH:
+            said = sanitize_line(action.text, NOTE_LIMIT)
+            return Applied(handling=handling, outcome=f"published on the status page {by}{f': {said}' if said else ''}")
         case ActionKind.RESOLVE:
             why = sanitize_line(action.text, NOTE_LIMIT)
             return Applied(handling=handling, outcome=f"resolved {by}{f': {why}' if why else ''}", resolves=True)

@@ -12,6 +12,7 @@ class ActionKind(StrEnum):
 
     ``unacknowledge`` also stands for an acknowledgement that timed out, ``reassign`` for an escalation. ``postmortem``
     asks for the draft of a post-mortem. ``silence`` and ``unsilence`` create and expire a silence in Alertmanager.
+    ``publish`` shows the incident, or a text about it, on its status pages.
     """
 
     ACKNOWLEDGE = "acknowledge"
@@ -22,6 +23,7 @@ class ActionKind(StrEnum):
     REASSIGN = "reassign"
     PRIORITY = "priority"
     POSTMORTEM = "postmortem"
+    PUBLISH = "publish"
     SILENCE = "silence"
     UNSILENCE = "unsilence"
 

@@ -19,7 +19,8 @@ class DecisionRecord:
     are seconds, ``respond_within`` counts from ``respond_from``; where the severity sets no time, ``response`` says
     what holds. ``postmortem_due`` counts from the resolve, None if the severity asks for no post-mortem.
     ``probes`` are the names of the probes that were started for the incident's page, ``teams`` its teams.
-    ``templates`` are the severity's.
+    ``templates`` are the severity's. ``status_pages`` are those of the severity, ``components`` the service's by page,
+    and ``catalog_service`` is its name in the catalog.
     """
 
     title: str
@@ -52,6 +53,14 @@ class DecisionRecord:
     probes: tuple[str, ...] = ()
     teams: tuple[str, ...] = ()
     templates: Mapping[str, Template] = field(default_factory=dict)
+    status_pages: tuple[str, ...] = ()
+    components: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    catalog_service: str = ""
+
+    @property
+    def publishable(self) -> tuple[str, ...]:
+        """The status pages that both its severity and its service ask for."""
+        return tuple(name for name in self.status_pages if name in self.components)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +122,8 @@ class MessageFacts:
     ``update`` is the change and its reason. ``fallback_reason`` is why another channel did not accept the page, and
     ``reaches_on_call`` is True if the fallback still pages on-call. ``easing`` marks an update that reports
     improvement. ``due_by`` is the latest time to send. ``ended_at`` is set once the incident is resolved;
-    ``resolution`` belongs to the resolve, and ``draft`` to a post-mortem.
+    ``resolution`` belongs to the resolve, and ``draft`` to a post-mortem. ``public`` are a person's own
+    words for a status page.
     """
 
     update: str = ""
@@ -126,6 +136,7 @@ class MessageFacts:
     ended_at: datetime | None = None
     resolution: str = ""
     draft: str = ""
+    public: str = ""
 
 
 NO_FACTS = MessageFacts()

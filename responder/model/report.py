@@ -54,6 +54,15 @@ class Status(StrEnum):
         return cls.INVESTIGATING if isinstance(value, str) else None
 
 
+@dataclass(frozen=True, slots=True)
+class PublicText:
+    """Title, text and components of an incident on a status page. It has only what rule files and people wrote."""
+
+    title: str
+    text: str
+    components: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """A page, update or resolution. All text is untrusted: cleaned and redacted here, escaped by each channel.
@@ -62,7 +71,8 @@ class Report:
     ``labels`` are those all alerts of the group share; ``note`` is the rule's note. ``pending``
     names the probes that have not answered yet. ``acknowledged`` says who acknowledged it and when, ``silenced`` who
     silenced it until when. ``heading`` and ``fields`` are those of the rule files' communication template, filled in.
-    ``draft`` is that of a post-mortem, in Markdown. Fields without content are empty.
+    ``draft`` is that of a post-mortem, in Markdown. ``public`` is what a status page shows, None on other channels,
+    ``publishable`` is True if a person may publish it on one. Fields without content are empty.
     """
 
     kind: MessageKind
@@ -111,3 +121,5 @@ class Report:
     draft: str = ""
     heading: str = ""
     fields: Mapping[str, str] = field(default_factory=dict)
+    public: PublicText | None = None
+    publishable: bool = False

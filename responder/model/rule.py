@@ -152,6 +152,7 @@ class Severity:
     More than ``flood_above`` new incidents within a minute are sent as a digest; with 0 each has its page.
     ``postmortem_due`` is when its post-mortem is due after the resolve, None if it needs none. ``templates`` are its
     communication templates: start, update, resolution. ``reminders`` are those of missed times.
+    ``status_pages`` are the channels on which its incidents may be published.
     """
 
     name: str
@@ -169,6 +170,7 @@ class Severity:
     postmortem_due: float | None = None
     templates: Mapping[str, Template] = field(default_factory=dict, hash=False)
     reminders: Reminders = Reminders()
+    status_pages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,6 +180,7 @@ class Service:
     ``health`` is an http(s) address, empty for what has none; probes take targets only from here. An alert is about it
     if its subject has its name or one of its ``aliases``, or matches one of its ``patterns`` (``*`` for any text).
     ``needed_by`` names the services that depend on it. ``expect_status`` and ``expect_json`` say what is healthy.
+    ``components`` are its components on each status page.
     """
 
     name: str
@@ -193,6 +196,7 @@ class Service:
     patterns: tuple[str, ...] = ()
     expect_status: tuple[int, ...] = ()
     expect_json: tuple[tuple[str, str | int | float | bool | None], ...] = ()
+    components: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,7 +277,8 @@ class Rule:
     of its own. ``channels`` are those of the rule (``own_channels``), or of ``channels_by`` where no source of
     ``teams`` names a team. ``team_channels`` are the channels of the teams that it may notify.
     ``runbook_from`` names the annotations and labels whose link takes precedence over ``runbook``. ``first_steps``
-    and ``runbooks`` replace ``first_step`` and ``runbook`` by the code of the conclusion.
+    and ``runbooks`` replace ``first_step`` and ``runbook`` by the code of the conclusion. With ``publishes`` its
+    incidents are published on status pages without a confirmation.
     """
 
     id: str
@@ -303,6 +308,7 @@ class Rule:
     runbook_from: tuple[str, ...] = ()
     first_steps: Mapping[str, str] = field(default_factory=dict)
     runbooks: Mapping[str, RunbookRef] = field(default_factory=dict)
+    publishes: bool = False
 
     @property
     def reaches(self) -> tuple[str, ...]:

@@ -32,6 +32,8 @@ class Use(Enum):
     #: Only instead of a channel that does not take a page; rules cannot name it. Rule files may declare channels of its
     #: kind if it has a destination, and rules may name those.
     FALLBACK = "fallback"
+    #: Severities name it, and it shows incidents to customers: a person confirms each of them. Rules cannot name it.
+    STATUS_PAGE = "status page"
     #: Only where no other channel is left; rules cannot name it.
     LAST_RESORT = "last resort"
     #: Beside channels of the kinds in ``accompanies``, for actions of people and late findings; rules cannot name it.
@@ -146,6 +148,11 @@ class Channel(ABC):
     def kind(self) -> str:
         """Name of its kind, which is that of the channel of the settings."""
         return str(self.__dataclass_fields__["name"].default)
+
+    @property
+    def keeps_open(self) -> bool:
+        """True if a message opens an incident at the vendor, so that there is a resolve only after it."""
+        return self.pages or self.use is Use.STATUS_PAGE
 
     @property
     def reaches_on_call(self) -> bool:

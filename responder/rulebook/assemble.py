@@ -150,6 +150,7 @@ def _severity(
         postmortem_due=shape.postmortem.due if shape.postmortem else None,
         templates={each.name: _template(each.value, entry.name) for each in templates},
         reminders=_reminders(shape.reminders, windows),
+        status_pages=tuple(dict.fromkeys(shape.status_pages)),
     )
 
 
@@ -190,6 +191,7 @@ def _service(entry: Entry[ServiceShape], platform: Platform, needed_by: Sequence
         patterns=tuple(shape.patterns),
         expect_status=tuple(shape.expect_status),
         expect_json=tuple(shape.expect_json.items()),
+        components={page: tuple(ids) for page, ids in shape.components.items()},
         owner=shape.owner,
         impact=shape.impact,
         depends_on=tuple(shape.depends_on),
@@ -253,6 +255,7 @@ def rule_of(number: int, entry: Entry[RuleShape], rule_files: RuleFiles, windows
         owner=shape.owner or defaults.owner or "",
         note=shape.note,
         drop_reason=shape.reason,
+        publishes=shape.status_page is not None and shape.status_page.automatic,
     )
 
 

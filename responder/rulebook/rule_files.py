@@ -39,6 +39,10 @@ class ChannelKind(Protocol):
         """True if it pages."""
 
     @property
+    def is_status_page(self) -> bool:
+        """True if only severities name it, as a status page."""
+
+    @property
     def keys(self) -> Collection[str]:
         """Keys in rule files."""
 
@@ -64,7 +68,7 @@ class RuleReferences:
     ``runbooks`` maps files to anchors; None skips their check. ``predicate`` turns a matcher into a test of a value;
     only the checks in ``ADVICE`` need it. ``pagers`` are those of ``channels`` that page. ``channel_kinds`` are the
     kinds of channels that rule files may declare, ``built_in_channels`` the names of all channels of the settings, and
-    ``fallback_channels`` those that a team may fall back to.
+    ``fallback_channels`` those that a team may fall back to, ``status_pages`` those of the settings.
     """
 
     probe_kinds: Mapping[str, ProbeKindSchema]
@@ -76,6 +80,7 @@ class RuleReferences:
     fallback_channels: Collection[str] = frozenset()
     predicate: Callable[[Matcher], Callable[[str], bool]] = _no_predicate
     pagers: Collection[str] = frozenset()
+    status_pages: Collection[str] = frozenset()
     out_of_time: Callable[[], bool] = _never
 
 
@@ -164,8 +169,13 @@ class RuleFiles:
     _packs: dict[str, list[str]] = field(default_factory=dict)
 
     def channel_names(self, around: RuleReferences) -> set[str]:
-        """Names of the channels of the settings and of the files."""
-        return {*around.channels, *self.names("channels")}
+        """Names of the channels of the settings and of the files that rules may name."""
+        return {*around.channels, *self.names("channels")} - self.status_page_names(around)
+
+    def status_page_names(self, around: RuleReferences) -> set[str]:
+        """Names of the status pages of the settings and of the files."""
+        kinds = {entry.name: around.channel_kinds.get(entry.value.kind) for entry in self.channels}
+        return {*around.status_pages, *(name for name, kind in kinds.items() if kind and kind.is_status_page)}
 
     def pager_names(self, around: RuleReferences) -> set[str]:
         """Names of the channels that page."""

@@ -153,6 +153,12 @@ FIRST_STEPS: Final = (
 PAGES_IN: Final = "Window in which it pages, or one per severity; other severities page at any time."
 
 
+class StatusPageShape(StrictModel):
+    """Publication on status pages."""
+
+    automatic: bool = Field(description="True to publish without the confirmation of a person.")
+
+
 class RuleShape(StrictModel):
     """Rule: matchers that must all hold, and its results."""
 
@@ -206,6 +212,9 @@ class RuleShape(StrictModel):
     incident_key: Labels = _none("Labels by whose values several Alertmanager groups form one incident.")
     enabled: Annotated[bool, BeforeValidator(_live), WithJsonSchema({"enum": [True, "shadow"]})] = Field(
         default=True, description="shadow decides no alert; its decision is only recorded."
+    )
+    status_page: StatusPageShape | None = Field(
+        default=None, description="Publication on the status pages of the severity. Default: a person confirms it."
     )
     owner: Text | None = Field(default=None, description="Owning team. Default: the service's.")
     note: MaybeText = Field(default="", description="Note on the page.")

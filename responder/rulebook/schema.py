@@ -133,6 +133,10 @@ class SeverityShape(StrictModel):
     reminders: RemindersShape = Field(
         default=RemindersShape(), description="Reminders of a missed response or update. Default: one for each."
     )
+    status_pages: Names = Field(
+        default=[],
+        description="Status pages (channels) on which a person may publish its incidents, of services with components.",
+    )
 
 
 class ServiceShape(StrictModel):
@@ -154,6 +158,9 @@ class ServiceShape(StrictModel):
     namespace: DnsLabel | None = Field(default=None, description="Kubernetes namespace. Default: the platform's.")
     depends_on: Names = Field(default=[], description="Services in this catalog that it depends on.")
     dashboards: dict[Text, Address] = Field(default={}, description="Title and URL of each dashboard.")
+    components: dict[ChannelName, Annotated[Names, BeforeValidator(listed), WithJsonSchema(TEXT_OR_LIST)]] = Field(
+        default={}, description="Status page: the ids of its components there, a text or a list."
+    )
     selector: Text | None = Field(
         default=None, description='PromQL matchers of its series. Default: namespace="...",service="...".'
     )

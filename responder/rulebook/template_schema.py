@@ -8,7 +8,7 @@ from responder.model.rule import TEMPLATE_SLOT, TEMPLATE_TIMES, TEMPLATE_WORDS
 from responder.model.text import seconds_of
 from responder.rulebook.field_types import SeverityName, StrictModel, Text
 
-TemplateKind = Annotated[str, StringConstraints(pattern="^(start|update|resolution)$")]
+TemplateKind = Annotated[str, StringConstraints(pattern="^(public-)?(start|update|resolution)$")]
 
 
 def _known_slots(text: str) -> str:

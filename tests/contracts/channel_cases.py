@@ -24,11 +24,13 @@ from responder.notify.channels.pagerduty import PagerDuty, PagerDutyFallback
 from responder.notify.channels.slack import Slack
 from responder.notify.channels.slack_webhook import SlackWebhook
 from responder.notify.channels.smtp import Smtp
+from responder.notify.channels.status_webhook import StatusWebhook
+from responder.notify.channels.statuspage import Statuspage
 from responder.notify.channels.teams import Teams
 from responder.notify.contract import Channel
 from responder.standins.pagerduty import read_event
 from responder.standins.slack import refusal
-from tests.support import generic_webhook, jsm, mattermost, teams
+from tests.support import generic_webhook, jsm, mattermost, statuspage, teams
 from tests.support.builders import a_letter, a_mail_server
 
 KEY = "0123456789abcdef0123456789abcdef"
@@ -37,6 +39,7 @@ WORKFLOW = "https://prod-1.westeurope.example.com/workflows/0a1b/triggers/manual
 HOOK = "https://hooks.slack.example.com/services/T000/B000/exampleexample"
 MATTERMOST = "https://chat.example.com/hooks/xxxexamplexxxexamplexxx"
 RECEIVER = "https://hooks.example.com/responder"
+PAGE_KEY = "89a229ce1a8dbcf9ff30430fbe35eb4c0426574bca932061892cefd2138aa4b1"
 SIGNING_SECRET = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 
 
@@ -75,6 +78,8 @@ class Case:
     never_cut: frozenset[str] = frozenset()
     #: False if the minimal form is too short to say why a page came as a fallback.
     plain_says_why: bool = True
+    #: Statuses from 400 to 499 after which the vendor takes the same request later.
+    passing: frozenset[int] = frozenset({408, 425, 429})
 
 
 def _taken_by_pagerduty(_letter: ClaimedMessage, request: Request) -> None:
@@ -144,6 +149,16 @@ def _taken_by_a_receiver(message: ClaimedMessage, request: Request) -> None:
     key = b"0123456789abcdef" * 2
     assert generic_webhook.refusal(request.body, request.headers, key, now) == ""
     assert len(request.body) <= 20_000
+
+
+def _taken_by_statuspage(_message: ClaimedMessage, request: Request) -> None:
+    path = request.url.removeprefix("https://api.statuspage.example.com")
+    assert statuspage.refusal(request.method, path, request.body, request.headers) == (0, "")
+
+
+def _signed_for_a_status_page(message: ClaimedMessage, request: Request) -> None:
+    now, key = message.report.written_at.timestamp(), b"0123456789abcdef" * 2
+    assert generic_webhook.signature_problem(request.body, request.headers, key, now) == ""
 
 
 def _mail(request: Request) -> EmailMessage:
@@ -249,6 +264,20 @@ CASES: dict[str, Case] = {
         taken=_taken_as_mail,
         shown=lambda request: str(_mail(request).get_content()),
         readable=_readable_mail,
+    ),
+    "statuspage": Case(
+        make=lambda: Statuspage(Secret(PAGE_KEY), "kctbh9vrtdwd", "https://api.statuspage.example.com"),
+        accepted=statuspage.ACCEPTED,
+        own_error=b'{"error":"no"}',
+        taken=_taken_by_statuspage,
+        secret=PAGE_KEY,
+        passing=frozenset({408, 420, 425, 429}),
+    ),
+    "status_webhook": Case(
+        make=lambda: StatusWebhook(Secret(RECEIVER), Secret(SIGNING_SECRET)),
+        accepted=Response(204, b""),
+        taken=_signed_for_a_status_page,
+        secret=SIGNING_SECRET,
     ),
     "log": Case(
         make=Log,

@@ -22,7 +22,7 @@ from responder.model.message import ClaimedMessage
 from responder.model.report import MessageKind, Report
 from responder.model.rule import Link
 from responder.notify.channels import CHANNELS
-from responder.notify.contract import Channel
+from responder.notify.contract import Channel, Use
 from responder.notify.report import content
 from responder.notify.report.compose import compose
 from responder.notify.report.content import content_of, with_findings
@@ -68,7 +68,9 @@ LINKS = LinkBuilder(
     urls=a_book().urls,
 )
 
-every = pytest.mark.parametrize("name", CHANNELS)
+#: Channels whose messages are pages; test_status_pages.py has the others.
+PAGE_CHANNELS = [name for name, kind in CHANNELS.items() if kind.use is not Use.STATUS_PAGE]
+every = pytest.mark.parametrize("name", PAGE_CHANNELS)
 
 
 def _oversize() -> Report:
@@ -284,7 +286,9 @@ def test_what_is_told_as_changed_is_not_ruled_out_as_well(name: str) -> None:
         assert "Ruled out" not in CASES[name].shown(channel.render(message))
 
 
-@pytest.mark.parametrize("name", [name for name in CHANNELS if name != "generic_webhook"])  # a JSON object has no order
+@pytest.mark.parametrize(
+    "name", [name for name in PAGE_CHANNELS if name != "generic_webhook"]
+)  # a JSON object has no order
 def test_sections_keep_their_order(name: str) -> None:
     """Impact, likely cause, first step, changes and ruled out follow the title in this order, metadata comes after."""
     channel = CASES[name].make()

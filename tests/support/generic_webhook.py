@@ -21,6 +21,11 @@ _TYPES = {"string": str, "integer": int, "boolean": bool, "object": dict, "array
 
 def refusal(body: bytes, headers: Mapping[str, str], key: bytes, now: float) -> str:
     """Reason why a receiver refuses a request, empty if it takes it."""
+    return signature_problem(body, headers, key, now) or "; ".join(mismatches(json.loads(body), SCHEMA))
+
+
+def signature_problem(body: bytes, headers: Mapping[str, str], key: bytes, now: float) -> str:
+    """Reason why the signature, the time or the id is wrong, empty if they are right."""
     given = {name.lower(): value for name, value in headers.items()}
     number, sent_at = given.get("webhook-id", ""), given.get("webhook-timestamp", "")
     if not number or not sent_at.isdigit() or abs(int(sent_at) - now) > TOLERANCE_SECONDS:
@@ -28,10 +33,7 @@ def refusal(body: bytes, headers: Mapping[str, str], key: bytes, now: float) -> 
     digest = hmac.new(key, f"{number}.{sent_at}.".encode() + body, hashlib.sha256).digest()
     if f"v1,{base64.b64encode(digest).decode()}" not in given.get("webhook-signature", "").split():
         return "the signature is wrong"
-    sent = json.loads(body)
-    if sent.get("id") != number:
-        return "the id in the body is another"
-    return "; ".join(mismatches(sent, SCHEMA))
+    return "" if json.loads(body).get("id") == number else "the id in the body is another"
 
 
 def mismatches(value: Any, schema: Mapping[str, Any], where: str = "body") -> list[str]:

@@ -108,7 +108,12 @@ def test_the_conclusions_page_lists_every_code() -> None:
 
 def test_the_channels_page_describes_every_channel() -> None:
     """Purpose, use and set-up of a channel are read from its own file."""
-    uses = {Use.RULES: "rules", Use.FALLBACK: "fallback only", Use.LAST_RESORT: "if no other channel is left"}
+    uses = {
+        Use.RULES: "rules",
+        Use.FALLBACK: "fallback only",
+        Use.STATUS_PAGE: "severities",
+        Use.LAST_RESORT: "if no other channel is left",
+    }
     order = in_order({})
     rows, described = [], dict[str, list[str]]()
     for name, kind in CHANNELS.items():

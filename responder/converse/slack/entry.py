@@ -17,6 +17,7 @@ from responder.model.action import Action, ActionKind
 from responder.model.clock import Clock, time_of_day
 from responder.model.incident import Incident
 from responder.model.text import sanitize_line
+from responder.notify.report.compose import proposed
 from responder.store.database import Database, StoreError
 from responder.store.incidents import actions, incidents, records
 
@@ -25,6 +26,9 @@ _log = structlog.get_logger()
 #: The entry point's name in stored actions.
 ENTRY = "slack"
 NOT_STORED = "NOT stored: responder cannot write to its database. Acknowledge in PagerDuty, or press again in a minute."
+
+
+_SUBMITTED = {Button.NOTE: ActionKind.NOTE, Button.PUBLISH: ActionKind.PUBLISH}
 
 
 class Api(Protocol):
@@ -104,20 +108,34 @@ class SlackEntry:
         if press.button is Button.ACKNOWLEDGE:
             self._keep(press, ActionKind.ACKNOWLEDGE)
             return None
-        firing = sum(known.ends_at is None for known in incident.alerts.values())
-        view = (
-            views.note_dialog(incident.id) if press.button is Button.NOTE else views.resolve_dialog(incident.id, firing)
-        )
+        view = self._dialog(press.button, incident)
+        if view is None:
+            return self._refuse(press, f"no status page is named for {incident.id}")
         if why := self.api.open_view(press.trigger, view):
             self.api.respond(press.response_url, views.answer(f"Slack did not open the dialog ({why}): press again."))
         return None
+
+    def _dialog(self, button: Button, incident: Incident) -> Mapping[str, Any] | None:
+        """Return the dialog of a button; None if there is no status page to publish on."""
+        if button is Button.NOTE:
+            return views.note_dialog(incident.id)
+        if button is not Button.PUBLISH:
+            firing = sum(known.ends_at is None for known in incident.alerts.values())
+            return views.resolve_dialog(incident.id, firing)
+        with self.database.read() as connection:
+            content = incidents.contents_of(connection, [incident.id]).get(incident.id)
+        pages = content.decision.publishable if content else ()
+        if content is None or not pages:
+            return None
+        text = proposed(content, pages[0], incident.id, self.clock.now())
+        return views.publish_dialog(incident.id, text, pages, updates=set(pages) <= set(incident.channels))
 
     def _submit(self, form: Submission) -> Mapping[str, Any] | None:
         incident = self._incident(form.incident)
         if incident is None:
             return self._refuse(form, f"there is no incident {form.incident}")
-        kind = ActionKind.NOTE if form.button is Button.NOTE else ActionKind.RESOLVE
-        if kind is ActionKind.RESOLVE and not incident.open:
+        kind = _SUBMITTED.get(form.button, ActionKind.RESOLVE)
+        if kind is not ActionKind.NOTE and not incident.open:
             return self._refuse(form, f"{incident.id} is resolved already")
         self._keep(form, kind, form.values.get(views.TEXT, ""))
         return None

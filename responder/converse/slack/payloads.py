@@ -31,6 +31,7 @@ class Button(StrEnum):
     NOTE = slack_messages.NOTE
     RESOLVE = slack_messages.RESOLVE
     POSTMORTEM = slack_messages.POSTMORTEM
+    PUBLISH = slack_messages.PUBLISH
 
 
 class BadPayloadError(ValueError):

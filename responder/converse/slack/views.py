@@ -11,6 +11,7 @@ from typing import Any
 from responder.converse.slack.payloads import Button
 from responder.model.clock import short_duration
 from responder.model.incident import Incident
+from responder.model.report import PublicText
 from responder.model.text import number_of
 from responder.notify.render import slack_blocks
 
@@ -26,6 +27,16 @@ def note_dialog(incident: str) -> Mapping[str, Any]:
     """Return the dialog for a note."""
     asked = _text("Note", "What was found or done. Every notified channel shows it.", optional=False)
     return _dialog(Button.NOTE, incident, "Add a note", "Add", [asked])
+
+
+def publish_dialog(incident: str, proposed: PublicText, pages: Sequence[str], *, updates: bool) -> Mapping[str, Any]:
+    """Return the dialog for a publication, with the text that it proposes; an update begins empty."""
+    where = f"{'Updates' if updates else 'Opens'} the incident on {', '.join(pages)}. Customers can read it."
+    named = f"Title: {proposed.title}. Components: {', '.join(proposed.components) or 'none'}."
+    asked = _text("Text", "Everything that customers read beside the title.", optional=False)
+    if not updates and proposed.text:
+        asked["element"]["initial_value"] = proposed.text[:INPUT_LIMIT]
+    return _dialog(Button.PUBLISH, incident, "Status page", "Publish", [_said(where), _said(named), asked])
 
 
 def resolve_dialog(incident: str, firing: int) -> Mapping[str, Any]:

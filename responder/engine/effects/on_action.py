@@ -6,6 +6,7 @@ from datetime import datetime
 from responder.converse.apply import NOTE_LIMIT, Applied, apply
 from responder.engine.effects.context import DecisionContext
 from responder.engine.effects.page import counts, messages_for
+from responder.engine.effects.publication import published, unpublishable
 from responder.engine.effects.without_notification import resolved
 from responder.model.action import SILENCING, Action, ActionKind
 from responder.model.clock import LINE_LIMIT
@@ -16,7 +17,7 @@ from responder.model.message import OutboxMessage
 from responder.model.report import MessageKind
 from responder.model.silence import SilenceResult
 from responder.model.text import sanitize_line
-from responder.notify.contract import Channel
+from responder.notify.contract import Channel, Use
 from responder.notify.delivery.route import is_known
 from responder.notify.delivery.route import title as channel_title
 from responder.notify.report.content import bare
@@ -73,6 +74,10 @@ def on_action(
         silence=silence,
     )
     done = (action.id, "applied" if applied.changed else "refused" if applied.refused else "unchanged")
+    if action.kind is ActionKind.PUBLISH and applied.changed:
+        if why := unpublishable(action, incident, before, context):
+            return Effects(outcome=f"refused: {why}", action=(action.id, "refused"))
+        return replace(published(action, incident, before, applied.outcome, context, now), action=done)
     if not applied.changed and not applied.warns:
         return Effects(outcome=applied.outcome, action=done)
     after = replace(before, handling=applied.handling)
@@ -130,6 +135,8 @@ def _is_notified(channel: Channel, action: Action, kind: MessageKind) -> bool:
 
     A pager is notified of an acknowledgement and of a note, which do not page, unless its own vendor took it.
     """
+    if channel.use is Use.STATUS_PAGE:
+        return False
     return not channel.pages or (kind not in _FOR_READERS and channel.name != action.entry)
 
 

@@ -365,7 +365,16 @@ def channels_to_notify(decision: Decision, context: DecisionContext) -> tuple[st
     requested_channels = (
         with_non_paging(requested_channels, context.channels) if decision.suppressed_by else requested_channels
     )
-    return route(requested_channels, decision.pages, context.channels)
+    found = route(requested_channels, decision.pages, context.channels)
+    return (*found, *(name for name in _status_pages(decision, context) if name not in found))
+
+
+def _status_pages(decision: Decision, context: DecisionContext) -> Iterable[str]:
+    """Return the status pages that the rule publishes on without a confirmation."""
+    service = context.book.services.get(decision.subject.service or "")
+    if not decision.rule.publishes or service is None:
+        return ()
+    return (name for name in decision.severity.status_pages if name in service.components and name in context.channels)
 
 
 def is_notified_of(channel: Channel, change: Change) -> bool:

@@ -79,13 +79,13 @@ class DeliveryWorker:
         self._deliverer = deliverer
         self._clock = clock
         channel = context().channels.get(self._channel)
-        paging = channel is not None and channel.pages
+        self._paging = paging = channel is not None and channel.pages
         self._marking = DeliveryResults(self._rate_limit, self._sharing, self._limits, chance, paging=paging)
         self._free = free
         self._submit = submit
         self._busy = 0
         self._poll = REST_POLL if queue.rest else POLL
-        self._paging = paging
+        self._opens = channel is not None and channel.keeps_open
         self._lease = LEASE if paging else CLAIM
         self._out: dict[int, tuple[OutboxRow, float]] = {}
         self._ended: list[tuple[ClaimedMessage, Outcome]] = []
@@ -237,7 +237,7 @@ class DeliveryWorker:
         room = self._available(connection, standing, limit, now).within(free)
         until = now + self._lease
         messages = claims.claim(
-            connection, self._queue, now, until, room.urgent, room.other, paging=self._paging, limits=limits
+            connection, self._queue, now, until, room.urgent, room.other, paging=self._opens, limits=limits
         )
         for each in self._limits():
             each.spend(connection, messages, now.timestamp())

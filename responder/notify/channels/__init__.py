@@ -8,6 +8,8 @@ from responder.notify.channels.pagerduty import PagerDuty, PagerDutyFallback
 from responder.notify.channels.slack import Slack
 from responder.notify.channels.slack_webhook import SlackWebhook
 from responder.notify.channels.smtp import Smtp
+from responder.notify.channels.status_webhook import StatusWebhook
+from responder.notify.channels.statuspage import Statuspage
 from responder.notify.channels.teams import Teams
 from responder.notify.contract import Channel
 
@@ -21,5 +23,7 @@ CHANNELS: dict[str, type[Channel]] = {
     "mattermost": Mattermost,
     "generic_webhook": GenericWebhook,
     "smtp": Smtp,
+    "statuspage": Statuspage,
+    "status_webhook": StatusWebhook,
     "log": Log,
 }

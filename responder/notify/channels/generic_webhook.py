@@ -22,11 +22,6 @@ may be added, so ignore unknown ones. `event` is one of `start`, `again`, `updat
 response is handled as on every channel. This channel never pages.
 """
 
-import base64
-import binascii
-import contextlib
-import hashlib
-import hmac
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -45,6 +40,7 @@ from responder.notify.contract import Channel, SendRequest
 from responder.notify.rate_limit import RateLimit, per_minute
 from responder.notify.render.plain_text import minimal
 from responder.notify.render.response import ascii_only, encoded, outcome_of, within
+from responder.notify.render.standard_webhook import key_problem, signed_headers
 from responder.notify.report.links import safe_url
 
 #: Version of the body. A field that is removed or changes its meaning makes a new one.
@@ -57,26 +53,9 @@ MOST_FINDINGS, MOST_LABELS = 40, 60
 BURST = 10
 PACE = per_minute(60, BURST)
 
-_PREFIX = "whsec_"
 _STEPS = ("post",)
 # What is left out if the body is too long, least important first.
 _SHED = ("labels", "detail", "findings", "links", "conclusion")
-
-
-def _key(text: str) -> bytes:
-    """Return the bytes of a signing secret: those of the Base64 after ``whsec_``, or of the text itself."""
-    if text.startswith(_PREFIX):
-        with contextlib.suppress(binascii.Error):
-            return base64.b64decode(text.removeprefix(_PREFIX), validate=True)
-    return text.encode("utf-8", "replace")
-
-
-def _key_problem(text: str) -> str:
-    """Return the problem of a signing secret, empty for none."""
-    key = _key(text)
-    if key.startswith(_PREFIX.encode()):
-        return "begins with whsec_, and the rest is not Base64"
-    return "is shorter than 16 bytes: make one with openssl rand -base64 32" if len(key) < 16 else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +78,7 @@ class GenericWebhook(Channel):
             kind=Secret,
             default=Secret(""),
             doc="key of the signatures, at least 16 bytes: text, or whsec_ with Base64",
-            check=_key_problem,
+            check=key_problem,
         ),
         Setting(
             name="generic_webhook_messages_per_minute",
@@ -133,7 +112,7 @@ class GenericWebhook(Channel):
 
     def check(self, send: SendRequest) -> Iterator[Result]:
         """Check that the host answers; any request to the address itself might be taken for a message."""
-        if problem := _key_problem(self.key.reveal()):
+        if problem := key_problem(self.key.reveal()):
             yield bad(self.name, f"the signing secret {problem}", "see RESPONDER_GENERIC_WEBHOOK_SIGNING_SECRET")
         address = urlsplit(self.url.reveal())
         send(Request(f"{address.scheme}://{address.netloc}/", b"", method="GET"))
@@ -147,16 +126,9 @@ class GenericWebhook(Channel):
         """Return the signed request. Text of alerts is only a value of JSON."""
         report = message.report
         number = f"msg_{report.dedup_key[:16]}_{message.id}"
-        sent_at = str(int(report.written_at.timestamp()))
+        sent_at = int(report.written_at.timestamp())
         body = encoded(_minimal(report, number)) if message.minimal else _fitted(report, number)
-        signed = hmac.new(_key(self.key.reveal()), f"{number}.{sent_at}.".encode() + body, hashlib.sha256).digest()
-        headers = {
-            "Content-Type": "application/json",
-            "webhook-id": number,
-            "webhook-timestamp": sent_at,
-            "webhook-signature": f"v1,{base64.b64encode(signed).decode()}",
-        }
-        return Request(url=self.url.reveal(), body=body, headers=headers)
+        return Request(url=self.url.reveal(), body=body, headers=signed_headers(self.key, number, sent_at, body))
 
     def read(self, message: ClaimedMessage, response: Response) -> Outcome:
         """Any 2xx is an acceptance; the beginning of any other body is the reason."""

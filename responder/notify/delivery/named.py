@@ -23,6 +23,11 @@ class KindKeys:
         return self.kind.pages
 
     @property
+    def is_status_page(self) -> bool:
+        """True if only severities name it."""
+        return self.kind.use is Use.STATUS_PAGE
+
+    @property
     def keys(self) -> Collection[str]:
         """The keys of a rule file."""
         return self.kind.keys()
@@ -58,7 +63,7 @@ class KindKeys:
 KINDS: Mapping[str, KindKeys] = {
     name: KindKeys(kind)
     for name, kind in CHANNELS.items()
-    if kind.use is Use.RULES or (kind.use is Use.FALLBACK and kind.destination)
+    if kind.use in {Use.RULES, Use.STATUS_PAGE} or (kind.use is Use.FALLBACK and kind.destination)
 }
 
 

@@ -46,7 +46,7 @@ _DIAGNOSED = frozenset({"Update", "Likely cause", "Changed", "Ruled out"})
 _PRINT = 3
 #: Action ids of the buttons.
 ACKNOWLEDGE, NOTE, RESOLVE = "responder_acknowledge", "responder_note", "responder_resolve"
-POSTMORTEM = "responder_postmortem"
+POSTMORTEM, PUBLISH = "responder_postmortem", "responder_publish"
 _FURTHER = ((NOTE, "Note", ""), (RESOLVE, "Resolve", ""))
 #: Beginning of the ids of incidents; digests of floods and tests have others, and no buttons.
 INCIDENT_PREFIX = "INC-"
@@ -134,6 +134,7 @@ def _buttons(report: Report) -> list[Block]:
     if report.status is Status.RESOLVED:
         return [slack_blocks.buttons(report.incident, [(POSTMORTEM, "Post-mortem", "")])]
     given = [*([] if report.acknowledged else [(ACKNOWLEDGE, "Acknowledge", "primary")]), *_FURTHER]
+    given += [(PUBLISH, "Publish to status page", "")] if report.publishable else []
     return [slack_blocks.buttons(report.incident, given)]
 
 

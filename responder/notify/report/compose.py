@@ -13,11 +13,11 @@ from responder.model.conclusion_codes import NONE
 from responder.model.content import AlertExtract, DecisionRecord, IncidentContent, MessageFacts
 from responder.model.finding import Conclusion, Finding, Verdict
 from responder.model.message import ClaimedMessage, OutboxMessage, OutboxRow
-from responder.model.report import MessageKind, Report, Status
+from responder.model.report import MessageKind, PublicText, Report, Status
 from responder.model.rule import Link
 from responder.model.text import number_of, sanitize_line, sentence
 from responder.notify.report.links import VENDOR_LINK
-from responder.notify.report.template import filled, template_of
+from responder.notify.report.template import filled, public_template_of, template_of
 
 #: A first message that leaves this long after it was due says that it is late.
 LATE_AFTER = timedelta(minutes=1)
@@ -110,11 +110,46 @@ def compose(content: IncidentContent, message: OutboxMessage, now: datetime) -> 
         silenced=silenced(content.handling, now),
         fallback_reason=own.fallback_reason,
         draft=own.draft,
+        publishable=bool(record.publishable) and not resolution,
     )
+    if message.channel in record.components:
+        # A likely cause is not one that people have identified, which is what customers read in that word.
+        status = Status.RESOLVED if resolution else Status.INVESTIGATING
+        report = replace(report, status=status)
+        report = replace(report, public=_public(report, content, message))
     template = template_of(record.templates, message.kind)
     if template is None:
         return report
     return replace(report, heading=template.title, fields=filled(template, report, content))
+
+
+def proposed(content: IncidentContent, channel: str, incident: str, now: datetime) -> PublicText:
+    """Return the text that a status page would show of an incident, before a person changes it."""
+    message = OutboxMessage(
+        incident=incident,
+        ordering_key=incident,
+        channel=channel,
+        step="",
+        kind=MessageKind.START,
+        priority=1,
+        due_at=now,
+    )
+    return compose(content, message, now).public or PublicText("", "")
+
+
+def _public(report: Report, content: IncidentContent, message: OutboxMessage) -> PublicText:
+    """Return the person's own words, or else the template for status pages, or the impact that rule files state."""
+    record = content.decision
+    template = public_template_of(record.templates, message.kind)
+    service = record.catalog_service
+    title = f"{template.title}: {service}" if template else f"{service}: service disruption"
+    said = filled(template, replace(report, service=service), content) if template else {}
+    lines = said.values() if len(said) == 1 else (f"{name}: {text}" for name, text in said.items())
+    usual = (
+        "This incident is resolved." if report.status is Status.RESOLVED else record.impact or "Under investigation."
+    )
+    text = message.facts.public or "\n".join(lines) or usual
+    return PublicText(sanitize_line(title, TITLE_LIMIT), text, tuple(record.components.get(message.channel, ())))
 
 
 def without_content(row: OutboxRow) -> IncidentContent:

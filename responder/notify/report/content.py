@@ -255,6 +255,9 @@ def _record(
         note=" ".join(filter(None, (rule.note, several if len(teams) > 1 else ""))),
         teams=teams,
         templates=severity.templates,
+        status_pages=severity.status_pages,
+        components=service.components if service else {},
+        catalog_service=service.name if service else "",
     )
 
 
@@ -328,6 +331,7 @@ def with_severity(
         next_update=severity.next_update,
         postmortem_due=severity.postmortem_due,
         templates=severity.templates,
+        status_pages=severity.status_pages,
     )
     return replace(content, decision=record)
 
@@ -356,7 +360,7 @@ def joined(before: IncidentContent, decision: Decision, group: AlertGroup) -> In
 
 def bare(incident: Incident, book: RuleBook) -> IncidentContent:
     """Return the content of an incident of which only its row and the rules in force are known."""
-    severity = book.severities.get(incident.severity)
+    severity, service = book.severities.get(incident.severity), book.services.get(incident.service)
     record = DecisionRecord(
         title=(incident.title or f"[{incident.severity}] {incident.service}").removesuffix(f" ({book.environment})"),
         severity=incident.severity,
@@ -379,6 +383,9 @@ def bare(incident: Incident, book: RuleBook) -> IncidentContent:
         rule=incident.rule,
         made_by=incident.rule,
         templates=severity.templates if severity else {},
+        status_pages=severity.status_pages if severity else (),
+        components=service.components if service else {},
+        catalog_service=service.name if service else "",
     )
     alerts = AlertExtract(summary=incident.title, counted=False, started_at=incident.opened_at)
     return IncidentContent(incident=incident.id, decision=record, alerts=alerts)

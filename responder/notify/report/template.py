@@ -18,6 +18,18 @@ _NAMES = {
     MessageKind.RESOLUTION: "resolution",
 }
 
+_PUBLIC_NAMES = {
+    MessageKind.START: "public-start",
+    MessageKind.AGAIN: "public-start",
+    MessageKind.NOTE: "public-update",
+    MessageKind.RESOLUTION: "public-resolution",
+}
+
+
+def public_template_of(templates: Mapping[str, Template], kind: MessageKind) -> Template | None:
+    """Return the template of a kind of message on status pages, None if the rule files have none."""
+    return templates.get(_PUBLIC_NAMES.get(kind, ""))
+
 
 def template_of(templates: Mapping[str, Template], kind: MessageKind) -> Template | None:
     """Return the template of a kind of message, None if the rule files have none."""

@@ -39,6 +39,14 @@ def check(rule_files: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
                 said = f"unknown channel '{name}'"
                 where = severity.at("reminders", "escalate", number)
                 yield Problem(where, "unknown-channel", said, suggest(name, known))
+    pages = rule_files.status_page_names(around)
+    for severity in rule_files.severities:
+        yield from _missing(severity, "status_pages", pages, suggest)
+    for service in rule_files.services:
+        for name in service.value.components:
+            if name not in pages:
+                said = f"unknown status page '{name}'"
+                yield Problem(service.key("components", name), "unknown-channel", said, suggest(name, pages))
     for rule in rule_files.paging_rules:
         yield from _missing(rule, "channels", known, suggest)
         if rule.value.action == "notify" and not destinations_of(rule, rule_files).is_complete:

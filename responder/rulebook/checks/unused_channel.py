@@ -31,6 +31,7 @@ def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
     for severity in rule_files.severities:
         named = severity.value.reminders.escalate
         used.update(named if isinstance(named, list) else ())
+        used.update(severity.value.status_pages)
     for channel in rule_files.channels:
         if channel.name not in used:
             said = f"nothing notifies the channel '{channel.name}'"

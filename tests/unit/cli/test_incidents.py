@@ -19,7 +19,7 @@ from responder.engine.workers.actions import ActionWorker
 from responder.engine.workers.triage import IncidentWriter
 from responder.model.transcript import StepRecord
 from responder.store.database import Database
-from responder.store.incidents import actions, transcripts
+from responder.store.incidents import actions, incidents, transcripts
 from tests.conftest import HandClock
 from tests.unit.engine.test_pipeline import EVERYTHING, a_desk
 from tests.unit.engine.workers.test_page_again import host, notified
@@ -125,6 +125,7 @@ def test_the_outcome_is_printed_and_a_refusal_fails(shop: Shop, run: Callable[..
         (("note", "INC-1", " "), 2, "the note is empty"),
         (("ack", "INC-1", "--as", " "), 2, "--as needs a name"),
         (("ack",), 2, "Missing argument"),
+        (("publish", "INC-nothing"), 1, "no incident INC-nothing"),
         (("list", "--since", "soon"), 2, "--since"),
     ],
 )
@@ -201,3 +202,22 @@ def test_postmortem_is_written_into_a_new_file(shop: Shop, run: Callable[..., Re
     assert run("postmortem", number, "--output", str(path), "--force").exit_code == 0
     assert run("postmortem", number, "--output", str(tmp_path / "no" / "draft.md")).exit_code == 1
     assert "no incident inc-none" in run("postmortem", "inc-none").stderr
+
+
+def test_a_publication_is_shown_and_confirmed(shop: Shop, run: Callable[..., Result]) -> None:
+    """The text is shown; without a confirmation nothing is stored, and an incident without a page is refused."""
+    assert "needs status_pages" in run("publish", incident(shop)).stderr
+    with shop.database.transaction() as connection:
+        found = incidents.contents_of(connection, [incident(shop)])[incident(shop)]
+        page: dict[str, Any] = {
+            "status_pages": ("public",),
+            "components": {"public": ("c1",)},
+            "impact": "Searches fail.",
+        }
+        changed = replace(found, decision=replace(found.decision, **page))
+        incidents.save_contents(connection, [changed], [], shop.clock.now())
+    asked = run("publish", incident(shop))
+    assert (asked.exit_code, "text: Searches fail." in asked.stderr) == (1, True), asked.output
+    assert shop.rows("SELECT count(*) FROM actions")[0][0] == 0
+    assert run("publish", incident(shop), "--yes", "--as", "Ann", "--wait", "0").exit_code == 0
+    assert shop.rows("SELECT kind, actor FROM actions") == [("publish", "Ann")]

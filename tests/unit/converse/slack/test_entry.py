@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from responder.converse.slack.payloads import BadPayloadError, Button, Person
 from responder.store.database import Database
 from responder.store.incidents import actions, incidents
 from tests.conftest import HandClock
-from tests.support.builders import an_incident
+from tests.support.builders import a_content, an_incident
 from tests.support.slack_payloads import ANN, pressed, submitted
 
 PERSON = Person(id="U0ANN", name="ann", team="T0BUTTER")
@@ -168,3 +169,30 @@ def test_the_command_lists_open_incidents_and_shows_one(bench: Bench) -> None:
     assert "open since" in str(bench.entry.command("inc-118", PERSON))
     assert "There is no incident" in str(bench.entry.command("<!channel>", PERSON))
     assert "<!channel>" not in str(bench.entry.command("<!channel>", PERSON)).casefold()
+
+
+def test_a_publication_is_shown_before_it_is_stored(bench: Bench) -> None:
+    """The dialog proposes the text and names page and components; the submitted text is what is published."""
+    content = replace(a_content(), incident="INC-118")
+    record = replace(
+        content.decision, impact="Searches fail.", status_pages=("public",), components={"public": ("8kbf7d35c070",)}
+    )
+    with bench.database.transaction() as connection:
+        incidents.save_contents(connection, [replace(content, decision=record)], [], bench.entry.clock.now())
+    assert bench.entry.interact(pressed(Button.PUBLISH, "INC-118")) is None
+    [view] = bench.api.opened
+    shown = json.dumps(view)
+    assert "Opens the incident on public" in shown
+    assert "Components: 8kbf7d35c070" in shown
+    assert [each["element"]["initial_value"] for each in view["blocks"] if "element" in each] == ["Searches fail."]
+    assert bench.stored() == []
+    words = {"text": {"type": "plain_text_input", "value": "Search is slow."}}
+    assert bench.entry.interact(submitted(Button.PUBLISH, "INC-118", words)) is None
+    assert bench.stored() == [("publish", "ann", "Search is slow.")]
+
+
+def test_an_incident_without_a_status_page_is_not_published(bench: Bench) -> None:
+    """A press on an old message, whose severity names no page any more, is refused with the reason."""
+    assert bench.entry.interact(pressed(Button.PUBLISH, "INC-118")) is None
+    assert bench.api.answered == ["Refused: no status page is named for INC-118."]
+    assert bench.stored() == []
