@@ -1,6 +1,6 @@
 """The entry points by which people act on incidents, as far as the settings configure them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from flask import Blueprint
@@ -11,6 +11,7 @@ from responder.converse.pagerduty.entry import PagerDutyEntry
 from responder.converse.slack.api import SlackApi
 from responder.converse.slack.entry import SlackEntry
 from responder.model.clock import Clock
+from responder.model.rule import RuleBook
 from responder.model.secret import Secret
 from responder.notify.channels import CHANNELS
 from responder.notify.channels.pagerduty import PagerDuty
@@ -27,15 +28,29 @@ if TYPE_CHECKING:
 
 
 def _slack(
-    settings: Settings, database: Database, clock: Clock, on_kept: Callable[[], None], outgoing: Outgoing
+    settings: Settings,
+    database: Database,
+    clock: Clock,
+    on_kept: Callable[[], None],
+    book: Callable[[], RuleBook],
+    outgoing: Outgoing,
 ) -> tuple[SlackEntry, SlackApi]:
     given = settings.of_channels
     api = SlackApi(outgoing, clock, given["slack_bot_token"], given["slack_api_url"])
-    return SlackEntry(database, api, clock, api.workspace, on_kept), api
+
+    def acting_groups() -> Mapping[str, str]:
+        return {name: team.acting_group for name, team in book().teams.items() if team.acting_group}
+
+    return SlackEntry(database, api, clock, api.workspace, on_kept, acting_groups), api
 
 
 def socket_mode(
-    settings: Settings, database: Database, clock: Clock, on_kept: Callable[[], None], hold: Callable[[], bool]
+    settings: Settings,
+    database: Database,
+    clock: Clock,
+    on_kept: Callable[[], None],
+    book: Callable[[], RuleBook],
+    hold: Callable[[], bool],
 ) -> "SocketMode | None":
     """Return Slack's Socket Mode for a bot with an app token. ``hold`` chooses one worker of the instance."""
     given = settings.of_channels
@@ -44,19 +59,25 @@ def socket_mode(
     from responder.converse.slack.socket_mode import SocketMode
 
     outgoing = vendors(settings, clock)
-    entry, api = _slack(settings, database, clock, on_kept, outgoing)
+    entry, api = _slack(settings, database, clock, on_kept, book, outgoing)
     return SocketMode(entry, api, outgoing, clock, given["slack_app_token"], hold)
 
 
-def routes(settings: Settings, database: Database, clock: Clock, on_kept: Callable[[], None]) -> Iterator[Blueprint]:
+def routes(
+    settings: Settings,
+    database: Database,
+    clock: Clock,
+    on_kept: Callable[[], None],
+    book: Callable[[], RuleBook],
+) -> Iterator[Blueprint]:
     """Yield the signed routes: of Slack for a bot with a signing secret, of PagerDuty with a webhook secret.
 
-    ``on_kept`` is called after each action that is stored.
+    ``on_kept`` is called after each action that is stored; ``book`` returns the rules in force.
     """
     given, outgoing = settings.of_channels, vendors(settings, clock)
     secrets = _several(given["slack_signing_secret"])
     if secrets and given["slack_bot_token"].reveal():
-        yield slack.blueprint(_slack(settings, database, clock, on_kept, outgoing)[0], secrets, clock)
+        yield slack.blueprint(_slack(settings, database, clock, on_kept, book, outgoing)[0], secrets, clock)
     if secrets := _several(given["pagerduty_webhook_secret"]):
         entry = PagerDutyEntry(database, pagerduty_api(settings, outgoing, clock), clock, PAGERDUTY_KINDS, on_kept)
         yield pagerduty.blueprint(entry, secrets, clock)

@@ -42,6 +42,7 @@ from responder.engine.workers.rule_reloader import LoadedRules, RuleReloader, pr
 from responder.engine.workers.triage import IncidentWriter
 from responder.model.clock import Clock
 from responder.model.problem import InvalidRules
+from responder.model.rule import RuleBook
 from responder.model.secret import Secret
 from responder.notify.contract import Channel
 from responder.outgoing import (
@@ -174,7 +175,11 @@ def worker(
         Loop("opening", DatabaseOpener(settings, database, away).step, on_fatal, failures),
         Loop("integrity", IntegrityCheck(database, clock).step, on_fatal, failures),
     )
-    socket = entries.socket_mode(settings, database, clock, engine.act, first_of_all) if engine else None
+
+    def book() -> RuleBook:
+        return (engine.rules.context() if engine else first.context).book
+
+    socket = entries.socket_mode(settings, database, clock, engine.act, book, first_of_all) if engine else None
     listening = Loop("slack", socket.step, on_fatal, failures) if socket else None
     loops = (*loops, listening) if listening else loops
     metrics = StoreCollector(
@@ -214,7 +219,7 @@ def worker(
             outside=outside,
         )
         parts.append(webhook.blueprint(config))
-        parts += entries.routes(settings, database, clock, on_kept=engine.act if engine else lambda: None)
+        parts += entries.routes(settings, database, clock, engine.act if engine else lambda: None, book)
     app = create_app(*parts, prefix=settings.path_prefix)
     for loop in loops:
         loop.start()

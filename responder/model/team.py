@@ -33,6 +33,7 @@ class Team:
     """A team: the channels that notify it, those that a page falls back to, and the steps of its escalation.
 
     ``escalation`` has the role and the contact of each step as one text; empty for the installation's.
+    ``acting_group`` is the Slack user group whose members may press buttons, empty for everybody.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Team:
     fallback: tuple[str, ...] = ()
     escalation: tuple[str, ...] = ()
     oncall_group: str = ""
+    acting_group: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -119,6 +119,7 @@ def _team(entry: Entry[TeamShape], contacts: Mapping[str, Contact]) -> Team:
         fallback=tuple(dict.fromkeys(shape.fallback)),
         escalation=tuple(f"{role} ({known[role]})" for role in shape.escalation),
         oncall_group=shape.oncall_group or "",
+        acting_group=shape.acting_group or "",
     )
 
 

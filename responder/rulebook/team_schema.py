@@ -54,6 +54,11 @@ class TeamShape(StrictModel):
         default=None,
         description="Slack user group (S0123ABCD) to mention in Slack with a page that another channel rejected.",
     )
+    acting_group: Text | None = Field(
+        default=None,
+        description="Slack user group (S0123ABCD) whose members may press the buttons of its incidents. "
+        "Default: everybody.",
+    )
 
 
 def check_single_target(default: Any) -> None:

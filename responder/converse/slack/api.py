@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import structlog
 
@@ -22,6 +22,8 @@ CALL_SECONDS = 1.0
 ANSWER_HOST = "hooks.slack.com"
 #: The hosts of the connections of Socket Mode.
 _SOCKET_HOSTS = ".slack.com"
+#: Seconds for which the list of a user group's members is used.
+MEMBERS_SECONDS = 300.0
 #: Seconds for the address of a connection: no person waits for it.
 _ADDRESS_SECONDS = 5.0
 
@@ -44,6 +46,7 @@ class SlackApi:
         self._token = token
         self._base_url = base_url.rstrip("/")
         self._team = ""
+        self._members: dict[str, tuple[float, frozenset[str]]] = {}
 
     def open_view(self, trigger: str, view: Mapping[str, Any]) -> str:
         """Open a dialog. Return the reason why it could not be opened, empty for none."""
@@ -97,6 +100,26 @@ class SlackApi:
             self._team = str(self._call("auth.test", {}).get("team_id", ""))
         return self._team
 
+    def members(self, group: str) -> frozenset[str] | None:
+        """Return the members of a user group; None if Slack has not listed them yet.
+
+        A list is used for MEMBERS_SECONDS, and longer while Slack gives no newer one.
+        """
+        known, now = self._members.get(group), self._clock.monotonic()
+        if known is not None and now - known[0] < MEMBERS_SECONDS:
+            return known[1]
+        url, body = f"{self._base_url}/usergroups.users.list", urlencode({"usergroup": group}).encode()
+        sent = self._send(Request(url, body, {**_FORM, "Authorization": f"Bearer {self._token.reveal()}"}))
+        answer = _decoded(sent) if sent is not None else {}
+        users = answer.get("users")
+        if answer.get("ok") is True and isinstance(users, list):
+            self._members[group] = now, frozenset(str(each) for each in users)
+            return self._members[group][1]
+        if sent is not None:
+            said = sanitize_line(str(answer.get("error", f"HTTP {sent.status}")), 100)
+            _log.warning("slack.call_failed", reason=f"usergroups.users.list: {said}", group=group)
+        return known[1] if known is not None else None
+
     def _call(self, method: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
         headers = {**_JSON, "Authorization": f"Bearer {self._token.reveal()}"}
         answer = self._send(Request(f"{self._base_url}/{method}", json.dumps(body).encode(), headers))
@@ -119,3 +142,4 @@ def _decoded(response: Response) -> Mapping[str, Any]:
 
 
 _JSON = {"Content-Type": "application/json; charset=utf-8"}
+_FORM = {"Content-Type": "application/x-www-form-urlencoded"}

@@ -4,6 +4,7 @@ Slack waits three seconds for an answer. A press is committed within them, or it
 """
 
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -40,6 +41,9 @@ class Api(Protocol):
     def respond(self, url: str, message: Mapping[str, Any]) -> bool:
         """Answer the person by the ``response_url`` of a press. Return True if Slack took it."""
 
+    def members(self, group: str) -> AbstractSet[str] | None:
+        """Return the members of a user group; None if Slack has not listed them yet."""
+
 
 class NotAnsweredError(Exception):
     """An action was not stored, and the person could not be notified of it: Slack has to show its own warning."""
@@ -50,6 +54,7 @@ class SlackEntry:
     """Slack as an entry point.
 
     ``workspace`` returns the id of the bot's workspace, empty if it is not known yet. ``on_kept`` wakes the engine.
+    ``acting_groups`` returns the user group of each team that restricts who may act.
     """
 
     database: Database
@@ -57,6 +62,7 @@ class SlackEntry:
     clock: Clock
     workspace: Callable[[], str]
     on_kept: Callable[[], None]
+    acting_groups: Callable[[], Mapping[str, str]] = dict
 
     def interact(self, payload: bytes) -> Mapping[str, Any] | None:
         """Handle a press or a dialog; return the body of the answer, None for an empty one.
@@ -69,6 +75,8 @@ class SlackEntry:
         if why := self._foreign(found.person):
             return self._refuse(found, why)
         try:
+            if why := self._outsider(found):
+                return self._refuse(found, why)
             return self._press(found) if isinstance(found, Press) else self._submit(found)
         except StoreError as error:
             _log.error("slack.not_stored", incident=found.incident, reason=str(error))
@@ -149,6 +157,21 @@ class SlackEntry:
             return views.problem(views.TEXT, f"Refused: {why}")
         self.api.respond(found.response_url, views.answer(f"Refused: {why}."))
         return None
+
+    def _outsider(self, found: Press | Submission) -> str:
+        """Return the reason why a person may not act on an incident of its teams, empty for none."""
+        groups = self.acting_groups()
+        if not groups:
+            return ""
+        with self.database.read() as connection:
+            content = incidents.contents_of(connection, {found.incident}).get(found.incident)
+        teams = [team for team in content.decision.teams if team in groups] if content else []
+        listed = {groups[team]: self.api.members(groups[team]) for team in teams}
+        if not teams or any(found.person.id in members for members in listed.values() if members is not None):
+            return ""
+        if unknown := [group for group, members in listed.items() if members is None]:
+            return f"Slack did not list the members of the user group {', '.join(unknown)}: press again in a minute"
+        return f"only the user group {', '.join(listed)} may act on incidents of {', '.join(teams)}"
 
     def _keep(self, found: Press | Submission, kind: ActionKind, text: str = "") -> None:
         action = Action(

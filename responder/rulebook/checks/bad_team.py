@@ -1,4 +1,4 @@
-"""The escalation of a team names an unknown role, or its on-call group has no Slack channel.
+"""The escalation of a team names an unknown role, its on-call group has no Slack channel, or a group is no id.
 
 The group is mentioned by those channels of the team that a rule file declares and that support `oncall_group`. Teams
 that share such a channel must have the same group.
@@ -36,6 +36,10 @@ def check(rule_files: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
             if role not in roles:
                 said = f"no contact has the role '{role}'"
                 yield Problem(entry.at("escalation", number), "bad-team", said, suggest(role, roles))
+        if (acting := entry.value.acting_group) is not None and (slack := around.channel_kinds.get("slack")):
+            for key, said in slack.problems({"oncall_group": acting}):
+                if key == "oncall_group":
+                    yield Problem(entry.at("acting_group"), "bad-team", said.replace(key, "acting_group", 1))
         group = entry.value.oncall_group
         if group is None:
             continue

@@ -187,6 +187,7 @@ BAD = [
     ("otherwise: platform", "otherwise: plat", "unknown-team", "plat}"),
     ("escalation: [Payments Lead]", "escalation: [Lead]", "bad-team", "Lead]"),
     ("oncall_group: S0123ABCD", "oncall_group: oncall", "bad-team", "oncall\n"),
+    ("oncall_group: S0123ABCD", "acting_group: oncall", "bad-team", "oncall\n"),
     ("channels: [search-pager]", "channels: [search-pager], oncall_group: S0123ABCD", "bad-team", "S0123ABCD}"),
     ("channels: [slack]}\n", "channels: [slack], team: search}\n", "bad-value", "{channels: [slack]"),
     (DEFAULT, "", "unknown-channel", "unknown, match: []"),

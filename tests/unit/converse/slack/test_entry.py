@@ -28,6 +28,7 @@ class FakeApi:
         self.answered: list[str] = []
         self.refuses = ""
         self.reachable = True
+        self.groups: dict[str, set[str]] = {}
 
     def open_view(self, trigger: str, view: Mapping[str, Any]) -> str:
         """Remember the dialog."""
@@ -40,6 +41,10 @@ class FakeApi:
         assert url.startswith("https://hooks.slack.com/")
         self.answered.append(str(message["text"]))
         return self.reachable
+
+    def members(self, group: str) -> set[str] | None:
+        """Return the members of a known group."""
+        return self.groups.get(group)
 
 
 class Bench:
