@@ -71,10 +71,10 @@ CODES: Final[Mapping[str, Code]] = {
     ),
     "schedule-affinity": Code("kept apart by affinity", "Add a node, or uncordon one; then relax the affinity."),
     "schedule-cordon": Code("finds only cordoned nodes", "Uncordon a node, if its maintenance is over."),
-    "schedule-volume": Code("its volume is in another zone", "Add a node in the zone of the volume."),
-    "schedule-claim": Code("its claim is not bound", f"Read the events of the claim that it names: {_EVENTS}."),
+    "schedule-volume": Code("has its volume in another zone", "Add a node in the zone of the volume."),
+    "schedule-claim": Code("has an unbound claim", f"Read the events of the claim that it names: {_EVENTS}."),
     "schedule-pods": Code("finds no node with room for a pod", "Add a node: each has as many pods as it may have."),
-    "schedule-port": Code("its host port is taken", "Stop what uses the host port, or add a node."),
+    "schedule-port": Code("finds its host port taken", "Stop what uses the host port, or add a node."),
     "schedule-spread": Code("kept apart by its spread", "Add a node in the zone that lacks one, or relax the spread."),
     "schedule-gate": Code("held by a scheduling gate", "Find the controller that must remove the gate."),
     "schedule-silent": Code("not scheduled", "Check that the scheduler runs: `kubectl get pods -n kube-system`."),
@@ -116,6 +116,11 @@ CODES: Final[Mapping[str, Code]] = {
     ),
     "crash-heap": Code("heap full", "Raise the heap and the limit, or take load off it; keep a heap dump.", True),
     "crash-command": Code("command cannot start", "Correct the command in the template.", True),
+    "crash-platform": Code(
+        "image of another architecture",
+        "Build the image for the architecture of its nodes, or choose others.",
+        True,
+    ),
     "crash-probe": Code("killed by its probe", "Give the probe more time; then see what makes the answer slow.", True),
     "crash-done": Code("ends by itself", "Correct the command: it must keep running, or be a Job.", True),
     "crash": Code(
@@ -164,6 +169,9 @@ CODES: Final[Mapping[str, Code]] = {
     ),
     "job-suspended": Code("suspended", "Find out who suspended it; resume it if the reason is over."),
     "job-blocked": Code("blocked by its last run", "End the run that hangs, so that the next can start."),
+    "job-missed": Code(
+        "no longer started", "Set startingDeadlineSeconds (`kubectl edit {ref}{in_ns}`), and run it once by hand."
+    ),
     "job-schedule": Code("not scheduled", f"Read the events of the CronJob: {_EVENTS}."),
     "rollout-stuck": Code("rollout stuck", "Read why the new pods are not ready; the old ones still serve.", True),
     "rollout-paused": Code("rollout paused", "Resume or undo the rollout: `kubectl rollout resume {ref}{in_ns}`."),

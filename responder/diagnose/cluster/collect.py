@@ -44,6 +44,8 @@ _NAMED = (
     *("StatefulSet", "DaemonSet", "Job", "CronJob", "PersistentVolumeClaim", "Ingress", "Certificate"),
     "PodDisruptionBudget",
 )
+#: Lists of another namespace that a log names.
+_OTHER = ("Pod", "Service", "Deployment", "ReplicaSet", "EndpointSlice", "NetworkPolicy")
 #: Pods whose logs are read, with distinct failures where there are several.
 MOST_LOGS = 3
 #: Namespaces of pods on a node whose other pods are read.
@@ -232,7 +234,7 @@ def _third(scene: Scene) -> list[Read]:
     if not scene.was_read("StatefulSet") and any(each is not None and scene.behind(each) is None for each in named):
         reads.append(listing("StatefulSet", scene.place.namespace))
     for namespace in scene.other_namespaces[:1]:
-        reads += [listing(kind, namespace) for kind in ("Pod", "Service", "Deployment", "ReplicaSet")]
+        reads += [listing(kind, namespace) for kind in _OTHER]
     if any("Multi-Attach" in objects.text(each, "message") for each in scene.of("Event")):
         reads.append(listing("VolumeAttachment"))
     if scene.was_read("Ingress") or (not scene.failures and all(map(_is_ready, scene.pods_of(scene.workload)))):
@@ -350,7 +352,8 @@ def _answered(scene: Scene, reads: Iterable[Read], reader: Reader, until: Deadli
                 found.setdefault(read.kind, []).extend(answer)
     late = f"no answer within {clock.monotonic() - started:.1f} s"
     unseen += [Unseen(what=read.what, why=late) for read in missing]
-    return scene.with_more(found, logs, dict.fromkeys(unseen))
+    read_now = {(read.kind, read.namespace) for read in wanted if read.kind in found}
+    return replace(scene.with_more(found, logs, dict.fromkeys(unseen)), reads=scene.reads | read_now)
 
 
 def _ask(

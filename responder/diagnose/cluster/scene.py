@@ -99,7 +99,7 @@ class Scene:
     """Everything that was read. ``began`` is the start of the alert.
 
     ``objects`` are by kind; a kind that is absent was not read, an empty tuple means that there is none. ``health`` are
-    the answers of single pods, by pod name.
+    the answers of single pods, by pod name. ``reads`` are the kinds with the namespaces in which they were read.
     """
 
     place: Place
@@ -109,6 +109,7 @@ class Scene:
     logs: tuple[Log, ...] = ()
     unseen: tuple[Unseen, ...] = ()
     health: Mapping[str, Health] = field(default_factory=dict)
+    reads: frozenset[tuple[str, str]] = frozenset()
 
     def of(self, kind: str, namespace: str | None = None) -> tuple[Object, ...]:
         """Return the objects of a kind, of the alert's namespace unless another is given (empty for all)."""
@@ -119,8 +120,9 @@ class Scene:
         return tuple(each for each in found if objects.text(each, "metadata", "namespace") in {wanted, ""})
 
     def was_read(self, kind: str) -> bool:
-        """Return True if the objects of this kind were read, so that their absence means something."""
-        return kind in self.objects
+        """Return True if the objects of this kind were read here, so that their absence means something."""
+        here = {(kind, self.place.namespace), (kind, "")}
+        return kind in self.objects and (not self.place.namespace or not self.reads or not self.reads.isdisjoint(here))
 
     def find(self, kind: str, name: str) -> Object | None:
         """Return the object of that kind and name."""
@@ -332,6 +334,7 @@ class Scene:
             objects=self.objects,
             logs=tuple(log for log in self.logs if log.pod in own),
             unseen=self.unseen,
+            reads=self.reads,
         )
 
     def events_of(self, *about: Object) -> tuple[Object, ...]:

@@ -63,7 +63,7 @@ def _clue(scene: Scene, pods: tuple[Object, ...], crashing: list[Container], *, 
     if code == "crash-memory" and not _HEAP.search(reason):
         reason = ""  # the kernel kills without a word, so the log says nothing about it
     full = full_disk(first.pod, reason) if code == "crash" else ""
-    code = "volume-full" if full else code
+    code = "volume-full" if full else "crash-platform" if "exec format error" in reason else code
     name = objects.name(workload if workload is not None else first.pod)
     verb = "crash-loop" if len(crashing) > 1 else "crash-loops"
     if not loops:

@@ -109,7 +109,8 @@ def _schedule(scene: Scene, cron: Object) -> list[Clue]:
             "InvalidSchedule",
         }:
             says = f"CronJob {name}: {cut(objects.text(event, 'message'), 150)}{success}"
-            return [Clue(code="job-schedule", role=Role.CAUSE, entity=entity, says=says)]
+            code = "job-missed" if "issed" in objects.text(event, "message") else "job-schedule"
+            return [Clue(code=code, role=Role.CAUSE, entity=entity, says=says)]
     last = objects.when(cron, "status", "lastScheduleTime")
     scheduled = f"last scheduled {ago(scene.now, last)} ago" if last else "never scheduled"
     return [Clue(code="job-schedule", role=Role.FACT, entity=entity, says=f"CronJob {name} {scheduled}{success}")]

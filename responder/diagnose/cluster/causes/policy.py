@@ -31,7 +31,7 @@ EVERYTHING = "everything"
 def look(scene: Scene) -> tuple[Clue, ...]:
     """Return the policies that block the subject from what its log names, its lookups, or its callers from it."""
     own = scene.workload
-    if own is None or not scene.of("NetworkPolicy"):
+    if own is None or not scene.of("NetworkPolicy", ""):
         return ()
     found: list[Clue] = []
     for callee in scene.dependencies:
@@ -53,7 +53,7 @@ def _selecting(scene: Scene, workload: Object, direction: str) -> list[Object]:
     """Return the policies of that direction which select a workload's pods. An empty selector selects all."""
     return [
         each
-        for each in scene.of("NetworkPolicy")
+        for each in scene.of("NetworkPolicy", _space(workload))
         if direction in _types(each) and objects.selects(objects.at(each, "spec", "podSelector"), _labels(workload))
     ]
 
@@ -74,7 +74,7 @@ def _between(scene: Scene, caller: Object, callee: Object) -> list[Clue]:
     rolled = any(is_recent(scene, rolled_out_at(scene, each)) for each in (caller, callee))
     for direction, one, other in (("Ingress", callee, caller), ("Egress", caller, callee)):
         policies = _selecting(scene, one, direction)
-        if not policies or any(_admits(scene, each, direction, _labels(other), ports) for each in policies):
+        if not policies or any(_admits(each, direction, other, ports) for each in policies):
             continue
         newest = max(policies, key=_changed)
         if rolled or is_recent(scene, _age(scene, newest)[0]):
@@ -96,12 +96,12 @@ def _needed(scene: Scene, callee: Object) -> dict[str, int]:
     return called or declared
 
 
-def _admits(scene: Scene, policy: Object, direction: str, peer: dict[str, str], ports: dict[str, int]) -> bool:
-    """Return True if a rule of the policy lets pods with these labels of the same namespace through, on these ports."""
+def _admits(policy: Object, direction: str, peer: Object, ports: dict[str, int]) -> bool:
+    """Return True if a rule of the policy lets the pods of a workload through, on these ports."""
     key, side = ("ingress", "from") if direction == "Ingress" else ("egress", "to")
     for rule in objects.items(policy, "spec", key):
         peers = objects.items(rule, side)
-        if (not peers or any(_is_peer(scene, each, peer) for each in peers)) and _has_port(rule, ports):
+        if (not peers or any(_is_peer(policy, each, peer) for each in peers)) and _has_port(rule, ports):
             return True
     return False
 
@@ -122,14 +122,21 @@ def _has_port(rule: Any, ports: dict[str, int]) -> bool:
     return False
 
 
-def _is_peer(scene: Scene, given: Any, labels: dict[str, str]) -> bool:
+def _is_peer(policy: Object, given: Any, peer: Object) -> bool:
     if objects.at(given, "ipBlock"):
         return False
     selector, namespaces = objects.at(given, "podSelector"), objects.at(given, "namespaceSelector")
-    own = {"kubernetes.io/metadata.name": scene.place.namespace}
+    inside, own = _space(peer) == _space(policy), {"kubernetes.io/metadata.name": _space(peer)}
+    if namespaces is None and not inside:
+        return False
     if namespaces is not None and dict(objects.pairs(namespaces, "matchLabels")) not in ({}, own):
-        return False  # other labels of namespaces are not read: another namespace is taken to be meant
-    return selector is None or objects.selects(selector, labels)
+        # Other labels of namespaces are not read: another namespace than that of the policy is taken to be meant.
+        return not inside and "kubernetes.io/metadata.name" not in objects.pairs(namespaces, "matchLabels")
+    return selector is None or objects.selects(selector, _labels(peer))
+
+
+def _space(value: Object) -> str:
+    return objects.text(value, "metadata", "namespace")
 
 
 def _blocked(
@@ -144,12 +151,13 @@ def _blocked(
     among = "" if wanted == "nothing" else f" ({objects.name(other)} is not among them)"
     has = f" ({objects.name(other)} has {differs})" if differs else among
     on = f" on port {', '.join(map(str, ports.values()))}" if "port" in wanted and ports else ""
-    if _admits(scene, policy, direction, carried, {}):
+    if _admits(policy, direction, other, {}):
         has = ""  # it is the port that is not among them
     return Clue(
         code="policy-blocks",
         role=Role.CAUSE,
         entity=objects.reference(policy),
+        namespace=_space(policy),
         says=f"{objects.name(caller)} cannot connect to {objects.name(callee)}{on}: "
         f"NetworkPolicy {objects.name(policy)}{age} lets {wanted} {way} {objects.name(one)}{has}",
         certainty=Certainty.SHOWN if is_recent(scene, changed) else Certainty.LIKELY,
