@@ -41,7 +41,8 @@ class OutboxRow:
     ``content`` is None where the incident's content is gone. ``attempt`` counts from 1 and fences the claim;
     ``minimal`` asks for the minimal form. ``previous`` is the reference that the first accepted message of this
     incident on this channel returned. ``vendor_incident`` is the id of the incident at the vendor that pages, if it is
-    known, ``vendor_url`` its address.
+    known, ``vendor_url`` its address. ``before`` is the recorded reason of the attempt before, empty for none, and None
+    if its result was lost.
     """
 
     id: int
@@ -53,6 +54,7 @@ class OutboxRow:
     previous: Mapping[str, str] = field(default_factory=dict)
     vendor_incident: str = ""
     vendor_url: str = ""
+    before: str | None = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +64,7 @@ class ClaimedMessage:
     ``attempt`` counts from 1 and fences the claim; ``minimal`` asks for the minimal form. ``written_at`` is when it was
     put into the outbox, None where that is not known. ``previous`` is the reference that the first accepted message of
     this incident on this channel returned. ``vendor_incident`` is the id of the incident at the vendor that pages, if
-    it is known.
+    it is known. ``before`` is the recorded reason of the attempt before, None if its result was lost.
     """
 
     id: int
@@ -76,6 +78,7 @@ class ClaimedMessage:
     previous: Mapping[str, str] = field(default_factory=dict)
     written_at: datetime | None = None
     vendor_incident: str = ""
+    before: str | None = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 It accompanies the channels of PagerDuty, as a queue of its own, so that no page waits for it. One message takes several
 requests: the look-up of PagerDuty's incident where it is not known yet, and the note. PagerDuty does not recognise a
-note that is sent twice: every second attempt therefore looks whether the attempt before it arrived.
+note that is sent twice: after an attempt whose result is not known, the notes are read before it is sent again.
 """
 
 import re
@@ -36,6 +36,8 @@ CHECK_SECONDS = 1.0
 MOST_FINDINGS = 10
 #: Conditions of a list of open incidents.
 OPEN = (("statuses[]", "triggered"), ("statuses[]", "acknowledged"))
+#: Results after which the note is sent.
+_FOUND, _ABSENT = "PagerDuty's incident was found", "the note is not there: it is sent"
 _NOTE = "note"
 
 
@@ -95,7 +97,7 @@ class PagerDutyNotes(Channel):
             if not isinstance(notes, list):
                 return TryLater(f"HTTP {response.status} without PagerDuty's notes")
             there = [each for each in notes if isinstance(each, dict) and _is_ours(message, each)]
-            return Delivered() if there else Continue("the note is not there: it is sent again")
+            return Delivered() if there else Continue(_ABSENT)
         note = answer.get("note")
         if isinstance(note, dict) and text_of(note.get("id")):
             return Delivered()
@@ -144,7 +146,8 @@ def _mark(message: ClaimedMessage) -> str:
 
 
 def _is_check(message: ClaimedMessage) -> bool:
-    return message.attempt % 2 == 0
+    """Return True if an attempt before may have arrived: its result was lost, or it failed."""
+    return message.before not in {"", _FOUND, _ABSENT}
 
 
 def _is_ours(message: ClaimedMessage, note: Mapping[str, Any]) -> bool:
@@ -159,7 +162,7 @@ def _found(message: ClaimedMessage, answer: Mapping[str, Any]) -> Outcome:
     for each in listed:
         if isinstance(each, dict) and (number := text_of(each.get("id"))):
             url = safe_url(text_of(each.get("html_url")))
-            return Continue("PagerDuty's incident was found", {"vendor_incident": number, "vendor_url": url})
+            return Continue(_FOUND, {"vendor_incident": number, "vendor_url": url})
     if message.attempt > len(LOOKUP_RESTS) or message.minimal:
         return Refused("PagerDuty has no open incident with this key, so there is nothing to add the note to")
     return Continue("PagerDuty does not list the incident yet", after=LOOKUP_RESTS[message.attempt - 1])

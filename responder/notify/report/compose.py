@@ -54,6 +54,7 @@ def as_sent(row: OutboxRow, report: Report | None, now: datetime) -> ClaimedMess
         previous=row.previous,
         written_at=row.written_at,
         vendor_incident=row.vendor_incident,
+        before=row.before,
     )
 
 

@@ -1,7 +1,7 @@
 """Claims on messages: due messages in order, the worst severity first, and only the newest of waiting updates."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -15,6 +15,7 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
+    case,
     exists,
     func,
     or_,
@@ -109,11 +110,15 @@ _REF = (
     .scalar_subquery()
     .label("previous")
 )
-# Id and address of the newest incident of a vendor: an incident that pages again has a further one.
+# Id and address of a vendor's incident: the newest when the message was written, or else the first that was learnt, so
+# that all attempts of a message are about the same one. An incident that pages again has a further one.
+_BY_THEN = vendor_incidents.c.seen_at <= messages.c.written_at
 _VENDOR = (
     select(vendor_incidents.c.id + " " + vendor_incidents.c.url)
     .where(vendor_incidents.c.incident == messages.c.incident)
-    .order_by(vendor_incidents.c.seen_at.desc())
+    .order_by(
+        case((_BY_THEN, 0), else_=1), case((_BY_THEN, -vendor_incidents.c.seen_at), else_=vendor_incidents.c.seen_at)
+    )
     .limit(1)
     .scalar_subquery()
     .label("vendor")
@@ -135,6 +140,7 @@ def _candidates(
 ) -> Select[Any]:
     columns = (
         *(messages.c[name] for name in ("id", "incident", "ordering_key", "channel", "step", "kind", "priority")),
+        *(messages.c.claimed_until, messages.c.error, messages.c.attempt),
         _REF,
         _VENDOR,
     )
@@ -228,7 +234,14 @@ def claim(
     previous = {row.id: row.previous for row in chosen}
     known = incidents.contents_of(connection, {row["incident"] for row in rows})
     vendors = {row.id: row.vendor for row in chosen}
-    claimed = [_outbox_row(row, known.get(row["incident"]), previous[row["id"]], vendors[row["id"]]) for row in rows]
+    before = {row.id: None if row.attempt and row.claimed_until else row.error or "" for row in chosen}
+    claimed = [
+        replace(
+            _outbox_row(row, known.get(row["incident"]), previous[row["id"]], vendors[row["id"]]),
+            before=before[row["id"]],
+        )
+        for row in rows
+    ]
     return sorted(claimed, key=lambda each: each.id)
 
 

@@ -79,15 +79,17 @@ def test_a_note_is_accepted_only_if_the_answer_contains_it() -> None:
         assert isinstance(CHANNEL.read(letter(), strange), TryLater)
 
 
-def test_the_second_attempt_looks_whether_the_first_arrived() -> None:
+@pytest.mark.parametrize("before", [None, "timed out after 5.0 s", "HTTP 503"])
+def test_an_attempt_that_may_have_arrived_is_looked_for(before: str | None) -> None:
     """A note whose answer was lost is not written twice: PagerDuty does not recognise a repetition."""
-    message = letter(attempt=2)
+    message = replace(letter(attempt=2), before=before)
     assert CHANNEL.render(message).method == "GET"
     there = {"notes": [{"id": "PN", "content": "responder INC-118/1: note by Ann (Slack): the disk is full"}]}
     other = {"notes": [{"id": "PN", "content": "responder INC-118/11: another"}, {"content": None}, 7]}
     assert isinstance(CHANNEL.read(message, answer(200, there)), Delivered)
-    assert isinstance(CHANNEL.read(message, answer(200, other)), Continue)
-    assert CHANNEL.render(letter(attempt=3)).method == "POST"
+    absent = CHANNEL.read(message, answer(200, other))
+    assert isinstance(absent, Continue)
+    assert CHANNEL.render(replace(letter(attempt=3), before=absent.reason)).method == "POST"
 
 
 @pytest.mark.parametrize(("reset", "seconds"), [("7", 7.0), ("soon", None), ("٣", None), ("", None)])
