@@ -1,10 +1,10 @@
 """DNS probe: resolves a name."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from responder.diagnose.contract import ProbeContext, ProbeKind, ProbeQuestion, ProbeTools
-from responder.diagnose.make_finding import answer, span, unreachable
+from responder.diagnose.make_finding import answer, skipped, span, unreachable
 from responder.diagnose.plan import HEALTH, Endpoint, check_host, check_target, locate
 from responder.model.clock import Deadline
 from responder.model.finding import Finding, Verdict
@@ -74,7 +74,7 @@ def run(question: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> Findi
     wire: DnsQuery = question.wire
     known = "" if wire.server else _known(wire, tools)
     if known:
-        return answer(question, Verdict.OK, known)
+        return skipped(replace(question, skip=known))  # nothing was looked at, so nothing is ruled out
     import dns.exception
     import dns.resolver
 
@@ -120,15 +120,15 @@ def _resolver(server: str) -> "dns.resolver.Resolver":
 
 
 def _known(wire: DnsQuery, tools: ProbeTools) -> str:
-    """Return the result for names that need no DNS: IP addresses, localhost, and hosts in connect_to."""
+    """Return why a name needs no DNS: it is an IP address, localhost, or a host in connect_to. Empty if it does."""
     if is_ip(wire.host):
-        return f"{wire.host} is an address, 0 lookups needed"
+        return f"{wire.host} is an address"
     if wire.host == "localhost" or wire.host.endswith(".localhost"):
-        return "127.0.0.1, this machine itself"
+        return f"{wire.host} is this machine itself"
     if wire.port is not None:
         host, port = tools.outgoing.mapped(wire.host, wire.port)
         if (host, port) != (wire.host, wire.port):
-            return f"{host} by the connect_to setting, 0 lookups needed"
+            return f"RESPONDER_CONNECT_TO leads {wire.host} to {host}"
     return ""
 
 

@@ -83,20 +83,20 @@ def test_each_answer_of_dns_has_its_verdict(
     assert any(sign.isdigit() for sign in finding.headline)
 
 
-@pytest.mark.parametrize(("name", "words"), [("127.0.0.1", "is an address"), ("localhost", "127.0.0.1")])
-def test_what_needs_no_lookup_is_answered_at_once(run: Look, name: str, words: str) -> None:
-    """Addresses and this machine's own name need no name server."""
+@pytest.mark.parametrize(("name", "words"), [("127.0.0.1", "is an address"), ("localhost", "this machine")])
+def test_what_needs_no_lookup_is_skipped(run: Look, name: str, words: str) -> None:
+    """Addresses and this machine's own name need no name server, and rule nothing out."""
     (finding,) = run("dns", DnsSpec(name=name), a_scene())
-    assert finding.verdict is Verdict.OK
+    assert finding.verdict is Verdict.SKIPPED
     assert words in finding.headline
 
 
-def test_a_host_that_is_mapped_elsewhere_resolves() -> None:
-    """In a demo or through a port-forward, a service's name leads where the setting says."""
+def test_a_host_that_is_mapped_elsewhere_is_not_looked_up() -> None:
+    """In a demo or through a port-forward a name leads where the setting says, which rules nothing out."""
     clock = SystemClock()
     tools = ProbeTools(outgoing=Outgoing(clock, {"plato:8080": "127.0.0.1:4711"}), clock=clock)
     probe_context = dataclasses.replace(a_scene(), services={"plato": a_service("plato")})
     (question,) = PROBES["dns"].questions(a_probe("dns", DnsSpec()), probe_context)
     assert question.query == "A and AAAA of plato"
     (finding,) = PROBES["dns"].findings(question, Deadline(clock.monotonic() + 1), tools)
-    assert finding.headline == "plato: 127.0.0.1 by the connect_to setting, 0 lookups needed"
+    assert finding.headline == "plato: skipped: RESPONDER_CONNECT_TO leads plato to 127.0.0.1"
