@@ -19,6 +19,7 @@ class DecisionRecord:
     are seconds, ``respond_within`` counts from ``respond_from``; where the severity sets no time, ``response`` says
     what holds. ``postmortem_due`` counts from the resolve, None if the severity asks for no post-mortem.
     ``probes`` are the names of the probes that were started for the incident's page, ``teams`` its teams.
+    ``oncall_groups`` are the Slack user groups of its teams.
     ``templates`` are the severity's. ``status_pages`` are those of the severity, ``components`` the service's by page,
     and ``catalog_service`` is its name in the catalog.
     """
@@ -52,6 +53,7 @@ class DecisionRecord:
     history: str = ""
     probes: tuple[str, ...] = ()
     teams: tuple[str, ...] = ()
+    oncall_groups: tuple[str, ...] = ()
     templates: Mapping[str, Template] = field(default_factory=dict)
     status_pages: tuple[str, ...] = ()
     components: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

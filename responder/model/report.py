@@ -69,7 +69,8 @@ class Report:
 
     ``severity`` is P1 to P4, ``pagerduty_severity`` one of critical, error, warning, info. Times are UTC.
     ``labels`` are those all alerts of the group share; ``note`` is the rule's note. ``pending``
-    names the probes that have not answered yet. ``acknowledged`` says who acknowledged it and when, ``silenced`` who
+    names the probes that have not answered yet. ``oncall_groups`` are the Slack user
+    groups of the incident's teams. ``acknowledged`` says who acknowledged it and when, ``silenced`` who
     silenced it until when. ``heading`` and ``fields`` are those of the rule files' communication template, filled in.
     ``draft`` is that of a post-mortem, in Markdown. ``public`` is what a status page shows, None on other channels,
     ``publishable`` is True if a person may publish it on one. Fields without content are empty.
@@ -116,6 +117,7 @@ class Report:
     note: str = ""
     history: str = ""
     acknowledged: str = ""
+    oncall_groups: tuple[str, ...] = ()
     silenced: str = ""
     fallback_reason: str = ""
     draft: str = ""

@@ -64,9 +64,15 @@ class Link:
 class LinkAnnotations:
     """Annotations, labels and Grafana's fields with the alert's own links; the first runbook that is a link counts."""
 
-    runbook: tuple[str, ...] = ("runbook_url", "runbook", "runbookURL", "runbook_link", "documentation")
-    dashboard: tuple[str, ...] = ("dashboard_url", "dashboard", "grafana_dashboard_link", "dashboardURL")
-    panel: tuple[str, ...] = ("panel_url", "panelURL")
+    runbook: tuple[str, ...] = (
+        *("runbook_url", "runbook", "runbookURL", "runbookUrl", "runbook_link", "Runbook", "documentation"),
+        *("documentation_url", "playbook", "playbook_url", "docs_url", "wiki", "wiki_url", "sop", "sop_url"),
+    )
+    dashboard: tuple[str, ...] = (
+        *("dashboard_url", "dashboard", "grafana_dashboard_link", "dashboardURL", "dashboardUrl", "dashboard_link"),
+        *("grafana_url", "grafana_dashboard"),
+    )
+    panel: tuple[str, ...] = ("panel_url", "panelURL", "panelUrl")
 
 
 #: ``${label}`` or ``${label|lower}`` in the URL of a runbook.
@@ -213,13 +219,14 @@ class SeverityFrom:
     """A severity read from labels or annotations of the alert.
 
     ``names`` are tried in order. ``mapping`` holds every word that is understood, casefolded. ``unknown`` applies where
-    a word is there that it lacks, ``otherwise`` where there is no word.
+    a word is there that it lacks, ``otherwise`` where there is no word. ``written`` is the map of the rule itself.
     """
 
     names: tuple[str, ...]
     mapping: Mapping[str, str]
     unknown: str
     otherwise: str
+    written: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -310,7 +310,13 @@ def _severity_of(shape: RuleShape, rule_files: RuleFiles) -> str | SeverityFrom:
     if mapping.get("none") not in quiet:
         mapping["none"] = quiet[-1]
     unknown = wanted.unknown or wanted.otherwise
-    return SeverityFrom(names=tuple(wanted.from_), mapping=mapping, unknown=unknown, otherwise=wanted.otherwise)
+    return SeverityFrom(
+        names=tuple(wanted.from_),
+        mapping=mapping,
+        unknown=unknown,
+        otherwise=wanted.otherwise,
+        written=dict(wanted.map),
+    )
 
 
 def _subject_from(wanted: str | SubjectFromShape) -> SubjectFrom:

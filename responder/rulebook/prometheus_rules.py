@@ -15,10 +15,19 @@ LARGEST: Final = 64 * 1024 * 1024
 
 #: Ends of the names of rule files in a folder.
 SUFFIXES: Final = (".yaml", ".yml", ".rules", ".json")
+#: Ends of the names of files in a folder that are read if an alert is in them: other names of rule files, templates.
+OTHER_SUFFIXES: Final = (
+    *(".rule", ".alert", ".alerts", ".prom", ".ruleset", ".tpl", ".tmpl", ".gotmpl", ".template", ".j2", ".erb"),
+    *(".jsonnet", ".libsonnet", ""),
+)
+_ALERT: Final = re.compile(r"""(?:^|[\s{,\[-])["']?alert["']?\s*:\s*["']?\w""")
 #: Signs of a Helm template that a rule file for Prometheus cannot have, and those that only count in invalid YAML.
 _HELM: Final = re.compile(r"\{\{[^}\n]*(?:\.(?:Values|Release|Chart|Capabilities|Files)\b|\binclude +\\?\")")
-_TEMPLATE: Final = re.compile(r"^\s*(?:- *)?\{\{", re.MULTILINE)
+_TEMPLATE: Final = re.compile(r"^\s*(?:- *)?\{\{|\{\{[-`]|-\}\}|:\s+\{\{", re.MULTILINE)
+_OTHER_TEMPLATE: Final = re.compile(r"^\s*(?:\{%|<%)", re.MULTILINE)
 _HELM_HINT: Final = "a Helm template; read what it renders to: helm template CHART | responder rules coverage -"
+_OTHER_HINT: Final = "a template; render it, and read the result: responder rules coverage -"
+_JSONNET_HINT: Final = "Jsonnet; read what it renders to: jsonnet -J vendor FILE | responder rules coverage -"
 
 
 class NotReadableError(Exception):
@@ -99,12 +108,19 @@ def read_file(source: str, raw: bytes) -> tuple[AlertRule, ...]:
     Groups of rules are found wherever they are: in rule files, manifests (PrometheusRule, VMRule, ConfigMap), Helm
     values and Grafana's provisioning files. Recording rules are left out.
     """
+    if source.endswith(("jsonnet", "libsonnet")):
+        raise NotReadableError(_JSONNET_HINT)
     finder = _Finder(source)
     for document in documents(raw):
         finder.search(document, 0)
     if not finder.groups:
         raise NotReadableError("no alerting rules found in it")
     return tuple(finder.alerts)
+
+
+def has_alert(text: str) -> bool:
+    """Return True if a text that may be anything looks like one with alerting rules."""
+    return _ALERT.search(text) is not None
 
 
 def documents(raw: bytes) -> list[Any]:
@@ -120,7 +136,8 @@ def documents(raw: bytes) -> list[Any]:
     try:
         return _documents(text)
     except NotReadableError as error:
-        raise NotReadableError(_HELM_HINT if _TEMPLATE.search(text) else str(error)) from error
+        other = _OTHER_HINT if _OTHER_TEMPLATE.search(text) else str(error)
+        raise NotReadableError(_HELM_HINT if _TEMPLATE.search(text) else other) from error
 
 
 def _documents(text: str) -> list[Any]:
@@ -134,6 +151,18 @@ def _documents(text: str) -> list[Any]:
     except ReaderError as error:
         raise NotReadableError("not UTF-8 text") from error
     return reader.done
+
+
+def _documents_in(key: str, text: str) -> list[Any]:
+    """Return the documents in a text: a file by its name (``key``), or else anything in which an alert is."""
+    if key.endswith(SUFFIXES):
+        return _documents(text)
+    if "\n" not in text or not has_alert(text):
+        return []
+    try:
+        return _documents(text)
+    except NotReadableError:
+        return []  # words about an alert
 
 
 class _Finder:
@@ -156,10 +185,12 @@ class _Finder:
             return
         if isinstance(value.get("rules"), list):
             self._group(value)
+        elif "expr" in value and _name(value):
+            self._group({"rules": [value]})  # a rule alone, such as that of a patch
         for key, each in value.items():
-            if isinstance(each, str) and key.endswith(SUFFIXES):
+            if isinstance(each, str):
                 # The documents must outlive the search: ids of discarded ones are used again.
-                self._kept += (inner := _documents(each))
+                self._kept += (inner := _documents_in(key, each))
                 for document in inner:
                     self.search(document, depth + 1)
             elif key != "rules":

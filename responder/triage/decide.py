@@ -96,14 +96,26 @@ def _shadow(rule: Rule, alert: Alert, book: RuleBook, firing: int, now: datetime
 
 def _loudness(each: RuleMatch | ShadowDecision) -> tuple[bool, int, int]:
     """Sort key: the worst severity, then the worst word of the alert's own label; alerts without messages last."""
-    word = each.alert.labels.get("severity", "").lower() if isinstance(each, RuleMatch) else ""
-    own = _WORDS.index(word) if word in _WORDS else _MIDDLE
+    wanted = each.rule.severity
+    names = wanted.names if isinstance(wanted, SeverityFrom) else ("severity",)
+    labels = each.alert.labels if isinstance(each, RuleMatch) else {}
+    word = next(filter(None, map(labels.get, names)), "")
+    own = _WORDS.get(word.casefold(), _WORDS["warning"])
     return each.rule.action is not Action.NOTIFY, each.severity.priority, own
 
 
-#: Words of the label severity, the worst first, and the place of a word that is not one of them.
-_WORDS = ("emergency", "fatal", "critical", "page", "error", "high", "major", "warning", "minor", "low", "info", "none")
-_MIDDLE = _WORDS.index("warning")
+#: Words for a severity with their place, the worst first; any other word counts as ``warning``.
+_WORDS = {
+    word: place
+    for place, words in enumerate(
+        (
+            *("emergency emerg disaster p0 sev0", "fatal blocker", "critical crit urgent p1 sev1 sev-1 s1", "page"),
+            *("error err p2 sev2 sev-2 s2", "high", "major", "warning warn medium average moderate p3 sev3 sev-3 s3"),
+            *("minor", "low p4 sev4 sev-4 s4", "info information informational notice ticket p5 sev5", "none debug"),
+        )
+    )
+    for word in words.split()
+}
 
 
 def severity_of(rule: Rule, alert: Alert, book: RuleBook, firing: int = 1) -> tuple[Severity, str]:

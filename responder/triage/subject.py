@@ -23,11 +23,14 @@ from responder.triage.subject_labels import (
     LAST,
     NAMESPACE_OF,
     OF_HOSTS,
+    OF_SLOS,
     PARTS_OF_DATABASES,
     PARTS_OF_HOSTS,
     PRODUCTS,
     READ,
     SERVICES,
+    SLO_SERVICES,
+    SLOS,
     TARGET,
     THINGS,
     TWINS,
@@ -43,10 +46,14 @@ _POD_TAILS = (
 )
 _IP = re.compile(r"(?:\d{1,3}\.){3}\d{1,3}|[0-9a-fA-F:]*:[0-9a-fA-F:]*:[0-9a-fA-F:.]*|localhost")
 _JMX = re.compile(r"[\w.]+(?::[^:]*){2,}")
+#: A Service by its name in the cluster: name and namespace.
+_SERVICE = re.compile(r"([a-z0-9-]+)\.([a-z0-9-]+)\.svc(\.[a-z0-9.-]+)?")
 _DRIVE = re.compile(r"[A-Za-z]:|HarddiskVolume\d+")
 _NOTHING: Final = "(?!)"
 _LONGEST: Final = 256
 _PODS: Final = ("pod", "kubernetes_pod_name")
+#: Addresses that may be other words.
+_TARGETS: Final = frozenset(ADDRESSES) - {"server", "instance"}
 #: Alerts of a group whose subjects are read, at most: those that differ.
 MOST_SUBJECTS: Final = 200
 #: Labels that differ between the replicas of one service.
@@ -206,12 +213,15 @@ def _order(series: _Series, book: RuleBook) -> Iterator[str]:
     pod = "" if "pod" in rejected else labels.get("pod", "")
     yield from book.subject_labels
     yield from THINGS
+    if objective := next((each for each in SLOS if labels.get(each)), ""):
+        yield from (each for each in SERVICES if labels.get(each) and not _is_one(labels[each], OF_SLOS))
+        yield objective
     if _ORDINAL.search(pod) and not any(labels.get(each) in book.services_by_name for each in SERVICES):
         yield "pod"
     yield from CLUSTERS
     if not pod and "service" not in series.own:
         yield from HOSTS
-    yield from SERVICES
+    yield from (*SERVICES, "type")
     yield "pod"
     yield from HOSTS
     yield from (
@@ -220,6 +230,8 @@ def _order(series: _Series, book: RuleBook) -> Iterator[str]:
         *(label for label in ("job", "cluster") if series.own.get(label, "")[:9] == "exported_"),
     )
     hosts = [label for label in ADDRESSES if labels.get(label) and not _IP.fullmatch(_host(labels[label]))]
+    if "://" in labels.get("instance", ""):
+        yield "instance"  # of a probe; a target beside it is its name
     yield from (*hosts, "job", *ADDRESSES, *LAST)
 
 
@@ -228,6 +240,10 @@ def _tells(label: str, series: _Series) -> bool:
     value = series.labels[label]
     if label in HOSTS:
         return not _IP.fullmatch(value)
+    if label in _TARGETS:
+        return not {".", ":"}.isdisjoint(value)
+    if label == "type":  # GitLab's services, which have components
+        return bool(series.labels.get("component"))
     if label == "name":
         return not series.of_host and not _JMX.fullmatch(value)
     return label != "volume" or not _DRIVE.fullmatch(value)
@@ -253,7 +269,9 @@ def _by_name(label: str, value: str, book: RuleBook) -> str:
 def _names(label: str, value: str) -> tuple[str, ...]:
     """Return the names that a label's value stands for: a pod for its workload, an address for its host."""
     tails = (tail.sub("", value) for tail in _POD_TAILS) if label in _PODS else ()
-    return (value, value.rpartition("/")[2], *tails, *([_host(value)] if label in HOST_VALUES else []))
+    hosts = [_host(value)] if label in HOST_VALUES else []
+    short = [_shown(label, value)] if ".svc" in value else []
+    return (value, value.rpartition("/")[2], *tails, *hosts, *short)
 
 
 def _split(value: str) -> tuple[str, int]:
@@ -272,14 +290,19 @@ def _host(value: str) -> str:
 
 
 def _shown(label: str, value: str) -> str:
-    return _host(value) if label in HOST_VALUES else value
+    host = _host(value) if label in HOST_VALUES else value
+    found = _SERVICE.fullmatch(host)
+    return found[1] if found else host
 
 
 def _part(label: str, series: _Series) -> str:
     """Return the part of the host or the database server that the alert names, or the objective of a service."""
     labels = series.labels
-    if label == "sloth_service" and labels.get("sloth_slo"):
-        return f"SLO {labels['sloth_slo']}"
+    objective = next((labels[each] for each in SLOS if labels.get(each)), "")
+    if objective and label in (*SLO_SERVICES, *SERVICES):
+        return f"SLO {objective}"
+    if label == "type":
+        return labels.get("component", "")
     parts = list(PARTS_OF_DATABASES) if label in (*ADDRESSES, *_PODS) else []
     if label in (*HOSTS, *ADDRESSES):
         parts += [each for each in PARTS_OF_HOSTS if series.of_host or each not in {"name", "volume"}]
@@ -291,6 +314,8 @@ def _namespace(label: str, series: _Series) -> str:
     labels = series.labels
     if value := _valid(labels.get(NAMESPACE_OF.get(label, ""), "")):
         return value
+    if found := _SERVICE.fullmatch(_host(labels.get(label, ""))):
+        return found[2]
     value = _valid(labels.get("namespace", ""))
     if "namespace" in series.own:
         return value

@@ -17,25 +17,42 @@ TWINS: Final = {
     "k8s.hpa.name": "horizontalpodautoscaler",
     "k8s.resourcequota.name": "resourcequota",
     "k8s.persistentvolumeclaim.name": "persistentvolumeclaim",
+    "k8s.replicaset.name": "workload",
+    "k8s.volume.name": "volume",
+    "db.instance.id": "db_instance",
+    "server.address": "server",
+    "url.full": "url",
     "host.name": "node",
     "k8s.node.name": "node",
     "k8s.cluster.name": "cluster",
     "messaging.consumer.group.name": "consumergroup",
+    "messaging.destination.name": "topic",
+    "faas.name": "function_name",
 }
 #: Labels that Prometheus adds to each series of a target.
 TARGET: Final = ("service", "pod", "container", "endpoint", "job", "instance")
 
+#: Services of objectives, and the objectives, which stand beside the service where the alert names one.
+SLO_SERVICES: Final = ("sloth_service", "openslo_service", "slo_service", "slo_service_name")
+SLOS: Final = ("sloth_slo", "openslo_slo", "slo_name", "slo")
+#: Services that only compute the objectives of others.
+OF_SLOS: Final = ("*prometheus*", "*pyrra*", "*sloth*", "*thanos*", "*mimir*", "vmalert*")
 #: Objects that an exporter or a controller reports: they come before the workload that reports them.
 THINGS: Final = (
-    *("persistentvolumeclaim", "pvc", "persistentvolume", "volume", "ceph_daemon"),
+    *("persistentvolumeclaim", "pvc", "pvc_name", "claim", "claim_name", "openebs_pvc", "persistentvolume"),
+    *("volume", "volume_name", "volumename", "pv", "pv_name", "openebs_pv", "ceph_daemon"),
     *("destination_service_name", "destination_service", "destination_workload"),
     *("consumergroup", "consumer_group", "queue", "queue_name"),
     *("cronjob", "job_name", "schedule", "dag_id", "jenkins_job", "connector"),
-    *("sloth_service", "slo"),
+    *SLO_SERVICES,
     *("deployment", "statefulset", "daemonset", "rollout", "workload", "horizontalpodautoscaler"),
     *("poddisruptionbudget", "resourcequota", "ingress", "envoy_cluster_name", "proxy", "backend"),
-    *("vm_name", "instance_id", "dbinstance_identifier", "dbcluster_identifier", "database_id"),
-    *("load_balancer", "function_name", "resourceName", "resource_name"),
+    *("vm_name", "instance_id", "db_instance", "dbinstance_identifier", "dbcluster_identifier", "database_id"),
+    *("load_balancer", "function_name", "table_name", "bucket_name", "cache_cluster_id", "auto_scaling_group_name"),
+    *("dimension_InstanceId", "dimension_DBInstanceIdentifier", "dimension_DBClusterIdentifier"),
+    *("dimension_LoadBalancer", "dimension_TargetGroup", "dimension_FunctionName", "dimension_QueueName"),
+    *("dimension_TableName", "dimension_BucketName", "dimension_CacheClusterId", "dimension_ClusterName"),
+    *("resourceName", "resource_name", "monitor_name"),
     *("rabbitmq_node", "member_idx", "kubernetes_pod_name"),
 )
 #: Clusters of a product. A pod with a number, which is one of their members, comes before them.
@@ -44,7 +61,7 @@ CLUSTERS: Final = ("strimzi_io_cluster", "rabbitmq_cluster", "cnpg_cluster", "cn
 HOSTS: Final = ("node", "fqdn", "nodename", "hostname", "Hostname", "host_name", "host")
 SERVICES: Final = ("service", "app", "app_kubernetes_io_name", "k8s_app", "application")
 #: Addresses: a host name comes before ``job``, an IP address after it.
-ADDRESSES: Final = ("server", "instance")
+ADDRESSES: Final = ("target", "url", "probe_url", "monitor_url", "server", "instance")
 #: Labels that name the subject if nothing else does.
 LAST: Final = (
     *("group", "topic", "zone", "scope", "cluster_name", "datname", "database", "db"),
@@ -63,12 +80,13 @@ NAMESPACE_OF: Final = {
 #: Subjects without a namespace: one on the alert is that of the exporter.
 CLUSTER_SCOPED: Final = frozenset({*HOSTS, "instance", "persistentvolume", "volume", "cluster", "zone"})
 #: Parts of a host, and of a database server, that say where on it the fault is.
-PARTS_OF_HOSTS: Final = ("mountpoint", "groupname", "ifName", "ifDescr", "device", "name", "volume")
+PARTS_OF_HOSTS: Final = ("mountpoint", "groupname", "ifName", "ifDescr", "device", "disk", "name", "volume")
 PARTS_OF_DATABASES: Final = ("datname", "database")
 
 #: All labels that a subject, its namespace or its part is read from.
 _PLAIN: Final = (
-    *("alertname", "cluster", "container", "job", "name", "namespace", "pod", "prometheus", "sloth_slo"),
+    *("alertname", "cluster", "component", "container", "job", "name", "namespace", "pod", "prometheus", "type"),
+    *SLOS,
     *(*TARGET, *THINGS, *CLUSTERS, *HOSTS, *SERVICES, *ADDRESSES, *LAST),
     *(*NAMESPACE_OF.values(), *PARTS_OF_HOSTS, *PARTS_OF_DATABASES),
 )

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from responder.standins.processes import responder_serve
+from responder.standins.stage import Stage
+from tests.real.conftest import until
 
 ROOT = Path(__file__).parents[2]
 
@@ -52,3 +57,20 @@ def test_the_wheel_runs_in_an_empty_folder(installed: Path, tmp_path: Path) -> N
     responder("init", ".", "--preset", "kafka")
     responder("rules", "check", "--strict")
     assert "alerts.md#" in responder("dry-run", str(alert))
+
+
+def test_what_init_wrote_receives_an_alert_and_pages(stage: Stage, installed: Path, tmp_path: Path) -> None:
+    """In an empty folder the wheel's `init` writes rules with which its `serve` takes an alert to PagerDuty."""
+    kept = {"PYTHONPATH": str(installed), "PYTHONSAFEPATH": "1"}
+    folder = tmp_path / "set"
+    folder.mkdir()
+    _run([sys.executable, "-P", "-m", "responder", "init", ".", "--preset", "postgres"], folder, **kept)
+    here = {"RESPONDER_RULES": str(folder / "rules"), "RESPONDER_RUNBOOKS": str(folder / "runbooks")}
+    labels = {"alertname": "PostgresqlDown", "instance": "orders-db-0:9187", "severity": "critical"}
+    alert = {"status": "firing", "labels": labels, "startsAt": "2026-03-02T10:00:00Z", "fingerprint": f"{1:016x}"}
+    body = {"version": "4", "groupKey": "{}:{}", "status": "firing", "receiver": "responder", "alerts": [alert]}
+    with responder_serve({**stage.settings, **kept, **here}, folder):
+        assert stage.post(json.dumps({**body, "groupLabels": labels, "commonLabels": labels}).encode()).status == 202
+        until(stage.pagerduty.open)
+        (incident,) = stage.pagerduty.open()
+    assert incident.title == "[P1] orders-db-0: PostgreSQL down (prod)"

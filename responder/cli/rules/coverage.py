@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from responder.settings import Settings
 
 
+#: Bytes of a file that may hold rules by its name, but need not.
+_MOST_SEARCHED = 4 * 1024 * 1024
+
+
 @click.command()
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
@@ -63,7 +67,8 @@ def coverage(
     """Show rule, severity and runbook of every alert in PATHS, and the alerts that only the catch-all matches.
 
     PATHS are files of alerting rules (of Prometheus, PrometheusRule, VMRule, ConfigMap, Helm values, Grafana
-    provisioning), folders of them, or - for standard input.
+    provisioning), folders of them, or - for standard input. In a folder, files with other names than .yaml, .yml,
+    .rules and .json are read if they hold an alert.
 
     Exit status: 0 if rules were found in each file, 1 if one could not be read or has none, 2 for a wrong command line.
     """
@@ -116,11 +121,22 @@ def alerts_of(
 
 def _files(paths: tuple[Path, ...]) -> Iterator[Path]:
     """Yield files, including those in folders at any depth; a folder without any is yielded itself."""
-    from responder.rulebook.prometheus_rules import SUFFIXES
-
     for path in paths:
-        inside = sorted(each for each in path.rglob("*") if each.suffix in SUFFIXES and each.is_file())
+        inside = sorted(each for each in path.rglob("*") if each.is_file() and _holds_rules(each, path))
         yield from inside or [path]
+
+
+def _holds_rules(path: Path, folder: Path) -> bool:
+    """Return True for a file of a folder whose name is that of a rule file, or may be and an alert is in it."""
+    from responder.rulebook.prometheus_rules import OTHER_SUFFIXES, SUFFIXES, has_alert
+
+    suffix = path.suffix.lower()
+    if suffix in SUFFIXES:
+        return True
+    hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+    if suffix not in OTHER_SUFFIXES or hidden or path.stat().st_size > _MOST_SEARCHED:
+        return False
+    return has_alert(path.read_text("utf-8", errors="replace"))
 
 
 def _live(url: str, settings: "Settings") -> "tuple[AlertRule, ...]":

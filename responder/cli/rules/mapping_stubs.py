@@ -41,6 +41,6 @@ def _severity(rule: Rule) -> str:
     severity = rule.severity
     if not isinstance(severity, SeverityFrom):
         return quoted(severity)
-    words = ", ".join(f"{quoted(word)}: {quoted(name)}" for word, name in severity.mapping.items())
+    words = ", ".join(f"{quoted(word)}: {quoted(name)}" for word, name in severity.written.items())
     rest = f"unknown: {quoted(severity.unknown)}, otherwise: {quoted(severity.otherwise)}"
     return f"{{from: {listed(severity.names)}, map: {{{words}}},\n      {rest}}}"

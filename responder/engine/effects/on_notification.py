@@ -222,7 +222,7 @@ def _content(
 ) -> IncidentContent:
     """Return the content after a notification; of another group of the incident only the severity is taken."""
     if decision.joins and before is not None:
-        return joined(before, decision, group)
+        return joined(before, decision, group, context.book)
     return content_of(decision, group, incident, context.book, context.links, now=now, before=before)
 
 

@@ -150,12 +150,17 @@ def reply(report: Report) -> RenderedMessage:
 
 
 def fallback_page(report: Report, group: str) -> RenderedMessage:
-    """Render a page that another channel did not accept, with the mention of a user group.
+    """Render a page that another channel did not accept, with the mention of the user groups of its teams.
 
-    The group's id comes from the settings only, so that no alert can mention a group. It is mentioned
-    only if the message pages.
+    Without such teams it is ``group``, that of the channel. The ids come from settings and rule files only, so that no
+    alert can mention a group. They are mentioned only if the message pages.
     """
-    return _message(report, mention(group) if report.pages else "")
+    return _message(report, _called(report, group))
+
+
+def _called(report: Report, group: str) -> str:
+    """Return the mentions in a page that another channel did not accept; empty if it does not page."""
+    return " ".join(filter(None, map(mention, report.oncall_groups or (group,)))) if report.pages else ""
 
 
 def mention(group: str) -> str:
@@ -184,8 +189,8 @@ def details(report: Report) -> RenderedMessage:
 
 
 def minimal_text(report: Report, group: str = "") -> str:
-    """The minimal form: one short text without any character outside ASCII. A fallback page mentions ``group``."""
-    called = mention(group) if report.kind is MessageKind.FALLBACK and report.pages else ""
+    """The minimal form: one short text in ASCII. A fallback page mentions the groups of its teams, else ``group``."""
+    called = _called(report, group) if report.kind is MessageKind.FALLBACK else ""
     href = safe_url(report.runbook.href) if report.runbook else ""
     address = f"Runbook: <{slack_blocks.escaped(ascii_only(href))}>" if href else ""
     runbook = f"Runbook: {report.runbook.text.removeprefix('Runbook: ')}" if report.runbook and not href else ""

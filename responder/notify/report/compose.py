@@ -108,6 +108,7 @@ def compose(content: IncidentContent, message: OutboxMessage, now: datetime) -> 
         note=record.note,
         history="; ".join(filter(None, (record.history, conclusion.before))),
         acknowledged=acknowledged(content.handling, now),
+        oncall_groups=record.oncall_groups,
         silenced=silenced(content.handling, now),
         fallback_reason=own.fallback_reason,
         draft=own.draft,

@@ -16,7 +16,7 @@ from responder.model.rule import Rule, RuleBook, Service, Severity
 from responder.model.silence import Matchers
 from responder.model.text import number_of, sanitize_line
 from responder.notify.report.links import LinkBuilder
-from responder.notify.report.titles import cluster, headline, name, own_words, stem
+from responder.notify.report.titles import INSTANCE, cluster, headline, name, own_words, stem
 
 #: Days of history that a page mentions.
 HISTORY_DAYS = 30
@@ -74,7 +74,7 @@ def description(decision: Decision, group: AlertGroup) -> str:
 def _own_texts(decision: Decision, group: AlertGroup) -> tuple[str, str]:
     own = decision.match.alert.annotations
     notes = {**own, **group.common_annotations} if len(group.alerts) > 1 else own
-    summarized = sanitize_line(notes.get("summary", "") or notes.get("message", ""), 300)
+    summarized = INSTANCE.sub("", sanitize_line(notes.get("summary", "") or notes.get("message", ""), 300))
     described = sanitize_line(notes.get("description", ""), 400)
     # A summary that says no more than the title gives way to the description.
     repeats = summarized.rstrip(".").casefold() in headline(decision, group).casefold()
@@ -109,7 +109,7 @@ def related(decision: Decision, group: AlertGroup) -> str:
 def _differs(alert: Alert, main: Alert, group: AlertGroup) -> str:
     """Return the difference from the main alert: the name with the summary, or else the first label that differs."""
     if alert.name != main.name:
-        said = own_words(alert, group)
+        said = own_words(alert, group) or sanitize_line(alert.annotations.get("description", ""), _RELATED_LIMIT)
         return f"{alert.name} ({said})" if said else alert.name
     ours, theirs = alert.labels, main.labels
     key = next((key for key in DISTINCTIVE if ours.get(key, "") != theirs.get(key, "")), None)
@@ -254,11 +254,17 @@ def _record(
         made_by=f"{rule.id} (rules {book.revision[:12]}, responder {responder.__version__})",
         note=" ".join(filter(None, (rule.note, several if len(teams) > 1 else ""))),
         teams=teams,
+        oncall_groups=_oncall_groups(book, teams),
         templates=severity.templates,
         status_pages=severity.status_pages,
         components=service.components if service else {},
         catalog_service=service.name if service else "",
     )
+
+
+def _oncall_groups(book: RuleBook, teams: Sequence[str]) -> tuple[str, ...]:
+    groups = (book.teams[team].oncall_group for team in teams if team in book.teams)
+    return tuple(dict.fromkeys(filter(None, groups)))
 
 
 def _with_common(alert: Alert, group: AlertGroup) -> Alert:
@@ -343,7 +349,7 @@ def _groups(before: IncidentContent | None, group: AlertGroup) -> Mapping[str, M
     return dict([*others[1 - MOST_GROUPS :], (group.dedup_key, group.group_labels)])
 
 
-def joined(before: IncidentContent, decision: Decision, group: AlertGroup) -> IncidentContent:
+def joined(before: IncidentContent, decision: Decision, group: AlertGroup, book: RuleBook) -> IncidentContent:
     """The content after a notification of another group of the same incident.
 
     Only severity and teams may change, and the labels of the group are added.
@@ -352,7 +358,9 @@ def joined(before: IncidentContent, decision: Decision, group: AlertGroup) -> In
         before = replace(before, alerts=replace(before.alerts, groups=_groups(before, group)))
     teams = tuple(dict.fromkeys((*before.decision.teams, *decision.route.teams)))
     if teams != before.decision.teams:
-        before = replace(before, decision=replace(before.decision, teams=teams))
+        before = replace(
+            before, decision=replace(before.decision, teams=teams, oncall_groups=_oncall_groups(book, teams))
+        )
     if decision.severity.name == before.decision.severity:
         return before
     return with_severity(before, decision.severity, decision.match.reason, suppressed_by=decision.suppressed_by)

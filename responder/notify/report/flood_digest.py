@@ -27,9 +27,8 @@ def digest(flood: FloodCounter, severity: Severity, book: RuleBook, now: datetim
     """The content of a digest: complete at any moment, and better the more incidents have come."""
     began = datetime.fromtimestamp(flood.began_at, UTC)
     shared = _shared(flood)
-    biggest = (
-        _counts(flood.kinds, _TOP) if max(flood.kinds.values(), default=0) > 1 else "none, each is of another kind"
-    )
+    groups = _groups(flood)
+    biggest = _counts(groups, _TOP) if max(groups.values(), default=0) > 1 else "none, each is of another kind"
     record = DecisionRecord(
         title=_title(flood, severity, book, now),
         severity=severity.name,
@@ -107,9 +106,16 @@ def _title(flood: FloodCounter, severity: Severity, book: RuleBook, now: datetim
 
 def _most(flood: FloodCounter) -> str:
     """Return the biggest group of incidents, or that there is none: two of a kind are the least to be one."""
-    if max(flood.kinds.values(), default=0) < 2:
+    groups = _groups(flood)
+    if (size := max(groups.values(), default=0)) < 2:
         return "nothing in common" if not _shared(flood) else "each of another kind"
-    return f"most {_counts(flood.kinds, 1)}"
+    return f"{'most' if size >= _MOST_OF * flood.counted else 'the largest group'} {_counts(groups, 1)}"
+
+
+def _groups(flood: FloodCounter) -> Mapping[str, int]:
+    """Return the incidents by name and subject, or by name alone where each name is about many subjects."""
+    of_name, of_kind = max(flood.names.values(), default=0), max(flood.kinds.values(), default=0)
+    return flood.names if of_name >= 2 * of_kind else flood.kinds
 
 
 def _incidents(count: int, severity: Severity) -> str:

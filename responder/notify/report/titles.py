@@ -37,7 +37,7 @@ _WORD = re.compile(
     r"|[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+|[^\sA-Za-z0-9_\-]+"
 )
 #: awesome-prometheus-alerts ends each summary with it; the subject says so already.
-_INSTANCE = re.compile(r"\s*\(instance [^)]*\)")
+INSTANCE = re.compile(r"\s*\(instance [^)]*\)")
 #: ``is down``, ``volume is filling up``: an optional noun, the verb, the rest.
 _PREDICATE = re.compile(r"(?:(\w+) )??(is|has|was|does|did|cannot|\w+s) (\S.*)")
 _PLURAL_VERBS: Final = {"is": "", "has": "have", "was": "", "does": "do", "did": "did", "cannot": "cannot"}
@@ -95,7 +95,7 @@ def own_words(alert: Alert, group: AlertGroup) -> str:
     """Return what an alert says of itself, in one line: its summary, its title or its message."""
     notes = {**(group.common_annotations if len(group.alerts) > 1 else {}), **alert.annotations}
     text = next((notes[key] for key in ("summary", "title", "message") if notes.get(key)), "")
-    return _INSTANCE.sub("", sanitize_line(text, 300)).rstrip(".")
+    return INSTANCE.sub("", sanitize_line(text, 300)).rstrip(".")
 
 
 def in_words(alertname: str) -> str:
@@ -117,16 +117,22 @@ def _of_one(decision: Decision, group: AlertGroup) -> str:
     if not said and not words:
         return f"{about}: an alert without a name"
     known = about == sanitize_line(alert.name, 100) or about == "unknown subject"
-    if said and _mostly_in(words, said):
+    if said and (_mostly_in(words, said) or said.startswith(f"{about}: ")):
         words = ""
-    named = known or (not words and re.search(rf"(?<![\w.-]){re.escape(about)}(?![\w-])", said))
+    named = known or (not words and all(_names(each, said) for each in about.split(" on ")))
     return ": ".join(filter(None, ("" if named else about, words, said)))
 
 
 def _mostly_in(words: str, text: str) -> bool:
     """True if a text already says half of the words."""
     each, found = words.lower().split(), set(re.findall(r"\w+", f"{text} {in_words(text)}".lower()))
-    return sum(word in found for word in each) >= 0.5 * len(each)
+    said = (word in found or (len(word) > 3 and any(one.startswith(word) for one in found)) for word in each)
+    return sum(said) >= 0.5 * len(each)
+
+
+def _names(name: str, text: str) -> bool:
+    """True if a text has the whole name."""
+    return re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w-])", text) is not None
 
 
 def _of_several(decision: Decision, group: AlertGroup, subjects: Sequence[str], count: int) -> str:

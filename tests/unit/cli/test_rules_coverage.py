@@ -20,6 +20,7 @@ from responder.cli.rules.links import LinkStatus, check_link
 from responder.cli.rules.online import dead_links
 from responder.cli.rules.weight import FiringStats, share_weights
 from responder.model.problem import Level
+from responder.model.rule import LinkAnnotations
 from responder.rulebook.load import gather, required
 from responder.rulebook.prometheus_rules import AlertRule, NotReadableError, read_file
 from responder.rulebook.rule_files import RuleFiles
@@ -527,13 +528,77 @@ def test_a_severity_that_is_decided_when_it_fires_counts_as_the_worst(
     assert f"Unheard{' ' * 42}{severity}{', may page' if pages else ''}, from {{{{" in _coverage(str(path)).output
 
 
-@pytest.mark.parametrize("name", ["runbook_url", "runbook", "runbookURL", "runbook_link", "documentation"])
+@pytest.mark.parametrize("name", LinkAnnotations().runbook)
 def test_a_runbook_by_another_name_counts(tmp_path: Path, name: str) -> None:
     """An alert whose runbook has one of the names that pages use is not reported as one without."""
     path = tmp_path / "a.yaml"
     rule = {"alert": "A", "expr": "up", "annotations": {name: "https://wiki.example.org/a"}}
     path.write_text(json.dumps({"groups": [{"name": "g", "rules": [rule]}]}))
     assert _json(str(path))["summary"]["runbook_urls"] == {"ok": 0, "missing": 0, "nowhere": 0, "unchecked": 1}
+
+
+@pytest.mark.parametrize(
+    "name", ["a.rule", "a.alerts", "a.prom", "a.rules.YML", "A.JSON", "a.ruleset", "a.tmpl", "deep/er/rules", "a.alert"]
+)
+def test_a_folder_is_read_whatever_its_rule_files_are_called(tmp_path: Path, name: str) -> None:
+    """Files with other names count if they hold an alert; other files of the folder are no problem."""
+    path = tmp_path / "d" / name
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"groups": [{"name": "g", "rules": [{"alert": "A", "expr": "up"}]}]}))
+    (tmp_path / "d" / "Makefile").write_text("all:\n\ttrue\n")
+    (tmp_path / "d" / "README.md").write_text("alert: this is not one\n")
+    (tmp_path / "d" / ".git").mkdir()
+    (tmp_path / "d" / ".git" / "index").write_text("alert: x")
+    assert [each["alert"] for each in _json(str(tmp_path / "d"))["alerts"]] == ["A"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        (
+            "a.yaml",
+            "groups:\n- name: g\n  rules:\n  - alert: A\n    summary: {{`{{ $labels.x }}`}}\n",
+            "a Helm template",
+        ),
+        ("a.yaml", "{% for x in y %}\ngroups:\n- {rules: [{alert: A}]}\n{% endfor %}\n", "a template; render it"),
+        ("a.yaml.j2", "{% if x %}\ngroups:\n- {rules: [{alert: A}]}\n{% endif %}\n", "a template; render it"),
+        ("a.erb", "<% @x.each do |x| %>\n- alert: A\n<% end %>\n", "a template; render it"),
+        ("a.jsonnet", "{groups: [{rules: [{alert: 'A', expr: 'up'}]}]}", "Jsonnet; read what it renders to"),
+        ("a.libsonnet", "{prometheusAlerts+:: {groups+: [{rules: [{alert: 'A'}]}]}}", "Jsonnet; read what it"),
+    ],
+)
+def test_a_template_is_named_as_one(tmp_path: Path, name: str, text: str, said: str) -> None:
+    """A template in a folder fails with what to run instead."""
+    (tmp_path / name).write_text(text)
+    done = _coverage(str(tmp_path))
+    assert done.exit_code == 1
+    assert f"not read: {tmp_path / name}: {said}" in done.output.replace("\n", " ") or said in done.output
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "kind: ConfigMap\ndata:\n  alerting: |\n    groups:\n    - {name: g, rules: [{alert: A, expr: up}]}\n",
+        "- {alert: A, expr: up}\n",
+        "alert: A\nexpr: up\n",
+        "- op: add\n  path: /spec/groups/0/rules/-\n  value: {alert: A, expr: up}\n",
+        "kind: VMRuleList\nitems:\n- spec: {groups: [{name: g, rules: [{alert: A, expr: up}]}]}\n",
+        "rules:\n- alert: A\n  expr: up\n  annotations:\n    text: |\n      an alert: of: words\n",
+    ],
+)
+def test_rules_are_found_wherever_they_are(tmp_path: Path, text: str) -> None:
+    """Rules without groups, in patches, in lists and under any key of a ConfigMap are read; words are not."""
+    (tmp_path / "a.yaml").write_text(text)
+    assert [each["alert"] for each in _json(str(tmp_path))["alerts"]] == ["A"]
+
+
+def test_a_stub_has_the_severity_map_of_the_catch_all_and_not_all_words(tmp_path: Path) -> None:
+    """Words that ``severity_words`` adds to every map are not repeated in each stub."""
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps({"groups": [{"name": "g", "rules": [{"alert": "RocketHot", "expr": "up"}]}]}))
+    done = _coverage(str(path), "--stubs")
+    (line,) = (each for each in done.output.splitlines() if "severity:" in each)
+    assert line.count(":") <= 8, line
 
 
 def test_stubs_are_rules_to_paste(tmp_path: Path) -> None:

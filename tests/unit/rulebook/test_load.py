@@ -528,7 +528,7 @@ def test_a_runbook_comes_from_the_rule_the_alert_or_the_file(tmp_path: Path) -> 
         (folder / "all.yaml").write_text(text)
         rule = next(each for each in _load(folder).rules if each.id == "service-down")
         found.append((str(rule.runbook), rule.runbook_from))
-    own = ("runbook_url", "runbook", "runbookURL", "runbook_link", "documentation")
+    own = LinkAnnotations().runbook
     assert found == [
         ("common.md#service-down", ()),
         ("scaling.md", ("doc", *own)),

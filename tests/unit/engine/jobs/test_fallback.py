@@ -28,7 +28,7 @@ from responder.store.database import Database
 from responder.store.incidents import incidents
 from responder.store.outbox import channel_state, claims, outbox
 from tests.conftest import HandClock
-from tests.support.builders import NOW, a_group, a_mail_server, a_resolved_alert, composed
+from tests.support.builders import NOW, a_group, a_mail_server, a_report, a_resolved_alert, composed
 from tests.support.outbox_messages import claimed, last_report
 from tests.unit.engine.test_pipeline import EVERYTHING, a_delivery, a_desk, begun
 
@@ -250,6 +250,17 @@ class Bar(Night):
 
 
 HOOK = SlackWebhook(Secret("https://hooks.example.com/x"), group="S0123ABCD")
+
+
+def test_a_page_mentions_the_groups_of_its_teams() -> None:
+    """Teams that share a channel are mentioned each for its own pages; without a team it is the channel's group."""
+    report = a_report(kind=MessageKind.FALLBACK)
+    for said in (fallback_page(report, "S0123ABCD").text, minimal_text(report, "S0123ABCD")):
+        assert said.startswith("<!subteam^S0123ABCD>")
+    report = replace(report, oncall_groups=("S1111AAAA", "S2222BBBB"))
+    for said in (fallback_page(report, "S0123ABCD").text, minimal_text(report, "S0123ABCD")):
+        assert said.startswith("<!subteam^S1111AAAA> <!subteam^S2222BBBB>")
+        assert "S0123ABCD" not in said
 
 
 def test_what_slack_alone_was_to_say_is_read_another_way(database: Database, clock: HandClock) -> None:

@@ -29,3 +29,21 @@ def test_a_kind_of_one_incident_is_not_called_most(kinds: dict[str, int], labels
     assert found.decision.title.endswith(said)
     assert "(1)" not in found.decision.title
     assert ("Biggest groups: none" in found.alerts.summary) is (max(kinds.values()) == 1)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "names", "said"),
+    [
+        ({f"HostDown of web-{number}": 1 for number in range(12)}, {"HostDown": 12}, "most HostDown (12)"),
+        ({"A of x": 2} | {f"B{number} of y": 1 for number in range(10)}, {}, "the largest group A of x (2)"),
+        ({"HostDown of web-1": 7, "A of x": 5}, {"HostDown": 7, "A": 5}, "most HostDown of web-1 (7)"),
+        ({f"HostDown of web-{number}": 1 for number in range(4)}, {"HostDown": 4}, "the largest group HostDown (4)"),
+    ],
+)
+def test_the_largest_group_is_named_as_what_it_is(kinds: dict[str, int], names: dict[str, int], said: str) -> None:
+    """One name about many subjects is a group, and a group is most incidents only if it is half of them."""
+    severity = a_book().severities["P2"]
+    flood = FloodCounter(
+        severity="P2", began_at=NOW.timestamp(), counted=12, in_digest=12, kinds=kinds, names=names, labels={}
+    )
+    assert digest(flood, severity, a_book(), NOW).decision.title.endswith(said)

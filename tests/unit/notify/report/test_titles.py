@@ -100,6 +100,22 @@ def test_of_several_alert_names_the_worst_leads() -> None:
     assert headline(*found) == "checkout-api: checkout errors: 5xx at 31 %; also KubePodCrashLooping"
 
 
+@pytest.mark.parametrize(
+    ("better", "worse"),
+    [("sev2", "sev1"), ("P2", "P1"), ("high", "critical"), ("purple", "crit"), ("error", "Critical"), ("info", "low")],
+)
+def test_words_for_the_same_severity_have_an_order(better: str, worse: str) -> None:
+    """Of alerts with one severity the one whose own word is worse leads, whatever its spelling."""
+    said = headline(
+        *decided(
+            WORDLESS,
+            ({"alertname": "Slow", "app": "shop", "severity": better}, {}),
+            ({"alertname": "Down", "app": "shop", "severity": worse}, {}),
+        )
+    )
+    assert said == "shop: down; also Slow"
+
+
 OWN_WORDS = [
     (
         {"alertname": "MySQLDown", "instance": "orders-mysql-0:9104"},
@@ -127,6 +143,17 @@ OWN_WORDS = [
         "web-1: Host out of memory",
     ),
     ({"alertname": "DiskFull", "node": "worker-3"}, "Disk full on worker-3", "Disk full on worker-3"),
+    (
+        {"alertname": "CertManagerCertNotReady", "job_name": "shop-tls"},
+        "Certificate shop-tls is not ready",
+        "Certificate shop-tls is not ready",
+    ),
+    (
+        {"alertname": "InterfaceDown", "job": "snmp", "instance": "core-sw-1", "ifName": "ge-0/0/1"},
+        "Interface ge-0/0/1 down on core-sw-1",
+        "Interface ge-0/0/1 down on core-sw-1",
+    ),
+    ({"alertname": "QueryError", "app": "orders"}, "orders: it failed", "orders: it failed"),
     ({"instance": "db-1"}, "replication is 40 minutes behind", "db-1: replication is 40 minutes behind"),
     ({"alertname": "LagHigh", "service": "plato"}, "", "plato: lag high"),
 ]
