@@ -6,13 +6,14 @@ https://developer.pagerduty.com/docs/webhooks-overview: an event is retried for 
 
 import hashlib
 import hmac
-import http.client
 import json
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
+
+from responder.outgoing import UnreachableError
+from responder.standins import loopback
 
 #: Seconds that PagerDuty waits for an answer.
 ANSWER_SECONDS = 5.0
@@ -80,7 +81,6 @@ class WebhookSender:
     def post(self, subscription: Subscription, event: Mapping[str, Any]) -> int:
         """Send an event once, whatever the state of the subscription; return the status, 0 for no answer."""
         body = json.dumps({"event": event}).encode()
-        parts = urlsplit(subscription.url)
         headers = {
             "Content-Type": "application/json",
             "User-Agent": "PagerDuty-Webhook/V3.0",
@@ -88,14 +88,10 @@ class WebhookSender:
             "X-Webhook-Id": str(event["id"]),
             "X-Webhook-Subscription": subscription.id,
         }
-        connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=ANSWER_SECONDS)
         try:
-            connection.request("POST", parts.path, body, headers)
-            status = connection.getresponse().status
-        except (OSError, http.client.HTTPException):
+            status = loopback.post(subscription.url, body, headers, ANSWER_SECONDS).status
+        except UnreachableError:
             status = 0
-        finally:
-            connection.close()
         with self._guard:
             subscription.sent.append((str(event["id"]), status))
         return status
