@@ -1,11 +1,13 @@
 """The entry points by which people act on incidents, as far as the settings configure them."""
 
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from flask import Blueprint
 
-from responder.bootstrap.channels import vendors
+from responder.bootstrap.channels import silences, vendors
+from responder.converse import silencing
 from responder.converse.pagerduty.api import PagerDutyApi
 from responder.converse.pagerduty.entry import PagerDutyEntry
 from responder.converse.slack.api import SlackApi
@@ -41,7 +43,11 @@ def _slack(
     def acting_groups() -> Mapping[str, str]:
         return {name: team.acting_group for name, team in book().teams.items() if team.acting_group}
 
-    return SlackEntry(database, api, clock, api.workspace, on_kept, acting_groups), api
+    def morning(now: datetime) -> datetime:
+        return silencing.next_morning(book(), now)
+
+    muting = silences(settings, clock)
+    return SlackEntry(database, api, clock, api.workspace, on_kept, muting, morning, acting_groups), api
 
 
 def socket_mode(

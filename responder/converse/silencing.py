@@ -49,7 +49,8 @@ def groups_of(incident: Incident, content: IncidentContent | None) -> tuple[Matc
         )
     if unknown := own - labels.keys():
         raise CannotSilenceError(
-            f"the labels of {number_of(len(unknown), 'group')} are not known yet; wait for the next notification"
+            f"the labels of {number_of(len(unknown), 'group')} are not stored (an earlier version opened it);"
+            " silence it in Alertmanager"
         )
     found = [{name: value for name, value in labels[key].items() if name and value} for key in sorted(own)]
     if not all(found):

@@ -126,7 +126,9 @@ class Silences:
         """Return the first member of the cluster that answers, and its answer."""
         urls, reasons = self.urls(cluster), []
         if not urls:
-            raise AlertmanagerRefusalError(f"RESPONDER_ALERTMANAGER_URL names no Alertmanager of {cluster or 'it'}")
+            raise AlertmanagerRefusalError(
+                f"RESPONDER_ALERTMANAGER_URL names no Alertmanager{f' of cluster {cluster}' if cluster else ''}"
+            )
         until = Deadline(self.clock.monotonic() + seconds)
         for place, url in enumerate(urls):
             now = self.clock.monotonic()

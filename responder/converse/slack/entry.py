@@ -6,19 +6,23 @@ Slack waits three seconds for an answer. A press is committed within them, or it
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 import structlog
 
-from responder.converse.slack import views
+from responder.converse.silencing import CannotSilenceError, groups_of
+from responder.converse.slack import silence_form, views
 from responder.converse.slack.payloads import Button, Person, Press, Submission, read
 from responder.converse.timeline import timeline
 from responder.counters import COUNTERS
 from responder.model.action import Action, ActionKind
 from responder.model.clock import Clock, time_of_day
 from responder.model.incident import Incident
+from responder.model.silence import SilenceReach
 from responder.model.text import sanitize_line
 from responder.notify.report.compose import proposed
+from responder.outgoing.silences import AlertmanagerDownError, AlertmanagerRefusalError, Silences
 from responder.store.database import Database, StoreError
 from responder.store.incidents import actions, incidents, records
 
@@ -26,6 +30,10 @@ _log = structlog.get_logger()
 
 #: The entry point's name in stored actions.
 ENTRY = "slack"
+#: Time in which Alertmanager says how many alerts match, in seconds: a trigger opens a dialog for three seconds.
+REACH_SECONDS = 1.0
+#: Buttons that need no dialog.
+_AT_ONCE = {Button.ACKNOWLEDGE: ActionKind.ACKNOWLEDGE, Button.UNSILENCE: ActionKind.UNSILENCE}
 NOT_STORED = "NOT stored: responder cannot write to its database. Acknowledge in PagerDuty, or press again in a minute."
 
 
@@ -55,6 +63,7 @@ class SlackEntry:
 
     ``workspace`` returns the id of the bot's workspace, empty if it is not known yet. ``on_kept`` wakes the engine.
     ``acting_groups`` returns the user group of each team that restricts who may act.
+    ``silences`` counts the alerts that a silence would match, and ``morning`` returns the next business morning.
     """
 
     database: Database
@@ -62,6 +71,8 @@ class SlackEntry:
     clock: Clock
     workspace: Callable[[], str]
     on_kept: Callable[[], None]
+    silences: Silences
+    morning: Callable[[datetime], datetime]
     acting_groups: Callable[[], Mapping[str, str]] = dict
 
     def interact(self, payload: bytes) -> Mapping[str, Any] | None:
@@ -113,14 +124,45 @@ class SlackEntry:
         if incident is None or not incident.open:
             why = f"{press.incident} is resolved" if incident else f"there is no incident {press.incident}"
             return self._refuse(press, why)
-        if press.button is Button.ACKNOWLEDGE:
-            self._keep(press, ActionKind.ACKNOWLEDGE)
+        if press.button in _AT_ONCE:
+            self._keep(press, _AT_ONCE[press.button])
             return None
+        if press.button is Button.SILENCE:
+            return self._ask_silence(press, incident)
         view = self._dialog(press.button, incident)
         if view is None:
             return self._refuse(press, f"no status page is named for {incident.id}")
+        self._open(press, view)
+        return None
+
+    def _open(self, press: Press, view: Mapping[str, Any]) -> None:
         if why := self.api.open_view(press.trigger, view):
             self.api.respond(press.response_url, views.answer(f"Slack did not open the dialog ({why}): press again."))
+
+    def _ask_silence(self, press: Press, incident: Incident) -> Mapping[str, Any] | None:
+        """Open the dialog with the matchers and the number of alerts that they match now."""
+        with self.database.read() as connection:
+            content = incidents.contents_of(connection, [incident.id]).get(incident.id)
+        reach: SilenceReach | str
+        try:
+            groups = groups_of(incident, content)
+            reach = self.silences.reach(incident.cluster, groups, incident.alerts, REACH_SECONDS)
+        except (CannotSilenceError, AlertmanagerRefusalError) as error:
+            return self._refuse(press, f"NOT silenced: {error}")
+        except AlertmanagerDownError as error:
+            reach = str(error)
+        now = self.clock.now()
+        self._open(press, silence_form.dialog(incident.id, groups, reach, self.morning(now), now))
+        return None
+
+    def _submit_silence(self, form: Submission) -> Mapping[str, Any] | None:
+        now = self.clock.now()
+        try:
+            until = silence_form.chosen_end(form.values, self.morning(now), now)
+        except silence_form.BadChoiceError as error:
+            return views.problem(error.input_id, str(error))
+        confirmed = form.values.get(silence_form.CONFIRM, "0")
+        self._keep(form, ActionKind.SILENCE, form.values.get(views.TEXT, ""), until=until, target=confirmed[:9])
         return None
 
     def _dialog(self, button: Button, incident: Incident) -> Mapping[str, Any] | None:
@@ -145,6 +187,8 @@ class SlackEntry:
         kind = _SUBMITTED.get(form.button, ActionKind.RESOLVE)
         if kind is not ActionKind.NOTE and not incident.open:
             return self._refuse(form, f"{incident.id} is resolved already")
+        if form.button is Button.SILENCE:
+            return self._submit_silence(form)
         self._keep(form, kind, form.values.get(views.TEXT, ""))
         return None
 
@@ -173,7 +217,15 @@ class SlackEntry:
             return f"Slack did not list the members of the user group {', '.join(unknown)}: press again in a minute"
         return f"only the user group {', '.join(listed)} may act on incidents of {', '.join(teams)}"
 
-    def _keep(self, found: Press | Submission, kind: ActionKind, text: str = "") -> None:
+    def _keep(
+        self,
+        found: Press | Submission,
+        kind: ActionKind,
+        text: str = "",
+        *,
+        until: datetime | None = None,
+        target: str = "",
+    ) -> None:
         action = Action(
             incident=found.incident,
             kind=kind,
@@ -181,6 +233,8 @@ class SlackEntry:
             key=found.key,
             actor=found.person.name,
             text=text[: views.INPUT_LIMIT],
+            until=until,
+            target=target,
             at=self.clock.now(),
         )
         actions.keep(self.database, action, action.at)

@@ -32,6 +32,8 @@ class Button(StrEnum):
     RESOLVE = slack_messages.RESOLVE
     POSTMORTEM = slack_messages.POSTMORTEM
     PUBLISH = slack_messages.PUBLISH
+    SILENCE = slack_messages.SILENCE
+    UNSILENCE = slack_messages.UNSILENCE
 
 
 class BadPayloadError(ValueError):
@@ -87,8 +89,20 @@ class _Pressed(msgspec.Struct):
     action_ts: str = ""
 
 
+class _Option(msgspec.Struct):
+    value: str = ""
+
+
 class _Input(msgspec.Struct):
     value: str | None = None
+    selected_option: _Option | None = None
+    selected_options: list[_Option] = []
+
+    @property
+    def given(self) -> str:
+        """The text, or the value of the chosen option."""
+        options = [self.selected_option] if self.selected_option else self.selected_options
+        return self.value or next((each.value for each in options), "")
 
 
 class _State(msgspec.Struct):
@@ -136,7 +150,7 @@ def read(payload: bytes) -> Press | Submission | None:
             incident=view.private_metadata[:ID_LIMIT],
             person=person,
             key=f"{view.id}/{person.id}",
-            values={name: given.value or "" for block in view.state.values.values() for name, given in block.items()},
+            values={name: given.given for block in view.state.values.values() for name, given in block.items()},
         )
     pressed = next((each for each in found.actions if each.action_id in set(Button)), None)
     if found.type != "block_actions" or pressed is None or found.view is not None:

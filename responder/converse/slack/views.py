@@ -25,25 +25,25 @@ MOST_LISTED = 20
 
 def note_dialog(incident: str) -> Mapping[str, Any]:
     """Return the dialog for a note."""
-    asked = _text("Note", "What was found or done. Every notified channel shows it.", optional=False)
-    return _dialog(Button.NOTE, incident, "Add a note", "Add", [asked])
+    asked = text_input("Note", "What was found or done. Every notified channel shows it.", optional=False)
+    return dialog(Button.NOTE, incident, "Add a note", "Add", [asked])
 
 
 def publish_dialog(incident: str, proposed: PublicText, pages: Sequence[str], *, updates: bool) -> Mapping[str, Any]:
     """Return the dialog for a publication, with the text that it proposes; an update begins empty."""
     where = f"{'Updates' if updates else 'Opens'} the incident on {', '.join(pages)}. Customers can read it."
     named = f"Title: {proposed.title}. Components: {', '.join(proposed.components) or 'none'}."
-    asked = _text("Text", "Everything that customers read beside the title.", optional=False)
+    asked = text_input("Text", "Everything that customers read beside the title.", optional=False)
     if not updates and proposed.text:
         asked["element"]["initial_value"] = proposed.text[:INPUT_LIMIT]
-    return _dialog(Button.PUBLISH, incident, "Status page", "Publish", [_said(where), _said(named), asked])
+    return dialog(Button.PUBLISH, incident, "Status page", "Publish", [_said(where), _said(named), asked])
 
 
 def resolve_dialog(incident: str, firing: int) -> Mapping[str, Any]:
     """Return the dialog for a resolve. It says how many alerts still fire."""
     warning = f"{number_of(firing, 'alert')} still firing: the next notification of them reopens the incident."
-    asked = _text("Resolution", "What fixed it. It becomes the resolution of the incident.", optional=True)
-    return _dialog(Button.RESOLVE, incident, "Resolve", "Resolve", [*([_said(warning)] if firing else []), asked])
+    asked = text_input("Resolution", "What fixed it. It becomes the resolution of the incident.", optional=True)
+    return dialog(Button.RESOLVE, incident, "Resolve", "Resolve", [*([_said(warning)] if firing else []), asked])
 
 
 def answer(text: str) -> Mapping[str, Any]:
@@ -87,9 +87,10 @@ def shown(found: Shown) -> Mapping[str, Any]:
     return {"response_type": "ephemeral", "text": slack_blocks.line_of(found.title, 300), "blocks": blocks}
 
 
-def _dialog(
+def dialog(
     button: Button, incident: str, title: str, submit: str, blocks: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
+    """Return a dialog that names its incident."""
     return {
         "type": "modal",
         "callback_id": button.value,
@@ -105,12 +106,21 @@ def _said(text: str) -> dict[str, Any]:
     return slack_blocks.section(slack_blocks.line_of(text))
 
 
-def _text(label: str, hint: str, *, optional: bool) -> dict[str, Any]:
+def text_input(label: str, hint: str, *, optional: bool) -> dict[str, Any]:
+    """Return the input for a text of several lines."""
+    element = {"type": "plain_text_input", "action_id": TEXT, "multiline": True, "max_length": INPUT_LIMIT}
+    return input_block(TEXT, label, element, hint, optional=optional)
+
+
+def input_block(
+    name: str, label: str, element: Mapping[str, Any], hint: str = "", *, optional: bool = False
+) -> dict[str, Any]:
+    """Return an input of a dialog with its label and hint."""
     return {
         "type": "input",
-        "block_id": TEXT,
+        "block_id": name,
         "optional": optional,
         "label": {"type": "plain_text", "text": label},
-        "hint": {"type": "plain_text", "text": hint},
-        "element": {"type": "plain_text_input", "action_id": TEXT, "multiline": True, "max_length": INPUT_LIMIT},
+        **({"hint": {"type": "plain_text", "text": hint}} if hint else {}),
+        "element": element,
     }

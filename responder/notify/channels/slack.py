@@ -7,8 +7,8 @@ Create a Slack app with the bot scope `chat:write`, install it, invite the bot t
 For buttons under the pages and the command `/responder`, put the app-level token (`xapp-...`, scope
 `connections:write`) into `RESPONDER_SLACK_APP_TOKEN`: Socket Mode needs no address that Slack can reach. Without it,
 put the app's *Signing Secret* into `RESPONDER_SLACK_SIGNING_SECRET`, and enter `https://HOST/slack/interactions` and
-`https://HOST/slack/commands` as request URLs. Acknowledge, Note and Resolve act on the incident and on PagerDuty;
-`/responder` lists open incidents, `/responder INC-...` shows one. [Step by step](conversation.md).
+`https://HOST/slack/commands` as request URLs. Acknowledge, Silence, Note and Resolve act on the incident, on PagerDuty
+and Alertmanager; `/responder` lists open incidents, `/responder INC-...` shows one. [Step by step](conversation.md).
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence

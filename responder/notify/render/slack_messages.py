@@ -47,6 +47,7 @@ _PRINT = 3
 #: Action ids of the buttons.
 ACKNOWLEDGE, NOTE, RESOLVE = "responder_acknowledge", "responder_note", "responder_resolve"
 POSTMORTEM, PUBLISH = "responder_postmortem", "responder_publish"
+SILENCE, UNSILENCE = "responder_silence", "responder_unsilence"
 _FURTHER = ((NOTE, "Note", ""), (RESOLVE, "Resolve", ""))
 #: Beginning of the ids of incidents; digests of floods and tests have others, and no buttons.
 INCIDENT_PREFIX = "INC-"
@@ -133,7 +134,8 @@ def _buttons(report: Report) -> list[Block]:
         return []
     if report.status is Status.RESOLVED:
         return [slack_blocks.buttons(report.incident, [(POSTMORTEM, "Post-mortem", "")])]
-    given = [*([] if report.acknowledged else [(ACKNOWLEDGE, "Acknowledge", "primary")]), *_FURTHER]
+    mute = (UNSILENCE, "Expire silence", "") if report.silenced else (SILENCE, "Silence", "")
+    given = [*([] if report.acknowledged else [(ACKNOWLEDGE, "Acknowledge", "primary")]), mute, *_FURTHER]
     given += [(PUBLISH, "Publish to status page", "")] if report.publishable else []
     return [slack_blocks.buttons(report.incident, given)]
 

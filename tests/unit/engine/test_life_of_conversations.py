@@ -33,6 +33,8 @@ from responder.notify.channels.pagerduty import PagerDuty
 from responder.notify.channels.pagerduty_notes import PagerDutyNotes
 from responder.notify.channels.slack import Slack
 from responder.notify.report import compose
+from responder.outgoing import Outgoing
+from responder.outgoing.silences import Silences
 from responder.standins.pagerduty import PagerDutyStandIn, PagerIncident
 from responder.standins.server import Call
 from responder.standins.slack import SlackStandIn
@@ -90,7 +92,8 @@ class LifeOfConversations:
         self.pagerduty, self.slack, self.line = PagerDutyStandIn(), SlackStandIn(), Line()
         self.pagerduty.webhooks = self.line  # type: ignore[assignment]
         self.entry = PagerDutyEntry(self.database, self, self.clock, ("pagerduty",), lambda: None)
-        self.press = SlackEntry(self.database, self, self.clock, lambda: "", lambda: None)  # type: ignore[arg-type]
+        silences = Silences(Outgoing(self.clock), self.clock, {})
+        self.press = SlackEntry(self.database, self, self.clock, lambda: "", lambda: None, silences, lambda now: now)  # type: ignore[arg-type]
         self.firing: set[int] = set()
         self.pressed: list[bytes] = []
         self.notes: list[str] = []

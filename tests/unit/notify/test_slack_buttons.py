@@ -25,13 +25,18 @@ def buttons(*, interactive: bool = True, **changes: Any) -> list[str]:
 
 def test_a_page_can_be_acknowledged_noted_and_resolved() -> None:
     """Each button carries the id of the incident and nothing else."""
-    assert buttons() == ["Acknowledge", "Note", "Resolve"]
+    assert buttons() == ["Acknowledge", "Silence", "Note", "Resolve"]
 
 
 def test_an_acknowledged_page_has_no_button_for_it() -> None:
     """Buttons disappear when they no longer apply."""
-    assert buttons(acknowledged="by Ann at 02:43 UTC") == ["Note", "Resolve"]
+    assert buttons(acknowledged="by Ann at 02:43 UTC") == ["Silence", "Note", "Resolve"]
     assert buttons(kind=MessageKind.RESOLUTION, status=Status.RESOLVED) == ["Post-mortem"]
+
+
+def test_a_silenced_incident_offers_to_expire_the_silence() -> None:
+    """It is expired from the same place where it was created."""
+    assert buttons(silenced="by Ann until 03:42 UTC") == ["Acknowledge", "Expire silence", "Note", "Resolve"]
 
 
 @pytest.mark.parametrize("incident", ["FLOOD-P1-0123", "INC", ""])

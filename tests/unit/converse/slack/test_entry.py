@@ -11,6 +11,8 @@ import pytest
 
 from responder.converse.slack.entry import NOT_STORED, NotAnsweredError, SlackEntry
 from responder.converse.slack.payloads import BadPayloadError, Button, Person
+from responder.outgoing import Outgoing
+from responder.outgoing.silences import Silences
 from responder.store.database import Database
 from responder.store.incidents import actions, incidents
 from tests.conftest import HandClock
@@ -54,7 +56,8 @@ class Bench:
         self.database = database
         self.api = FakeApi()
         self.kept = 0
-        self.entry = SlackEntry(database, self.api, clock, lambda: "T0BUTTER", self._on_kept)
+        silences = Silences(Outgoing(clock), clock, {})
+        self.entry = SlackEntry(database, self.api, clock, lambda: "T0BUTTER", self._on_kept, silences, lambda now: now)
         over = an_incident(id="INC-OVER", dedup_key="other", open=False, resolved_at=clock.now())
         with database.transaction() as connection:
             incidents.save(connection, [an_incident(id="INC-118"), over], [])

@@ -21,6 +21,7 @@ from responder.converse.slack.socket_mode import SocketMode
 from responder.engine.workers.loop import Loop
 from responder.model.secret import Secret
 from responder.outgoing import Outgoing
+from responder.outgoing.silences import Silences
 from responder.standins import server
 from responder.standins.slack import SlackStandIn
 from responder.standins.slack_payloads import ANN
@@ -54,7 +55,8 @@ class Bench:
         clock = SystemClock()
         outgoing = Outgoing(clock)
         api = SlackApi(outgoing, clock, Secret("xoxb-1"), slack.url)
-        entry = SlackEntry(database, api, clock, api.workspace, lambda: None)
+        silences = Silences(outgoing, clock, {})
+        entry = SlackEntry(database, api, clock, api.workspace, lambda: None, silences, lambda now: now)
         token = token or slack.app_token
         limits = {"open_seconds": patience, "ping_seconds": patience}
         self.mode = SocketMode(entry, api, outgoing, clock, Secret(token), lambda: self.held, **limits)
