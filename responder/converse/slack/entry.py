@@ -198,7 +198,9 @@ class SlackEntry:
         shown = sanitize_line(found.incident, 40)
         _log.warning("slack.refused", button=found.button.value, incident=shown, person=found.person.id, reason=why)
         if isinstance(found, Submission):
-            return views.problem(views.TEXT, f"Refused: {why}")
+            # Slack shows a problem only at an input that the dialog has.
+            given = views.TEXT if views.TEXT in found.values else next(iter(found.values), views.TEXT)
+            return views.problem(given, f"Refused: {why}")
         self.api.respond(found.response_url, views.answer(f"Refused: {why}."))
         return None
 
