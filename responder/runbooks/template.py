@@ -30,6 +30,10 @@ class NewRunbook:
     contacts: Sequence[tuple[str, str, str]] = ()
 
 
+#: Expected output of a list of pods, each with one container: one that is not ready differs.
+_ALL_READY = ("NAME * (glob)", "* 1/1 Running * (glob+)")
+
+
 def slug(title: str) -> str:
     """Return a title in the form of a file name: lower case, digits and dashes."""
     return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
@@ -64,12 +68,12 @@ def _lines(facts: NewRunbook) -> Iterator[str]:
     yield "## Impact\n"
     yield f"- Users: {facts.impact or 'TODO: what they cannot do'}"
     if facts.needed_by:
-        yield f"- Needed by: {', '.join(facts.needed_by)}"
+        yield f"- Depended on by: {', '.join(facts.needed_by)}"
     yield "- Business: TODO: what it costs, and from when on"
     yield f"- Severity: up to {facts.severity}, response {facts.response}\n" if facts.severity else "- Severity: TODO\n"
     yield "## Procedure\n"
     yield f"### Step 1: Check the pods of {facts.service or 'the service'}\n"
-    yield from _command(f"{name}-pods", pods, "* Running *")
+    yield from _command(f"{name}-pods", pods, *_ALL_READY)
     yield "TODO: what it means if something else comes, and where to go then.\n"
     yield "### Step 2: Restart (changes production)\n"
     yield f'```sh {{"name":"{name}-restart","tag":"mutating","excludeFromRunAll":"true","approval":"P1:1,P2:2"}}'
@@ -81,7 +85,7 @@ def _lines(facts: NewRunbook) -> Iterator[str]:
     if facts.health:
         yield from _command(f"{name}-verified", f"curl -sS --max-time 5 {facts.health}", '"status":"UP"')
     else:
-        yield from _command(f"{name}-verified", pods, "* Running *")
+        yield from _command(f"{name}-verified", pods, *_ALL_READY)
     yield "## Escalation\n"
     if facts.contacts:
         yield "If there is no progress after 15 minutes, page the next:\n"
@@ -92,8 +96,9 @@ def _lines(facts: NewRunbook) -> Iterator[str]:
     yield "- TODO: metrics to review\n- TODO: documentation to update\n- Follow-up actions, with an owner and a date"
 
 
-def _command(name: str, command: str, expected: str) -> Iterator[str]:
+def _command(name: str, command: str, *expected: str) -> Iterator[str]:
+    match = "lines" if len(expected) > 1 else "contains"
     yield f'```sh {{"name":"{name}","tag":"readonly","timeout":"10s","excludeFromRunAll":"false"}}'
     yield f"{command}\n```\n"
     yield "**Expected output:**\n"
-    yield f'```text {{"for":"{name}","match":"contains"}}\n{expected}\n```\n'
+    yield f'```text {{"for":"{name}","match":"{match}"}}\n' + "\n".join(expected) + "\n```\n"

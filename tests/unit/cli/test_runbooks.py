@@ -55,7 +55,7 @@ def test_a_new_runbook_has_what_the_rules_know_and_is_finished_but_for_its_marks
         "**Criticality**: Critical",
         "`ServiceDown`",
         "- plato is down",
-        "- Needed by: nexus",
+        "- Depended on by: nexus",
         "up to P1, response 15 minutes",
         "kubectl -n butterfly get pods -l app=plato",
         "curl -sS --max-time 5 http://plato:8080/actuator/health",
