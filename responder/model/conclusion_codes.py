@@ -141,6 +141,7 @@ CODES: Final[Mapping[str, Code]] = {
     "ingress-port": Code("leads to no port", "Correct the port that the Ingress names."),
     "ingress": Code("leads nowhere", f"Compare the Ingress with its Services: {_EVENTS}."),
     "certificate": Code("not ready", "Fix what the issuer answers; if it expires soon, put in another certificate."),
+    "certificate-expired": Code("expired", "Put in another certificate; then fix what the issuer answers."),
     "certificate-early": Code(
         "not valid yet", "Check the clocks of the issuer and of the node that reports it; then issue it again."
     ),

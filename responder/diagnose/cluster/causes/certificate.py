@@ -55,21 +55,24 @@ def _clue(scene: Scene, certificate: Object) -> Iterator[Clue]:
         return
     since = objects.when(ready, "lastTransitionTime")
     span = f" for {ago(scene.now, since)}" if since else ""
-    state = (
-        "expired" if expired else "is not renewed" if objects.text(ready, "status") == "True" else f"not ready{span}"
-    )
+    is_ready = objects.text(ready, "status") == "True"
+    state = "" if expired else " is not renewed" if is_ready else f" not ready{span}"
     end = _end(until, scene.now)
-    message = objects.text(ready, "message")
-    why = f": {cut(message.rpartition('retried: ')[2], 140)}" if message and "not ready" in state else ""
+    # Once it has expired, or while the old one still holds, the last attempt to issue it says why.
+    told = objects.condition(certificate, "Issuing") if expired or is_ready else ready
+    message = objects.text(told, "message") if objects.text(told, "status") == "False" else ""
+    why = f": {cut(message.rpartition('retried: ')[2], 140)}" if message else ""
     tries = objects.number(certificate, "status", "failedIssuanceAttempts")
     failed = f", {tries} failed attempts" if tries else ""
     issuer = objects.text(certificate, "spec", "issuerRef", "name")
     by = f" (issuer {issuer})" if issuer else ""
-    says = f"certificate {name} of {hosts or 'no host'}{by} {state}{end}{failed}{why}"
-    yield Clue(code="certificate", role=Role.CAUSE, entity=entity, says=says, since=since)
+    says = f"certificate {name} of {hosts or 'no host'}{by}{state}{end}{failed}{why}"
+    yield Clue(
+        code="certificate-expired" if expired else "certificate", role=Role.CAUSE, entity=entity, says=says, since=since
+    )
 
 
 def _end(until: datetime | None, now: datetime) -> str:
     if until is None:
         return ", it was never issued"
-    return f", expired {ago(now, until)} ago" if until <= now else f", expires in {ago(until, now)}"
+    return f" expired {ago(now, until)} ago" if until <= now else f", expires in {ago(until, now)}"
