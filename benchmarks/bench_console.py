@@ -8,9 +8,8 @@ import tempfile
 import time
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
-import harness  # first: it finds the tests' builders
+import harness
 
 from responder.bootstrap.console import console_app
 from responder.settings import read
@@ -67,7 +66,11 @@ def main() -> int:
         fill(database)
         database.close()
         settings = read(
-            {"RESPONDER_DATABASE_URL": url, "RESPONDER_RUNBOOKS": str(Path(folder)), "RESPONDER_CONSOLE_AUTH": "none"}
+            {
+                "RESPONDER_DATABASE_URL": url,
+                "RESPONDER_RUNBOOKS": str(harness.ROOT / "runbooks"),
+                "RESPONDER_CONSOLE_AUTH": "none",
+            }
         )
         client = console_app(settings, HandClock(), lambda _: "", "ann").test_client()
         newest, slowest = f"INC-{COUNT - 1:07}", 0.0

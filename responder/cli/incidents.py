@@ -3,7 +3,7 @@
 import json
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -190,6 +190,29 @@ def publish(number: str, text: str, person: str | None, wait: float, *, yes: boo
     _act((number,), ActionKind.PUBLISH, person, wait, text)
 
 
+@incidents.command("rejudge", short_help="Decide an incident again by the current rules.")
+@click.argument("number", metavar="INCIDENT")
+@click.option("--dry-run", is_flag=True, help="Show what it would do; store nothing.")
+@click.pass_context
+def rejudge(context: click.Context, number: str, *, dry_run: bool) -> None:
+    """Replay the newest notification of an incident, which `serve` decides by the rules in force.
+
+    It shows the effects first, and is the same as `responder replay` with the number of that notification.
+    """
+    from responder.cli.replay import replay
+    from responder.store.inbox import history
+    from responder.store.incidents import incidents as stored
+
+    with named_failures(), bootstrap.database(bootstrap.settings_from_environment()) as database:
+        with database.read() as connection:
+            if stored.find(connection, incident_id(number)) is None:
+                raise unknown(number)
+            newest = next(history.of_incident(connection, incident_id(number)), None)
+        if newest is None:
+            raise FatalError(f"no notification of {incident_id(number)} is stored any more")
+    context.invoke(replay, number=newest.id, dry_run=dry_run, output="text")
+
+
 def _looking(look: "Callable[[Database], None]", *, watch: bool) -> None:
     with named_failures(), bootstrap.database(bootstrap.settings_from_environment()) as database:
         look(database)
@@ -285,6 +308,8 @@ def _show(records: "IncidentRecords", output: str, *, transcripts: bool) -> None
     cells = ((format_time(each.at), each.kind.value, each.text) for each in entries)
     for line in table(columns, cells, terminal()):
         click.echo(line)
+    for line in _pictures(records):
+        click.echo(line)
     for each in records.steps if transcripts else ():
         click.echo(f"\n{format_time(each.at)} {each.runbook}: {one_line(each.step)}")
         if each.command:
@@ -292,3 +317,12 @@ def _show(records: "IncidentRecords", output: str, *, transcripts: bool) -> None
         for line in sanitize(each.output, OUTPUT_LIMIT).splitlines():
             click.echo(f"  {line}")
         click.echo(f"  {one_line(each.said)}")
+
+
+def _pictures(records: "IncidentRecords") -> Iterator[str]:
+    """Yield the range behind each finding that has one, as a line of blocks with its extremes."""
+    from responder.notify.render.chart import caption, chart_of, spark
+
+    for each in records.content.findings if records.content else ():
+        if found := chart_of(each):
+            yield f"\n{one_line(each.headline)}\n  {spark(found)}  {caption(found)}"

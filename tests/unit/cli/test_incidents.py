@@ -221,3 +221,13 @@ def test_a_publication_is_shown_and_confirmed(shop: Shop, run: Callable[..., Res
     assert shop.rows("SELECT count(*) FROM actions")[0][0] == 0
     assert run("publish", incident(shop), "--yes", "--as", "Ann", "--wait", "0").exit_code == 0
     assert shop.rows("SELECT kind, actor FROM actions") == [("publish", "Ann")]
+
+
+def test_rejudge_replays_the_newest_notification(shop: Shop, run: Callable[..., Result]) -> None:
+    """The effects by the rules in force are shown, and the payload is stored again unless it is a dry run."""
+    before = shop.rows("SELECT count(*) FROM notifications")[0][0]
+    dry = run("rejudge", incident(shop), "--dry-run")
+    assert (dry.exit_code, shop.rows("SELECT count(*) FROM notifications")[0][0]) == (0, before), dry.output
+    done = run("rejudge", incident(shop).lower())
+    assert (done.exit_code, shop.rows("SELECT count(*) FROM notifications")[0][0]) == (0, before + 1), done.output
+    assert run("rejudge", "INC-nothing").exit_code == 1
