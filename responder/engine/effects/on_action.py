@@ -108,12 +108,14 @@ def _resolved(
     context: DecisionContext,
     now: datetime,
 ) -> Effects:
-    """Return the resolve by a person, for all channels but the pager that it came from."""
+    """Return the resolve by a person, for all channels.
+
+    The pager that it came from gets it, too: an earlier message that still waits for that pager would open an incident
+    there anew. A resolve of what is resolved changes nothing.
+    """
     over = resolved(incident, content, applied.outcome, context, now)
     messages = tuple(
-        replace(each, facts=replace(each.facts, resolution=applied.outcome, ended_at=now))
-        for each in over.messages
-        if each.channel != action.entry or each.channel not in context.pagers
+        replace(each, facts=replace(each.facts, resolution=applied.outcome, ended_at=now)) for each in over.messages
     )
     messages += _noted(action, incident, applied, context, now)
     return replace(over, content=content, messages=messages)

@@ -12,7 +12,7 @@ import shutil
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -99,6 +99,7 @@ class LifeOfConversations:
         self.notes: list[str] = []
         self.number = 0
         self.taken: list[str] = []
+        self.opened: dict[str, datetime] = {}
 
     # What the entry points ask of the vendors.
 
@@ -248,7 +249,9 @@ class LifeOfConversations:
                 assert bool(theirs) == each.incident.open, "PagerDuty and responder disagree on the state"
             if each.incident.open and handled and theirs and not handled.snoozed_until:
                 state = "acknowledged" if handled.acknowledged else "triggered"
-                assert theirs[-1].state == state, "PagerDuty and responder disagree on the acknowledgement"
+                # PagerDuty got a page late: it pages anew after a person acknowledged its earlier incident.
+                late = handled.acknowledged_at and handled.acknowledged_at <= self.opened[theirs[-1].id]
+                assert theirs[-1].state == state or late, "PagerDuty and responder disagree on the acknowledgement"
             shown = [
                 each_one
                 for each_one in self.slack.messages
@@ -329,6 +332,8 @@ class LifeOfConversations:
         vendor = self.slack if message.channel == "slack" else self.pagerduty
         before = len(self.line.waiting)
         reply = vendor.answer(call)
+        for each in self.pagerduty.incidents:
+            self.opened.setdefault(each.id, self.clock.now())
         now = self.clock.now().isoformat()
         self.line.waiting[before:] = [{**each, "occurred_at": now} for each in self.line.waiting[before:]]
         return message, channel.read(message, Response(reply.status, reply.body, reply.headers))

@@ -116,10 +116,12 @@ def test_a_resolve_by_a_person_resolves_everywhere(shop: Shop) -> None:
     assert b"1 alert still firing" in again[0]
 
 
-def test_a_resolve_in_pagerduty_is_not_sent_back(shop: Shop) -> None:
-    """Its own resolve comes back by its webhook."""
+def test_a_resolve_in_pagerduty_is_sent_there_behind_what_waits(shop: Shop) -> None:
+    """A message that waits for PagerDuty would open the incident anew: the resolve follows it, under the same key."""
     act(shop, ActionKind.RESOLVE, entry="pagerduty")
-    assert "pagerduty" not in {channel for channel, _step in sent(shop, "resolution")}
+    assert ("pagerduty", "resolve") in sent(shop, "resolution")
+    keys = shop.rows("SELECT DISTINCT ordering_key FROM messages WHERE channel = 'pagerduty'")
+    assert len(keys) == 1
 
 
 def test_a_page_for_other_alerts_is_not_acknowledged_yet(shop: Shop) -> None:
