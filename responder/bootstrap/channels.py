@@ -1,14 +1,14 @@
 """The ways out: channels and what delivers their messages, probes and what runs them."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from responder.bootstrap.environment import print_page, programs
-from responder.model.clock import Clock
+from responder.bootstrap.environment import SystemClock, print_page, programs
+from responder.model.clock import Clock, Deadline
 from responder.model.problem import InvalidRules, Problem
 from responder.model.rule import RuleBook
 from responder.model.secret import Secret
@@ -16,7 +16,9 @@ from responder.model.team import NamedChannel, SecretName
 from responder.settings import Settings
 
 if TYPE_CHECKING:
+    from responder.diagnose.contract import ProbeQuestion
     from responder.diagnose.prober import Prober
+    from responder.model.finding import Finding
     from responder.notify.contract import Channel
     from responder.notify.delivery.deliver import Deliverer
     from responder.outgoing import Outgoing
@@ -231,3 +233,13 @@ def prober(settings: Settings, clock: Clock) -> "Prober":
         programs=programs(os.environ),
     )
     return Prober(PROBES, tools)
+
+
+def probe_once(questions: "Sequence[ProbeQuestion]", settings: Settings, seconds: float) -> "tuple[Finding, ...]":
+    """Run probes for at most some seconds, and close their connections."""
+    clock = SystemClock()
+    found = prober(settings, clock)
+    try:
+        return found.run(questions, Deadline(clock.monotonic() + seconds))
+    finally:
+        found.close()

@@ -60,12 +60,10 @@ def _ask_all(settings: "Settings", book: "RuleBook", timeout: float) -> "tuple[F
     from responder.diagnose.contract import ProbeContext
     from responder.diagnose.probes import PROBES
     from responder.diagnose.probes.http import HttpSpec
-    from responder.model.clock import Deadline
     from responder.model.decision import Subject
     from responder.model.problem import Position
     from responder.model.rule import ProbeSpec
 
-    clock = bootstrap.SystemClock()
     spec = ProbeSpec(
         name="health",
         kind="http",
@@ -77,11 +75,7 @@ def _ask_all(settings: "Settings", book: "RuleBook", timeout: float) -> "tuple[F
     questions = PROBES["http"].questions(
         spec, ProbeContext(subject=everyone, services=book.services, prometheus_url="")
     )
-    prober = bootstrap.prober(settings, clock)
-    try:
-        return prober.run(questions, Deadline(clock.monotonic() + timeout))
-    finally:
-        prober.close()
+    return bootstrap.probe_once(questions, settings, timeout)
 
 
 def _cells(found: "Finding") -> tuple[str, ...]:

@@ -140,16 +140,10 @@ def _planned(name: str, labels: tuple[str, ...]) -> "tuple[ProbeQuestion, ...]":
 
 def _ask(questions: "tuple[ProbeQuestion, ...]", timeout: float) -> "tuple[Finding, ...]":
     from responder import telemetry
-    from responder.model.clock import Deadline
 
     settings = bootstrap.settings_from_environment()
     telemetry.configure(settings.log_format, settings.secrets(), for_good=False)
-    clock = bootstrap.SystemClock()
-    prober = bootstrap.prober(settings, clock)
-    try:
-        return prober.run(questions, Deadline(clock.monotonic() + timeout))
-    finally:
-        prober.close()
+    return bootstrap.probe_once(questions, settings, timeout)
 
 
 def _cells(found: "Finding") -> tuple[str, ...]:
