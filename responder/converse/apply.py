@@ -59,6 +59,9 @@ def apply(
         if not text:
             return _refused(handling, "the note is empty")
         return Applied(handling=handling, outcome=f"note {by}: {text}")
+    if action.kind is ActionKind.ARCHIVE:
+        archived = Applied(handling=handling, outcome=f"channel of the incident archived {by}")
+        return archived if fires_since is None else _refused(handling, "the incident is open")
     if action.kind is ActionKind.POSTMORTEM:
         return _drafted(action, handling, by)
     if silence is not None:

@@ -12,7 +12,7 @@ class ActionKind(StrEnum):
 
     ``unacknowledge`` also stands for an acknowledgement that timed out, ``reassign`` for an escalation. ``postmortem``
     asks for the draft of a post-mortem. ``silence`` and ``unsilence`` create and expire a silence in Alertmanager.
-    ``publish`` shows the incident, or a text about it, on its status pages.
+    ``publish`` shows the incident, or a text about it, on its status pages, ``archive`` closes its own channel.
     """
 
     ACKNOWLEDGE = "acknowledge"
@@ -24,6 +24,7 @@ class ActionKind(StrEnum):
     PRIORITY = "priority"
     POSTMORTEM = "postmortem"
     PUBLISH = "publish"
+    ARCHIVE = "archive"
     SILENCE = "silence"
     UNSILENCE = "unsilence"
 

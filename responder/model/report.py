@@ -18,7 +18,7 @@ class MessageKind(StrEnum):
     ``opinion`` is what an outside investigator says: a reply of its own, which repeats nothing of the page.
     ``acknowledged`` says that a person takes care of it, ``note`` carries a person's note.
     ``postmortem`` carries the draft of a post-mortem and when it is due.
-    ``reminder`` says that a response or an update is late.
+    ``reminder`` says that a response or an update is late, ``archive`` closes the channel of an incident.
     """
 
     START = "start"
@@ -33,6 +33,7 @@ class MessageKind(StrEnum):
     NOTE = "note"
     POSTMORTEM = "postmortem"
     REMINDER = "reminder"
+    ARCHIVE = "archive"
 
     @classmethod
     def _missing_(cls, value: object) -> "MessageKind | None":

@@ -158,7 +158,7 @@ class Severity:
     More than ``flood_above`` new incidents within a minute are sent as a digest; with 0 each has its page.
     ``postmortem_due`` is when its post-mortem is due after the resolve, None if it needs none. ``templates`` are its
     communication templates: start, update, resolution. ``reminders`` are those of missed times.
-    ``status_pages`` are the channels on which its incidents may be published.
+    ``status_pages`` are the channels on which its incidents may be published. With ``room`` each has a chat channel.
     """
 
     name: str
@@ -177,6 +177,7 @@ class Severity:
     templates: Mapping[str, Template] = field(default_factory=dict, hash=False)
     reminders: Reminders = Reminders()
     status_pages: tuple[str, ...] = ()
+    room: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,6 +34,8 @@ class Use(Enum):
     FALLBACK = "fallback"
     #: Severities name it, and it shows incidents to customers: a person confirms each of them. Rules cannot name it.
     STATUS_PAGE = "status page"
+    #: Severities with ``room: true`` use it: a place of its own for each incident. Rules cannot name it.
+    ROOM = "room"
     #: Only where no other channel is left; rules cannot name it.
     LAST_RESORT = "last resort"
     #: Beside channels of the kinds in ``accompanies``, for actions of people and late findings; rules cannot name it.
@@ -148,6 +150,11 @@ class Channel(ABC):
     def kind(self) -> str:
         """Name of its kind, which is that of the channel of the settings."""
         return str(self.__dataclass_fields__["name"].default)
+
+    @classmethod
+    def is_additional(cls) -> bool:
+        """True if it only adds to what the other channels send: its messages fall back to no other channel."""
+        return cls.use in {Use.STATUS_PAGE, Use.ROOM}
 
     @property
     def keeps_open(self) -> bool:

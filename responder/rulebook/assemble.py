@@ -152,6 +152,7 @@ def _severity(
         templates={each.name: _template(each.value, entry.name) for each in templates},
         reminders=_reminders(shape.reminders, windows),
         status_pages=tuple(dict.fromkeys(shape.status_pages)),
+        room=shape.room,
     )
 
 

@@ -137,6 +137,7 @@ class SeverityShape(StrictModel):
         default=[],
         description="Status pages (channels) on which a person may publish its incidents, of services with components.",
     )
+    room: bool = Field(default=False, description="True for a Slack channel for each of its incidents (slack_room).")
 
 
 class ServiceShape(StrictModel):

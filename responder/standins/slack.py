@@ -1,6 +1,7 @@
 """Slack's Web API, incoming webhooks and Socket Mode on loopback, with the real one's limits."""
 
 import json
+import re
 import secrets
 from collections import defaultdict, deque
 from collections.abc import Mapping
@@ -24,12 +25,16 @@ _METHODS = {
     "chat.postMessage": "chat:write",
     "chat.update": "chat:write",
     "views.open": "",
+    "conversations.create": "channels:manage",
+    "conversations.invite": "channels:manage",
+    "conversations.setTopic": "channels:manage",
+    "conversations.archive": "channels:manage",
     "files.getUploadURLExternal": "files:write",
     "files.completeUploadExternal": "files:write",
     "usergroups.list": "usergroups:read",
     "usergroups.users.list": "usergroups:read",
 }
-SCOPES = ("chat:write", "chat:write.public", "commands", "files:write", "usergroups:read")
+SCOPES = ("chat:write", "chat:write.public", "commands", "files:write", "usergroups:read", "channels:manage")
 
 
 @dataclass(slots=True)
@@ -64,6 +69,7 @@ class SlackStandIn(StandIn):
         self.people = People(lambda: self.url, self.sockets)
         self.files = Files(lambda: self.url)
         self.scopes: tuple[str, ...] = SCOPES
+        self.rooms: dict[str, dict[str, Any]] = {}
         self.groups: dict[str, tuple[str, ...]] = {}
         self.limits: dict[str, int] = {}
         self.app_token = f"xapp-1-{secrets.token_hex(12)}"
@@ -157,6 +163,10 @@ class SlackStandIn(StandIn):
         match method:
             case "views.open":
                 return self._open(body)
+            case "conversations.create":
+                return self._create(str(body.get("name", "")))
+            case "conversations.invite" | "conversations.setTopic" | "conversations.archive":
+                return self._changed(method, body)
             case "files.getUploadURLExternal":
                 return self.files.reserve(body)
             case "files.completeUploadExternal":
@@ -175,6 +185,29 @@ class SlackStandIn(StandIn):
         message = self._post(body, call)
         self.tell("slack.post", message)
         return {"channel": message.channel, "ts": message.ts, "message": {"text": message.text}}
+
+    def _create(self, name: str) -> dict[str, Any]:
+        """A channel: its name is unique (https://docs.slack.dev/reference/methods/conversations.create)."""
+        with self.lock:
+            if not re.fullmatch(r"[a-z0-9_-]{1,80}", name):
+                return {"error": "invalid_name_specials"}
+            if name in [room["name"] for room in self.rooms.values()]:
+                return {"error": "name_taken"}
+            number = f"CROOM{len(self.rooms):04}"
+            self.rooms[number] = {"name": name, "users": "", "topic": "", "archived": False}
+        return {"channel": {"id": number, "name": name}}
+
+    def _changed(self, method: str, body: dict[str, Any]) -> dict[str, Any]:
+        """A change of a channel that was created here."""
+        with self.lock:
+            room = self.rooms.get(str(body.get("channel", "")))
+            if room is None:
+                return {"error": "channel_not_found"}
+            if room["archived"]:
+                return {"error": "already_archived" if method == "conversations.archive" else "is_archived"}
+            change = {"users": body.get("users"), "topic": body.get("topic"), "archived": method.endswith("archive")}
+            room.update({name: value for name, value in change.items() if value})
+        return {"channel": {"id": body["channel"]}}
 
     def _open(self, body: dict[str, Any]) -> dict[str, Any]:
         """A dialog: its title has at most 24 characters (https://docs.slack.dev/surfaces/modals)."""
@@ -210,7 +243,7 @@ class SlackStandIn(StandIn):
 
     def _channel(self, name: str) -> str:
         """The id of a channel; an id stands for itself."""
-        if name in self._channels.values():
+        if name in self._channels.values() or name in self.rooms:
             return name
         return self._channels.setdefault(name, f"C{len(self._channels) + 1:08}")
 

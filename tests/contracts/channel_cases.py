@@ -22,6 +22,7 @@ from responder.notify.channels.log import Log
 from responder.notify.channels.mattermost import Mattermost
 from responder.notify.channels.pagerduty import PagerDuty, PagerDutyFallback
 from responder.notify.channels.slack import Slack
+from responder.notify.channels.slack_room import SlackRoom
 from responder.notify.channels.slack_webhook import SlackWebhook
 from responder.notify.channels.smtp import Smtp
 from responder.notify.channels.status_webhook import StatusWebhook
@@ -161,6 +162,10 @@ def _signed_for_a_status_page(message: ClaimedMessage, request: Request) -> None
     assert generic_webhook.signature_problem(request.body, request.headers, key, now) == ""
 
 
+def _anything_taken(_message: ClaimedMessage, request: Request) -> None:
+    assert isinstance(json.loads(request.body), dict)
+
+
 def _mail(request: Request) -> EmailMessage:
     return message_from_bytes(request.body, policy=default)
 
@@ -278,6 +283,14 @@ CASES: dict[str, Case] = {
         accepted=Response(204, b""),
         taken=_signed_for_a_status_page,
         secret=SIGNING_SECRET,
+    ),
+    "slack_room": Case(
+        make=lambda: SlackRoom(
+            Secret(TOKEN), "U0ANN,U0BOB", base_url="https://slack.example.com/api", interactive=True
+        ),
+        accepted=Response(200, b'{"ok":true,"channel":{"id":"C2"}}'),
+        taken=_anything_taken,
+        secret=TOKEN,
     ),
     "log": Case(
         make=Log,

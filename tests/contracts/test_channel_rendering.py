@@ -69,7 +69,7 @@ LINKS = LinkBuilder(
 )
 
 #: Channels whose messages are pages; test_status_pages.py has the others.
-PAGE_CHANNELS = [name for name, kind in CHANNELS.items() if kind.use is not Use.STATUS_PAGE]
+PAGE_CHANNELS = [name for name, kind in CHANNELS.items() if kind.use not in {Use.STATUS_PAGE, Use.ROOM}]
 every = pytest.mark.parametrize("name", PAGE_CHANNELS)
 
 

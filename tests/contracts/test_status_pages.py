@@ -75,7 +75,7 @@ def vendor_answer(request: Request) -> Response:
 @pytest.mark.parametrize("name", STATUS_PAGES)
 @pytest.mark.parametrize("kind", [MessageKind.START, MessageKind.AGAIN, MessageKind.NOTE, MessageKind.RESOLUTION])
 def test_only_rule_files_and_people_are_published(name: str, kind: MessageKind) -> None:
-    """Of all that alerts and reasons say the page has none: only the template or impact, and the name in the catalog."""
+    """Nothing that alerts and reasons say: only the template or the impact, and the name in the catalog."""
     for content in (a_public_content(name), a_public_content(name, templates={}), a_public_content(name, impact="")):
         channel = CASES[name].make()
         letter = a_letter(a_public_report(name, kind, content), channel=name, step=channel.steps[kind][0])

@@ -112,6 +112,7 @@ def test_the_channels_page_describes_every_channel() -> None:
         Use.RULES: "rules",
         Use.FALLBACK: "fallback only",
         Use.STATUS_PAGE: "severities",
+        Use.ROOM: "severities",
         Use.LAST_RESORT: "if no other channel is left",
     }
     order = in_order({})

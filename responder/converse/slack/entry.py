@@ -121,6 +121,11 @@ class SlackEntry:
         if incident is not None and press.button is Button.POSTMORTEM:
             self._keep(press, ActionKind.POSTMORTEM)
             return None
+        if incident is not None and press.button is Button.ARCHIVE:
+            if incident.open:
+                return self._refuse(press, f"{incident.id} is open again")
+            self._keep(press, ActionKind.ARCHIVE)
+            return None
         if incident is None or not incident.open:
             why = f"{press.incident} is resolved" if incident else f"there is no incident {press.incident}"
             return self._refuse(press, why)

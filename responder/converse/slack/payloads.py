@@ -32,6 +32,7 @@ class Button(StrEnum):
     RESOLVE = slack_messages.RESOLVE
     POSTMORTEM = slack_messages.POSTMORTEM
     PUBLISH = slack_messages.PUBLISH
+    ARCHIVE = slack_messages.ARCHIVE
     SILENCE = slack_messages.SILENCE
     UNSILENCE = slack_messages.UNSILENCE
 

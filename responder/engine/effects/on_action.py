@@ -29,6 +29,7 @@ _KINDS = {
     ActionKind.SNOOZE: MessageKind.ACKNOWLEDGED,
     ActionKind.NOTE: MessageKind.NOTE,
     ActionKind.POSTMORTEM: MessageKind.POSTMORTEM,
+    ActionKind.ARCHIVE: MessageKind.ARCHIVE,
 }
 #: Messages for people only: no pager gets them.
 _FOR_READERS = frozenset({MessageKind.UPDATE, MessageKind.POSTMORTEM})
@@ -137,8 +138,8 @@ def _is_notified(channel: Channel, action: Action, kind: MessageKind) -> bool:
 
     A pager is notified of an acknowledgement and of a note, which do not page, unless its own vendor took it.
     """
-    if channel.use is Use.STATUS_PAGE:
-        return False
+    if channel.use is Use.STATUS_PAGE or kind is MessageKind.ARCHIVE:
+        return kind is MessageKind.ARCHIVE and channel.use is Use.ROOM
     return not channel.pages or (kind not in _FOR_READERS and channel.name != action.entry)
 
 

@@ -17,7 +17,7 @@ from responder.model.message import OutboxMessage
 from responder.model.report import MessageKind
 from responder.model.rule import PLACEHOLDER
 from responder.model.text import number_of, sanitize_line
-from responder.notify.contract import Channel
+from responder.notify.contract import Channel, Use
 from responder.notify.delivery.route import is_known, pagers, route, with_non_paging
 from responder.notify.delivery.route import title as channel_title
 from responder.notify.report.compose import title
@@ -366,7 +366,8 @@ def channels_to_notify(decision: Decision, context: DecisionContext) -> tuple[st
         with_non_paging(requested_channels, context.channels) if decision.suppressed_by else requested_channels
     )
     found = route(requested_channels, decision.pages, context.channels)
-    return (*found, *(name for name in _status_pages(decision, context) if name not in found))
+    rooms = (each.name for each in context.channels.values() if each.use is Use.ROOM and decision.severity.room)
+    return tuple(dict.fromkeys((*found, *rooms, *_status_pages(decision, context))))
 
 
 def _status_pages(decision: Decision, context: DecisionContext) -> Iterable[str]:

@@ -13,6 +13,7 @@ from responder.engine.jobs.scheduler import IncidentJob
 from responder.model.delivery import Effects, IncidentChanges
 from responder.model.incident import Incident
 from responder.model.report import MessageKind
+from responder.notify.channels import CHANNELS
 from responder.notify.contract import Channel
 from responder.notify.delivery.fallback import FallbackStep, UndeliveredPage, after, fallback_history, next_step
 from responder.notify.delivery.route import in_order, is_known, last_resort, title
@@ -39,6 +40,9 @@ def detours(
     """Return those pages for which a fallback is due. Pure."""
     steps = []
     for page in pages:
+        channel = context.channels.get(page.message.channel) or CHANNELS.get(page.message.channel_kind)
+        if channel is not None and channel.is_additional():
+            continue
         usable, order = _chain(page, context)
         steps.append((page, next_step(_stuck(page, context), _ways_of(page, usable, context), order, limit, now)))
     return [PlannedFallback(page=page, step=step) for page, step in steps if isinstance(step, FallbackStep)]

@@ -6,6 +6,7 @@ from responder.notify.channels.log import Log
 from responder.notify.channels.mattermost import Mattermost
 from responder.notify.channels.pagerduty import PagerDuty, PagerDutyFallback
 from responder.notify.channels.slack import Slack
+from responder.notify.channels.slack_room import SlackRoom
 from responder.notify.channels.slack_webhook import SlackWebhook
 from responder.notify.channels.smtp import Smtp
 from responder.notify.channels.status_webhook import StatusWebhook
@@ -25,5 +26,6 @@ CHANNELS: dict[str, type[Channel]] = {
     "smtp": Smtp,
     "statuspage": Statuspage,
     "status_webhook": StatusWebhook,
+    "slack_room": SlackRoom,
     "log": Log,
 }

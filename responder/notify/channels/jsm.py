@@ -105,6 +105,7 @@ class Jsm(Channel):
         MessageKind.NOTE: (_NOTE,),
         MessageKind.POSTMORTEM: (),
         MessageKind.REMINDER: (),
+        MessageKind.ARCHIVE: (),
     }
 
     @classmethod

@@ -130,6 +130,7 @@ class PagerDuty(Channel):
         MessageKind.NOTE: (),
         MessageKind.POSTMORTEM: (),
         MessageKind.REMINDER: (),
+        MessageKind.ARCHIVE: (),
     }
 
     @classmethod

@@ -128,6 +128,7 @@ class Slack(Channel):
         MessageKind.NOTE: (_REPLY,),
         MessageKind.POSTMORTEM: (_REPLY,),
         MessageKind.REMINDER: (_ALOUD,),
+        MessageKind.ARCHIVE: (),
     }
 
     @classmethod

@@ -37,6 +37,7 @@ _HEADS = {
     MessageKind.NOTE: "📝",
     MessageKind.POSTMORTEM: "📋",
     MessageKind.REMINDER: "⏰",
+    MessageKind.ARCHIVE: "🗄️",
 }
 #: Sections in the first block, below the headline: update, summary, impact.
 _FIRST = 3
@@ -46,7 +47,7 @@ _DIAGNOSED = frozenset({"Update", "Likely cause", "Changed", "Ruled out"})
 _PRINT = 3
 #: Action ids of the buttons.
 ACKNOWLEDGE, NOTE, RESOLVE = "responder_acknowledge", "responder_note", "responder_resolve"
-POSTMORTEM, PUBLISH = "responder_postmortem", "responder_publish"
+POSTMORTEM, PUBLISH, ARCHIVE = "responder_postmortem", "responder_publish", "responder_archive"
 SILENCE, UNSILENCE = "responder_silence", "responder_unsilence"
 _FURTHER = ((NOTE, "Note", ""), (RESOLVE, "Resolve", ""))
 #: Beginning of the ids of incidents; digests of floods and tests have others, and no buttons.
@@ -138,6 +139,11 @@ def _buttons(report: Report) -> list[Block]:
     given = [*([] if report.acknowledged else [(ACKNOWLEDGE, "Acknowledge", "primary")]), mute, *_FURTHER]
     given += [(PUBLISH, "Publish to status page", "")] if report.publishable else []
     return [slack_blocks.buttons(report.incident, given)]
+
+
+def archivable(report: Report) -> Block:
+    """Return the button that archives the channel of an incident."""
+    return slack_blocks.buttons(report.incident, [(ARCHIVE, "Archive this channel", "")])
 
 
 def reply(report: Report) -> RenderedMessage:

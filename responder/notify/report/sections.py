@@ -54,6 +54,7 @@ def headline(report: Report) -> str:
         MessageKind.NOTE: ("Note",),
         MessageKind.POSTMORTEM: ("Post-mortem",),
         MessageKind.REMINDER: ("Reminder",),
+        MessageKind.ARCHIVE: ("Archived",),
     }[report.kind]
     return " · ".join(filter(None, (*words, report.title)))
 

@@ -1,0 +1,178 @@
+"""A Slack channel of its own for each incident of severities with `room: true`: created, people invited, topic set.
+
+It uses the bot of `slack`, which needs the scopes `channels:manage` (create, invite, topic, archive) and `chat:write`.
+Put the ids of the people to invite (`U0123ABCD`, separated by commas) into `RESPONDER_SLACK_ROOM_PEOPLE`; without them
+there is no such channel. Then, in a rule file:
+
+    severities:
+      P1: {room: true}
+
+The name is `incident-DATE-SERVICE` (`RESPONDER_SLACK_ROOM_PREFIX`), with a number if it is taken. The channel gets the
+page with its links and buttons, all that follows, and after the resolve a button that archives it. It is an addition:
+pages on other channels do not wait for it, and if Slack refuses it, the message is given up and
+`responder messages list` shows why. This channel never pages.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self
+
+from responder.model.check import Result, ok
+from responder.model.message import ClaimedMessage, Request, Response
+from responder.model.outcome import Delivered, Outcome, Refused, TryLater
+from responder.model.report import MessageKind, Report
+from responder.model.secret import Secret
+from responder.model.setting import Setting
+from responder.notify.contract import Channel, SendRequest, ShownMessage, Use
+from responder.notify.rate_limit import RateLimit, per_minute
+from responder.notify.render.response import decoded, encoded, error_text, outcome_of, retry_after, text_of, within
+from responder.notify.render.slack_messages import archivable, minimal_text, parent, reply
+
+# https://docs.slack.dev/apis/web-api/rate-limits: conversations.create and invite are of tier 2 and 3.
+PACE = per_minute(30, 10)
+#: Characters of a name and bytes of a topic (https://docs.slack.dev/reference/methods/conversations.create).
+NAME_LIMIT, TOPIC_LIMIT = 80, 250
+#: People that one request may invite (https://docs.slack.dev/reference/methods/conversations.invite).
+MOST_PEOPLE = 100
+_CREATE, _INVITE, _TOPIC, _POST, _REPLY, _ARCHIVE = "create", "invite", "topic", "post", "reply", "archive"
+_METHODS = {
+    _CREATE: "conversations.create",
+    _INVITE: "conversations.invite",
+    _TOPIC: "conversations.setTopic",
+    _ARCHIVE: "conversations.archive",
+}
+#: Errors that say that the step was done before.
+_DONE = {_INVITE: frozenset({"already_in_channel", "cant_invite_self"}), _ARCHIVE: frozenset({"already_archived"})}
+_PASSING = frozenset({"ratelimited", "rate_limited", "internal_error", "fatal_error", "service_unavailable"})
+_TAKEN = "name_taken"
+_PEOPLE = re.compile(r"[UW][A-Z0-9]{4,20}(,[UW][A-Z0-9]{4,20})*")
+
+
+def _people_problem(text: str) -> str:
+    listed = text.replace(" ", "")
+    if listed and not (_PEOPLE.fullmatch(listed) and listed.count(",") < MOST_PEOPLE):
+        return f"is '{text}': write at most {MOST_PEOPLE} ids of users as Slack shows them, separated by commas"
+    return ""
+
+
+def _prefix_problem(text: str) -> str:
+    return "" if re.fullmatch(r"[a-z0-9-]{1,20}", text) else f"is '{text}': lower case, digits and dashes, at most 20"
+
+
+@dataclass(frozen=True, slots=True)
+class SlackRoom(Channel):
+    """Creates a channel for each incident as the bot of ``token``, and invites ``people``, ids separated by commas."""
+
+    token: Secret
+    people: str
+    prefix: str = "incident"
+    base_url: str = "https://slack.com/api"
+    interactive: bool = field(default=False, kw_only=True)
+    name: str = field(default="slack_room", kw_only=True)
+    settings: ClassVar[tuple[Setting, ...]] = (
+        Setting(
+            name="slack_room_people",
+            kind=str,
+            default="",
+            doc="ids of Slack users (U0123ABCD), separated by commas, to invite to the channel of an incident",
+            check=_people_problem,
+        ),
+        Setting(
+            name="slack_room_prefix",
+            kind=str,
+            default="incident",
+            doc="beginning of the names of the channels of incidents",
+            check=_prefix_problem,
+        ),
+    )
+    title: ClassVar[str] = "the incident's Slack channel"
+    use: ClassVar[Use] = Use.ROOM
+    fallback_order: ClassVar[None] = None
+    rate_limit: ClassVar[RateLimit] = PACE
+    steps: ClassVar[Mapping[MessageKind, tuple[str, ...]]] = {
+        **dict.fromkeys(MessageKind, (_REPLY,)),
+        MessageKind.START: (_CREATE, _INVITE, _TOPIC, _POST),
+        MessageKind.ARCHIVE: (_ARCHIVE,),
+    }
+
+    @classmethod
+    def from_settings(cls, given: Mapping[str, Any]) -> Self | None:
+        """Return the channel if there is a bot, and people to invite."""
+        token, people = given["slack_bot_token"], given["slack_room_people"].replace(" ", "")
+        if not (token.reveal() and people):
+            return None
+        interactive = bool(given["slack_signing_secret"].reveal())
+        return cls(token, people, given["slack_room_prefix"], given["slack_api_url"], interactive=interactive)
+
+    @property
+    def counted_by(self) -> tuple[str, ...]:
+        """The bot."""
+        return self.base_url, self.token.reveal(), self.name
+
+    def check(self, _send: SendRequest) -> Iterator[Result]:
+        """Say what the bot needs: only the first incident proves it."""
+        yield ok(self.name, "needs the scope channels:manage, which the first incident proves")
+
+    def shown(self, request: Request) -> ShownMessage:
+        """Return the message, or the name, people or topic that the request sets."""
+        sent = json.loads(request.body)
+        texts = [str(sent[key]) for key in ("name", "users", "topic", "text") if key in sent]
+        return ShownMessage(where="channel of the incident", rows=tuple(("", text) for text in texts))
+
+    def render(self, message: ClaimedMessage) -> Request:
+        """Return the request of a step. The channel is the one that the first step created."""
+        room = message.previous.get("channel", "")
+        method = _METHODS.get(message.step, "chat.postMessage")
+        return Request(
+            url=f"{self.base_url.rstrip('/')}/{method}",
+            body=encoded(self._body(message, room)),
+            headers={
+                "Authorization": f"Bearer {self.token.reveal()}",
+                "Content-Type": "application/json; charset=utf-8",
+            },
+        )
+
+    def _body(self, message: ClaimedMessage, room: str) -> dict[str, Any]:
+        report = message.report
+        match message.step:
+            case "create":
+                return {"name": _name(self.prefix, report, message.attempt), "is_private": False}
+            case "invite":
+                return {"channel": room, "users": self.people}
+            case "topic":
+                return {"channel": room, "topic": within(f"{report.incident} · {report.title}", TOPIC_LIMIT)}
+            case "archive":
+                return {"channel": room}
+        place = {"channel": room, "unfurl_links": False, "unfurl_media": False}
+        if message.minimal:
+            return place | {"text": minimal_text(report)}
+        shown = parent(report, interactive=self.interactive) if message.step == _POST else reply(report)
+        more = [archivable(report)] if report.kind is MessageKind.RESOLUTION and self.interactive else []
+        return place | {"text": shown.text, "blocks": [*shown.blocks, *more]}
+
+    def read(self, message: ClaimedMessage, response: Response) -> Outcome:
+        """Return the outcome. A name that is taken is tried again with a number."""
+        outcome = outcome_of(message, response, "", (self.token,))
+        if not isinstance(outcome, Delivered):
+            return outcome
+        answer = decoded(response)
+        error = text_of(answer.get("error"))
+        if answer.get("ok") is True or error in _DONE.get(message.step, ()):
+            made = answer.get("channel")
+            number = text_of(made.get("id")) if isinstance(made, dict) else ""
+            return Delivered({"channel": number} if message.step == _CREATE and number else {})
+        if not error:
+            return TryLater("HTTP 200 without Slack's own response", retry_after(message, response))
+        reason = error_text(f"Slack: {error}", "", (self.token,))
+        if error == _TAKEN or error in _PASSING:
+            return TryLater(reason, retry_after(message, response), limited=error in {"ratelimited", "rate_limited"})
+        return Refused(reason)
+
+
+def _name(prefix: str, report: Report, attempt: int) -> str:
+    """Return ``incident-2026-02-28-plato``, with the number of the attempt from the second one on."""
+    subject = re.sub(r"[^a-z0-9]+", "-", report.service.lower()).strip("-") or "unknown"
+    end = f"-{attempt}" if attempt > 1 else ""
+    return f"{prefix}-{report.started_at:%Y-%m-%d}-{subject}"[: NAME_LIMIT - len(end)].rstrip("-") + end

@@ -1,0 +1,94 @@
+"""The Slack channel of an incident: four steps for severities that ask for it, archived by a person."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import text
+
+from responder.engine.jobs.fallback import FallbackJob
+from responder.engine.workers.triage import IncidentWriter
+from responder.model.action import ActionKind
+from responder.model.message import Response
+from responder.model.outcome import Delivered, TryLater
+from responder.model.report import MessageKind
+from responder.model.secret import Secret
+from responder.notify.channels.slack_room import SlackRoom
+from responder.store.database import Database
+from tests.conftest import HandClock
+from tests.support.builders import a_letter, a_report
+from tests.unit.engine.test_pipeline import CHANNELS_USED, EVERYTHING, a_desk
+from tests.unit.engine.workers.test_actions import act
+from tests.unit.engine.workers.test_triage import FIRING, OVER, Shop
+from tests.unit.receive.test_alertmanager import a_body
+
+ROOM = SlackRoom(Secret("token"), "U0ANN,U0BOB", interactive=True)
+
+
+@pytest.fixture
+def shop(database: Database, clock: HandClock) -> Iterator[Shop]:
+    """A triage whose P1 incidents have a channel of their own."""
+    found = Shop(database, clock)
+    context = a_desk(replace(EVERYTHING, probes=()), CHANNELS_USED | {"slack_room": ROOM})
+    worst = replace(context.book.severities["P1"], room=True)
+    book = replace(context.book, severities={**context.book.severities, "P1": worst})
+    found.context = replace(context, book=book)
+    yield found
+    found.diagnosis.close()
+
+
+def steps(shop: Shop) -> list[str]:
+    """Steps of the messages for the channel of the incident."""
+    return [row[0] for row in shop.rows("SELECT step FROM messages WHERE channel = 'slack_room' ORDER BY id")]
+
+
+def test_it_is_created_followed_and_archived(shop: Shop) -> None:
+    """Created with the page; it gets notes and the resolve; a person archives it, and not before the resolve."""
+    shop.deliver(a_body(alerts=[FIRING]))
+    act(shop, ActionKind.NOTE, key="n", text="the disk is full")
+    assert act(shop, ActionKind.ARCHIVE, key="early") == "refused: the incident is open"
+    shop.deliver(a_body(alerts=[OVER], status="resolved"))
+    assert act(shop, ActionKind.ARCHIVE, key="late") == "channel of the incident archived by Ann (command line)"
+    assert steps(shop) == ["create", "invite", "topic", "post", "reply", "reply", "archive"]
+    assert not shop.rows("SELECT id FROM messages WHERE kind = 'archive' AND channel <> 'slack_room'")
+
+
+def test_other_severities_have_none(shop: Shop) -> None:
+    """Off unless the severity asks for it."""
+    shop.deliver(a_body(alerts=[{**FIRING, "labels": {**FIRING["labels"], "severity": "warning"}}]))
+    assert steps(shop) == []
+
+
+def test_a_channel_that_cannot_be_created_falls_back_to_nothing(shop: Shop) -> None:
+    """Slack refuses to create it: the page on the other channels is neither repeated nor delayed."""
+    shop.deliver(a_body(alerts=[FIRING]))
+    with shop.database.write() as connection:
+        connection.execute(text("UPDATE messages SET state = 'dead', error = 'x' WHERE channel = 'slack_room'"))
+    writer = IncidentWriter(shop.database, shop.clock)
+    FallbackJob(shop.database, writer, lambda: shop.context, shop.clock, 60.0).run()
+    assert not shop.rows("SELECT id FROM messages WHERE kind = 'fallback'")
+
+
+def test_a_name_that_is_taken_gets_a_number() -> None:
+    """The name has the date and the service in Slack's characters; the next attempt adds its number."""
+    first = a_letter(a_report(service="Plato / DB"), channel="slack_room", step="create")
+    assert isinstance(ROOM.read(first, Response(200, b'{"ok":false,"error":"name_taken"}')), TryLater)
+    names = [json.loads(ROOM.render(replace(first, attempt=each)).body)["name"] for each in (1, 2)]
+    assert names == ["incident-2026-02-28-plato-db", "incident-2026-02-28-plato-db-2"]
+    made = ROOM.read(first, Response(200, b'{"ok":true,"channel":{"id":"C0ROOM"}}'))
+    assert made == Delivered({"channel": "C0ROOM"})
+
+
+def test_each_step_is_for_the_channel_that_was_created() -> None:
+    """Invitation, topic, page, reply and archive name its id; a step that was done before is done."""
+    known = {"channel": "C0ROOM"}
+    for kind in (MessageKind.START, MessageKind.RESOLUTION, MessageKind.ARCHIVE):
+        for step in ROOM.steps[kind]:
+            letter = a_letter(a_report(kind=kind), channel="slack_room", step=step, previous=known)
+            body = json.loads(ROOM.render(letter).body)
+            assert step == "create" or body["channel"] == "C0ROOM"
+    invited = a_letter(a_report(), channel="slack_room", step="invite", previous=known)
+    assert isinstance(ROOM.read(invited, Response(200, b'{"ok":false,"error":"already_in_channel"}')), Delivered)
