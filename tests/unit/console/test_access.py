@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from ipaddress import ip_network
 from pathlib import Path
@@ -170,3 +172,11 @@ def test_an_open_redirect_is_impossible(client: FlaskClient) -> None:
     """No page redirects to an address of the request."""
     for address in ("/%2f%2fevil.example.com", "/incidents//evil.example.com", "/.//evil.example.com"):
         assert client.get(address).status_code == 404
+
+
+def test_serve_does_not_load_the_console() -> None:
+    """A receiver without a console starts and weighs as before: no module of it is imported."""
+    loaded = "import sys, responder.cli.serve, responder.bootstrap.workers, responder.cli.gunicorn_app"
+    command = f"{loaded}; print([each for each in sys.modules if each.startswith(('responder.console', 'nh3'))])"
+    done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "[]"
