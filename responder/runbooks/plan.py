@@ -58,8 +58,8 @@ class RunbookSet:
 
 
 def is_readonly(command: Command) -> bool:
-    """Return True if a fence is marked as one that only reads, with attributes that can be read."""
-    return command.fence.tag == READONLY and not command.fence.problem
+    """Return True if a closed fence is marked as one that only reads, with attributes that can be read."""
+    return command.fence.tag == READONLY and command.fence.closed and not command.fence.problem
 
 
 def planned(

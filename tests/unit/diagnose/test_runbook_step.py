@@ -19,7 +19,7 @@ from responder.model.rule import ProbeSpec
 from responder.outgoing import Outgoing
 from responder.runbooks.command import Scope
 from responder.runbooks.document import parse
-from responder.runbooks.plan import RunbookSet
+from responder.runbooks.plan import RunbookSet, planned
 from responder.settings import Settings
 from responder.standins.cluster.running import Scenario
 from tests.support.builders import a_service, a_subject
@@ -133,6 +133,14 @@ def test_only_marked_steps_of_the_linked_section_are_planned() -> None:
     assert KIND.questions(SPEC, known("test.md")) == ()
     assert KIND.questions(SPEC, known("test.md#nothing")) == ()
     assert KIND.questions(SPEC, known("https://example.org/test.md#service-down")) == ()
+
+
+def test_a_fence_that_is_not_closed_is_never_run() -> None:
+    """Without its end, text below a command would be part of it."""
+    text = '# T\n\n## A\n\n```sh {"name":"a","tag":"readonly"}\nkubectl get pods\n'
+    scope = Scope(namespace="shop", namespaces=frozenset({"shop"}))
+    assert [each.name for each in planned(parse("a.md", f"{text}```\n"), {}, scope)] == ["a"]
+    assert planned(parse("a.md", text), {}, scope) == ()
 
 
 @pytest.mark.parametrize("value", ["--kubeconfig=/x", "a b", "$(id)", "../../x", "", "x" * 300])
