@@ -81,7 +81,7 @@ def test_a_resolve_of_a_resolved_incident_is_no_error() -> None:
     assert not found.changed
 
 
-_AFTERWARDS = {ActionKind.NOTE, ActionKind.RESOLVE, ActionKind.POSTMORTEM}
+_AFTERWARDS = {ActionKind.NOTE, ActionKind.RESOLVE, ActionKind.POSTMORTEM, ActionKind.ARCHIVE}
 _OTHERS = [kind for kind in ActionKind if kind not in _AFTERWARDS]
 
 
