@@ -48,9 +48,10 @@ def apply(
     """Return the effect of ``action`` on an incident. ``entry_title`` names its entry point in the sentence.
 
     ``fires_since`` is when the incident opened or was reopened, None if it is resolved. Only a note, a post-mortem
-    and an archive are accepted after the resolve. An action that was done before changes nothing. Neither does one that is older than
-    ``fires_since``: a vendor may report late what a person did about an earlier page with the same key. ``silence`` is
-    what Alertmanager answered to an action about silences: the incident is as it says, whatever has happened since.
+    and an archive are accepted after the resolve. An action that was done before changes nothing. Neither does one that
+    is older than ``fires_since``: a vendor may report late what a person did about an earlier page with the same key.
+    ``silence`` is what Alertmanager answered to an action about silences: the incident is as it says, whatever has
+    happened since.
     """
     actor = name_of(action)
     by = f"by {actor} ({entry_title})" if entry_title else f"by {actor}"
