@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import and_, select
 
@@ -14,8 +14,9 @@ from responder.standins.slack import SlackMessage
 from responder.store.database import Database
 from responder.store.incidents.diagnoses import ATTEMPTS
 from responder.store.schema.serialization import from_bytes
-from responder.store.schema.tables import UNFINISHED, diagnoses, incidents, messages, notifications, payloads
+from responder.store.schema.tables import UNFINISHED, actions, diagnoses, incidents, messages, notifications, payloads
 from tests.faults.door import Acknowledged
+from tests.faults.people import Deed
 from tests.faults.stream import Group
 from tests.faults.timeline import Span
 from tests.faults.world import OutdatedRules, World
@@ -69,7 +70,8 @@ class Evidence:
     """Evidence for the verdict. Times are on the monotonic clock.
 
     ``notifications`` maps ids to state and body. ``starts`` are those of each alert's episodes, in epoch seconds.
-    ``jumped`` says whether the replicas' clocks did.
+    ``deeds`` are what people did in PagerDuty, ``accepted`` the events that a replica accepted, ``actions`` the states
+    of stored actions by their keys. ``jumped`` says whether the replicas' clocks did.
     """
 
     groups: Sequence[Group]
@@ -84,6 +86,9 @@ class Evidence:
     slack: Sequence[SlackMessage]
     jumped: bool = False
     outdated: Sequence[OutdatedRules] = ()
+    deeds: Sequence[Deed] = ()
+    accepted: frozenset[str] = frozenset()
+    actions: Mapping[str, str] = field(default_factory=dict)
 
 
 class Records:
@@ -98,15 +103,18 @@ class Records:
             new = connection.execute(select(notifications.c.id).where(notifications.c.state == "new")).scalars().all()
             waiting = connection.execute(select(messages.c.id).where(messages.c.state == "waiting")).scalars().all()
             running = connection.execute(select(diagnoses.c.id).where(RUNNING)).scalars().all()
-        names = ("undecided notifications", "unsent messages", "unfinished diagnoses")
-        left = {name: ids for name, ids in zip(names, (new, waiting, running), strict=True) if ids}
+            stored = connection.execute(select(actions.c.id).where(actions.c.state == "new")).scalars().all()
+        names = ("undecided notifications", "unsent messages", "unfinished diagnoses", "unapplied actions")
+        left = {name: ids for name, ids in zip(names, (new, waiting, running, stored), strict=True) if ids}
         return ", ".join(f"{name} {list(ids)}" for name, ids in left.items())
 
     def close(self) -> None:
         """Let go of it."""
         self._database.close()
 
-    def gather(self, world: World, groups: Sequence[Group], starts: Mapping[str, Sequence[float]]) -> Evidence:
+    def gather(
+        self, world: World, groups: Sequence[Group], starts: Mapping[str, Sequence[float]], deeds: Sequence[Deed] = ()
+    ) -> Evidence:
         """All of the evidence."""
         with self._database.read() as connection:
             whole = select(notifications.c.id, notifications.c.state, payloads.c.body)
@@ -118,6 +126,7 @@ class Records:
             of_a_message = ("id", "incident", "channel", "state", "error", "replaces")
             own = select(incidents.c.id).where(incidents.c.rule == OWN)
             whole_messages = select(*(messages.c[name] for name in of_a_message))
+            acted = connection.execute(select(actions.c.key, actions.c.state)).all()
             wrote = connection.execute(whole_messages.where(messages.c.incident.not_in(own))).all()
         with world.pagerduty.lock, world.slack.lock, world.door.lock:
             return Evidence(
@@ -141,6 +150,14 @@ class Records:
                 ],
                 slack=list(world.slack.messages),
                 outdated=list(world.outdated),
+                deeds=list(deeds),
+                accepted=frozenset(
+                    event
+                    for each in world.pagerduty.webhooks.subscriptions
+                    for event, status in each.sent
+                    if 200 <= status < 300
+                ),
+                actions={row.key: row.state for row in acted},
                 jumped=any(each.clock_moved for each in world.replicas),
             )
 

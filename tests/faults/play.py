@@ -14,6 +14,7 @@ from tests.faults.door import SILENCE_SECONDS
 from tests.faults.driver import Driver
 from tests.faults.evidence import Evidence, Records
 from tests.faults.floods import flood, rules
+from tests.faults.people import People
 from tests.faults.schedule import Planned, Schedule, schedule
 from tests.faults.stream import Group, stream
 from tests.faults.timeline import Timeline
@@ -75,13 +76,15 @@ def _broken(
     note, records = around.timeline.note, Records(around.database_url)
     note(f"seed {seed}: the stream begins")
     strikes = Schedule(seed, planned, around)
+    people = People(around.pagerduty, seed, around.timeline)
     with Driver(groups, around.alertmanagers, around.door, around.timeline) as driver:
-        strikes.start()
-        ended = wait(lambda: driver.over() and strikes.over(), PLAY_SECONDS)
+        with people:
+            strikes.start()
+            ended = wait(lambda: driver.over() and strikes.over(), PLAY_SECONDS)
         note("the stream is over" if ended else "the stream did not end in time")
         quiet = settled(around, records)
         note("all is quiet" if quiet else "not quiet in time")
-    found = records.gather(around, groups, driver.starts)
+    found = records.gather(around, groups, driver.starts, people.deeds)
     records.close()
     return found, strikes.failed
 
@@ -98,7 +101,10 @@ def possible(engine: str) -> dict[str, Fault]:
 
 def settled(around: World, records: Records) -> bool:
     """Wait until no notification comes and nothing is left to do. Returns False if that takes too long."""
-    return wait(lambda: around.door.quiet_for(SILENCE_SECONDS) and _quiet(records), QUIET_SECONDS)
+    return wait(
+        lambda: around.door.quiet_for(SILENCE_SECONDS) and around.pagerduty.webhooks.idle and _quiet(records),
+        QUIET_SECONDS,
+    )
 
 
 def _quiet(records: Records) -> bool:

@@ -249,6 +249,19 @@ def _nothing_left(evidence: Evidence) -> Iterator[str]:
             yield f"message {each.number} of {each.incident} to {each.channel} is {each.state}: {each.error}"
 
 
+def _acted(evidence: Evidence) -> Iterator[str]:
+    """Each action of people in PagerDuty arrived and was applied to the incident that has its key."""
+    for deed in evidence.deeds:
+        ours = [each.id for each in evidence.incidents if each.dedup_key == deed.dedup_key.partition("-")[0]]
+        states = {key: state for key, state in evidence.actions.items() if key.startswith(f"{deed.event}/")}
+        if deed.event not in evidence.accepted:
+            yield f"event {deed.event} of PagerDuty was never accepted"
+        elif ours and not states:
+            yield f"event {deed.event} of PagerDuty was accepted and is not stored"
+        elif "new" in states.values():
+            yield f"event {deed.event} of PagerDuty was never applied"
+
+
 CHECKS: dict[str, Check] = {
     "acknowledged": _acknowledged,
     "nothing acknowledged is lost": _kept,
@@ -260,4 +273,5 @@ CHECKS: dict[str, Check] = {
     "few pages in a flood": _few_pages,
     "every page in time": _in_time,
     "nothing left": _nothing_left,
+    "actions of people": _acted,
 }

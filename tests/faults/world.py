@@ -17,6 +17,7 @@ from responder.standins.slack import SlackStandIn
 from responder.standins.stage import stage
 from tests.faults.disk import small_disk
 from tests.faults.door import Door
+from tests.faults.people import DAY_SECONDS, SECRET
 from tests.faults.replica import Replica
 from tests.faults.stream import MAX_BODY_BYTES, Group
 from tests.faults.timeline import Timeline
@@ -33,6 +34,8 @@ _SETTINGS = {
     "RESPONDER_SLACK_MESSAGES_PER_MINUTE": "6000",
     "RESPONDER_SLACK_ONCALL_GROUP": "S0123ABCD",
     "RESPONDER_MAX_BODY_BYTES": str(MAX_BODY_BYTES),
+    "RESPONDER_PAGERDUTY_WEBHOOK_SECRET": SECRET,
+    "RESPONDER_PAGERDUTY_API_TOKEN": "u+of-the-suite",  # its incidents have no key: they are found by their alerts
 }
 
 
@@ -87,6 +90,8 @@ def world(folder: Path, timeline: Timeline, *, engine: str, rules: Path = RULES,
         for each in servers:
             stack.callback(each.close)
             each.start()
+        url = f"http://{servers[0].address}/pagerduty/webhooks"
+        around.pagerduty.webhooks.subscribe(url, SECRET, day=DAY_SECONDS)
         door = Door([each.address for each in servers], around.token, timeline)
         stack.enter_context(door)
         config = alertmanager_config(

@@ -11,6 +11,7 @@ from responder.standins.pagerduty import PagerEvent
 from responder.standins.slack import SlackMessage
 from tests.faults.door import Acknowledged
 from tests.faults.evidence import Evidence, PagerRecord, StoredIncident, StoredMessage
+from tests.faults.people import Deed
 from tests.faults.stream import BUDGETS, Alert, Episode, Group
 from tests.faults.timeline import Span, reachable_seconds
 from tests.faults.verdict import MOST_SINGLE, dedup_key, judge, key_of_digest
@@ -98,6 +99,12 @@ BROKEN: dict[str, tuple[dict[str, Any], str]] = {
     "never paged": ({"pager": []}, "never paged"),
     "paged late": ({"pager": [PagerRecord(KEY, True, 13.1)]}, "paged after 3.10 s, its budget is 2 s"),
     "Slack was not told": ({"slack": []}, "INC-1 was never posted to Slack"),
+    "a deed never arrived": ({"deeds": [Deed("01E", KEY)]}, "event 01E of PagerDuty was never accepted"),
+    "a deed is lost": ({"deeds": [Deed("01E", KEY)], "accepted": frozenset({"01E"})}, "accepted and is not stored"),
+    "a deed waits": (
+        {"deeds": [Deed("01E", KEY)], "accepted": frozenset({"01E"}), "actions": {"01E/INC-1": "new"}},
+        "event 01E of PagerDuty was never applied",
+    ),
     "a message waits": (
         {"messages": [StoredMessage(1, "INC-1", "slack", "waiting", "HTTP 500")]},
         "message 1 of INC-1 to slack is waiting: HTTP 500",
