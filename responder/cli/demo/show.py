@@ -24,6 +24,7 @@ from responder.model.delivery import DiagnosisResult, Effects, Notification
 from responder.model.rule import Action
 from responder.model.text import one_line
 from responder.receive.alertmanager import InvalidPayload, read
+from responder.standins.alertmanager import AlertmanagerStandIn
 from responder.standins.processes import Program, free_port
 from responder.standins.slack_page import SlackPage
 from responder.standins.stage import Stage
@@ -41,6 +42,9 @@ _NEXT = {
 }
 #: High rate limits: the stand-ins have none.
 _NO_LIMIT = {"pagerduty_events_per_minute": "6000", "slack_messages_per_minute": "6000"}
+#: Alertmanager's stand-in takes silences, but does not know what else is posted to the receiver: after this many
+#: seconds such an alert would count as resolved.
+_A_DAY = "86400"
 
 
 @dataclass(slots=True)
@@ -56,6 +60,7 @@ class DemoSession:
     prober: Prober
     clock: Clock
     payloads: list[Path]
+    alertmanager: AlertmanagerStandIn = field(default_factory=AlertmanagerStandIn)
     sent: int = 0
     missing: list[str] = field(default_factory=list)
     _known: dict[str, History] = field(default_factory=dict)
@@ -66,8 +71,13 @@ class DemoSession:
         prepare_services(self.stage)
         app_token = self.stage.slack.app_token
         settings = {**_NO_LIMIT, "console_listen": f"127.0.0.1:{free_port()}", "console_auth": "none"}
+        settings |= {"slack_app_token": app_token, "reconcile_grace": _A_DAY}
         console = f"http://{settings['console_listen']}/"
-        with SlackPage(self.stage.slack) as page, self.stage.serve(**settings, slack_app_token=app_token) as program:
+        with (
+            self.alertmanager,
+            SlackPage(self.stage.slack) as page,
+            self.stage.serve(**settings, alertmanager_url=self.alertmanager.url) as program,
+        ):
             self.watch.screen.say(f"responder serve listens on {self.stage.webhook_url} with two workers.")
             self.watch.screen.say(f"Console, with the page of each incident: {console}")
             self.watch.screen.say(f"Slack, with buttons to press (Socket Mode): {page.url}/")
@@ -136,6 +146,7 @@ class DemoSession:
     def _decide(self, body: bytes) -> tuple[Effects, DiagnosisResult | None]:
         notification = Notification(id=self.sent, received_at=self.clock.now(), cluster="", body=body)
         group = read(notification)
+        self.alertmanager.alerts |= {alert.fingerprint: dict(alert.labels) for alert in group.firing}
         before = history_of(group, self.context, lambda key: self._known.get(key, History()), "")
         effects = pipeline.triage(group, notification, before, self.context)
         diagnosed = self._diagnose(effects)
