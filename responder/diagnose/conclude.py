@@ -239,7 +239,7 @@ def _names(clue: Clue) -> dict[str, str]:
     kind, _, name = clue.entity.partition("/")
     spaced = clue.namespace and kind not in _WITHOUT_NAMESPACE
     ref = f"{kind.lower()}/{name}"
-    return {"ref": ref, "log": clue.log or ref, "name": name, "in_ns": f" -n {clue.namespace}" if spaced else ""}
+    return {"ref": ref, "source": clue.log or ref, "name": name, "in_ns": f" -n {clue.namespace}" if spaced else ""}
 
 
 def _pods_suffer(known: Explanation) -> bool:

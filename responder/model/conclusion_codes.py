@@ -16,8 +16,8 @@ class Code:
     """``short`` follows the name of the object: ``accounts-db`` ``OOM-killed``.
 
     ``step`` is one sentence in which ``{ref}``, ``{name}`` and ``{in_ns}`` become ``deployment/plato``, ``plato`` and
-    `` -n butterfly``, and ``{log}`` the pod and container whose log says more. ``undo`` is True where a rollout shortly
-    before the alert explains it: the step is then to undo it.
+    `` -n butterfly``, and ``{source}`` the pod and container whose log says more. ``undo`` is True where a rollout
+    shortly before the alert explains it: the step is then to undo it.
     """
 
     short: str
@@ -125,7 +125,7 @@ CODES: Final[Mapping[str, Code]] = {
     "crash-done": Code("ends by itself", "Correct the command: it must keep running, or be a Job.", True),
     "crash": Code(
         "crash-loops",
-        "Fix what the last line of the log says; the whole log: `kubectl logs {log}{in_ns} --previous`.",
+        "Fix what the last line of the log says; the whole log: `kubectl logs {source}{in_ns} --previous`.",
         True,
     ),
     "probe-path": Code("readiness path missing", "Correct the path of the readiness probe.", True),

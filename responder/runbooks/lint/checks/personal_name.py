@@ -44,7 +44,7 @@ _GIVEN = (
 _NAMES = _GIVEN.replace(" ", "|")
 _PERSON = re.compile(
     rf"(?<![\w@#/.-])(?P<full>(?:{_NAMES}) [A-Z][a-zà-ÿ]{{1,20}}(?:-[A-Z][a-zà-ÿ]+)?)(?![\w/])"
-    rf"|\b(?:[Aa]sk|[Cc]all|[Cc]ontact|[Pp]ing|[Pp]age|[Mm]ail|[Tt]ext|escalate to) (?P<asked>{_NAMES})(?![\w-])"
+    rf"|\b(?:[Aa]sk|[Cc]all|Contact|contact|[Pp]ing|[Pp]age|[Mm]ail|[Tt]ext|escalate to) (?P<asked>{_NAMES})(?![\w-])"
     rf"|(?<![\w.])(?P<mail>(?:{_NAMES.lower()})\.[a-zà-ÿ]{{2,20}}@[\w.-]+\.\w+)"
     rf"|(?<![\w.])(?P<account>@(?:{_NAMES.lower()})(?:\.[a-zà-ÿ]{{2,20}})?)(?![\w/-])"
 )
