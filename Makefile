@@ -7,8 +7,10 @@ SERVERS := prometheus prometheus-alertmanager
 BROWSER := chromium
 FONTS := fonts-dejavu-core
 POSTGRES := postgresql-15
-# They wait more than they compute, so they run side by side.
+# Tests with real servers wait more than they compute, so they run side by side: the scenarios a case at a time, the others
+# a file at a time. Those that measure delays or kill at a moment run alone.
 SCENARIOS := tests/real/test_scenarios.py
+ALONE := tests/faults $(addprefix tests/real/,test_budget.py test_slow_clients.py test_tls.py postgres/test_replicas.py)
 LOCK := $(BIN)/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
         --strip-extras --allow-unsafe --extra postgres --extra build $(if $(UPGRADE),--upgrade)
 
@@ -26,8 +28,10 @@ demo: setup  ## turn sample alerts into pages, on loopback only (ONCE=1: exit by
 test: setup-dev servers check  ## everything CI runs: set-up, check, command and real-server tests
 	@echo "== command and scenario tests"
 	@$(BIN)/pytest --numprocesses auto --dist worksteal tests/scripts $(SCENARIOS)
-	@echo "== real-server and fault tests"
-	@$(BIN)/pytest --ignore $(SCENARIOS) tests/real tests/faults
+	@echo "== real-server tests"
+	@$(BIN)/pytest --numprocesses auto --dist loadfile $(addprefix --ignore ,$(SCENARIOS) $(ALONE)) tests/real
+	@echo "== tests of delays and faults"
+	@$(BIN)/pytest $(ALONE)
 
 check: setup-dev  ## the fast part, without network: lint, types, architecture, spelling, unit and contract tests
 	@echo "== lint, types, architecture, spelling"

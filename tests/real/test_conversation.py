@@ -158,8 +158,8 @@ def test_pagerduty_gets_notes_and_its_people_reach_slack(stage: Stage) -> None:
         until(lambda: stage.pagerduty.webhooks.idle, 10)
         texts = [each["content"].partition(": ")[2] for each in incident.notes]
         assert texts == [
-            "note by Ann (command line): the disk is full",
-            "resolved by Ann (command line): disk replaced",
+            "Note by Ann (command line): the disk is full",
+            "Resolved by Ann (command line): disk replaced",
         ]
         shown = json.loads(type_in(stage, "incidents", "show", number).stdout)
         assert [each["text"] for each in shown["timeline"] if each["kind"] == "action"] == [

@@ -28,6 +28,6 @@ def test_a_missed_response_is_reminded_of_once_also_after_a_restart(stage: Stage
     severities.write_text(text)
     with stage.serve(rules=str(folder), workers="2"):
         until(lambda: rows(stage.database, "SELECT id FROM messages WHERE kind = 'reminder' AND state = 'sent'"), 30)
-        until(lambda: [line for each in stage.slack.messages for line in each.lines if "not acknowledged" in line], 10)
+        until(lambda: [line for each in stage.slack.messages for line in each.lines if "Not acknowledged" in line], 10)
         assert rows(stage.database, "SELECT count(*) FROM messages WHERE kind = 'reminder'") == [(1,)]
     assert len(stage.pagerduty.open()) == 1

@@ -56,7 +56,7 @@ def test_the_wheel_runs_in_an_empty_folder(installed: Path, tmp_path: Path) -> N
     assert list(tmp_path.iterdir()) == []
     responder("init", ".", "--preset", "kafka")
     responder("rules", "check", "--strict")
-    assert "alerts.md#" in responder("dry-run", str(alert))
+    assert "any-down  (rules/80-meaning.yaml:" in responder("dry-run", str(alert))
 
 
 def test_what_init_wrote_receives_an_alert_and_pages(stage: Stage, installed: Path, tmp_path: Path) -> None:
