@@ -29,7 +29,7 @@ test: setup-dev servers check  ## everything CI runs: set-up, check, command and
 	@echo "== command and scenario tests"
 	@$(BIN)/pytest --numprocesses auto --dist worksteal tests/scripts $(SCENARIOS)
 	@echo "== real-server tests"
-	@$(BIN)/pytest --numprocesses auto --dist loadfile $(addprefix --ignore ,$(SCENARIOS) $(ALONE)) tests/real
+	@$(BIN)/pytest --numprocesses 3 --dist loadfile $(addprefix --ignore ,$(SCENARIOS) $(ALONE)) tests/real
 	@echo "== tests of delays and faults"
 	@$(BIN)/pytest $(ALONE)
 
