@@ -54,30 +54,30 @@ class Explanation:
 
 def explain(clues: Iterable[Clue]) -> Explanation:
     """Return the explanation. It stops at the first object that explains the alert; further causes are not blamed."""
-    told = tuple(clues)
-    own = _of(told, Role.CAUSE, 0)
-    symptoms = _of(told, Role.SYMPTOM, 0)
-    chain = _chain(own, symptoms, told)
+    clues = tuple(clues)
+    own = _of(clues, Role.CAUSE, 0)
+    symptoms = _of(clues, Role.SYMPTOM, 0)
+    chain = _chain(own, symptoms, clues)
     cause = chain[-1] if chain and chain[-1].role is Role.CAUSE else None
     return Explanation(
         cause=cause,
         chain=chain,
         symptoms=tuple(each for each in symptoms if each not in chain and each.code not in _REPEATED),
-        changes=tuple(each for each in told if each.role is Role.CHANGE and not _is_told(each, chain)),
-        facts=tuple(each for each in told if each.role is Role.FACT),
-        fine=_of(told, Role.FINE, 0),
-        unseen=tuple(each for each in told if each.role is Role.UNSEEN),
+        changes=tuple(each for each in clues if each.role is Role.CHANGE and not _in_chain(each, chain)),
+        facts=tuple(each for each in clues if each.role is Role.FACT),
+        fine=_of(clues, Role.FINE, 0),
+        unseen=tuple(each for each in clues if each.role is Role.UNSEEN),
     )
 
 
-def _is_told(change: Clue, chain: Sequence[Clue]) -> bool:
+def _in_chain(change: Clue, chain: Sequence[Clue]) -> bool:
     """Return True if a change is the cause itself, or the creation of the object that is."""
     return any(
         change.says == each.says or (change.code == "change-new" and change.entity == each.entity) for each in chain
     )
 
 
-def _chain(own: Sequence[Clue], symptoms: Sequence[Clue], told: Sequence[Clue]) -> tuple[Clue, ...]:
+def _chain(own: Sequence[Clue], symptoms: Sequence[Clue], clues: Sequence[Clue]) -> tuple[Clue, ...]:
     """Return the clues from the subject to the cause; empty if there is none."""
     strong = [each for each in own if each.code not in _WEAK and each.certainty is not Certainty.COINCIDES]
     log = next((each for each in symptoms if each.leads_to), None)
@@ -89,34 +89,34 @@ def _chain(own: Sequence[Clue], symptoms: Sequence[Clue], told: Sequence[Clue]) 
     weak = [each for each in own if each.code in _WEAK]
     first = weak[0] if weak else log
     if first is not None:
-        further = _further(first, told, first.step + 1)
+        further = _further(first, clues, first.step + 1)
         if further:
             return (first, *further)
-    if first is not None and (change := _change_of(first, told)) is not None:
+    if first is not None and (change := _change_of(first, clues)) is not None:
         return (first, change)
     if weak:
         return (weak[0],)
     if not own and not symptoms:  # the catalog names what the subject depends on, where its logs say nothing
-        beyond = _further(_NOTHING, told, 1)
+        beyond = _further(_NOTHING, clues, 1)
         return tuple(replace(each, certainty=Certainty.LIKELY) for each in beyond)
     return tuple(own[:1])
 
 
-def _change_of(clue: Clue, told: Sequence[Clue]) -> Clue | None:
+def _change_of(clue: Clue, clues: Sequence[Clue]) -> Clue | None:
     """Return the change of something that a clue leads to: it is well by what the cluster shows, but new."""
     found = (
         each
-        for each in told
+        for each in clues
         if each.role is Role.CHANGE and each.entity in clue.leads_to and each.code != "change-after"
     )
     change = max(found, key=lambda each: each.since.timestamp() if each.since else 0.0, default=None)
     return replace(change, role=Role.CAUSE, certainty=Certainty.LIKELY) if change else None
 
 
-def _further(clue: Clue, told: Sequence[Clue], step: int) -> tuple[Clue, ...]:
+def _further(clue: Clue, clues: Sequence[Clue], step: int) -> tuple[Clue, ...]:
     """Return the causes that a clue leads to, step by step: of neighbors that have one."""
     causes = [
-        each for each in _of(told, Role.CAUSE, step) if each.certainty is not Certainty.COINCIDES or not each.leads_to
+        each for each in _of(clues, Role.CAUSE, step) if each.certainty is not Certainty.COINCIDES or not each.leads_to
     ]
     if not clue.leads_to and clue is not _NOTHING:
         return ()
@@ -124,7 +124,7 @@ def _further(clue: Clue, told: Sequence[Clue], step: int) -> tuple[Clue, ...]:
     if not linked:
         return ()
     nearest = linked[0]
-    deeper = _further(nearest, told, step + 1) if nearest.code in _WEAK else ()
+    deeper = _further(nearest, clues, step + 1) if nearest.code in _WEAK else ()
     return (nearest, *deeper)
 
 

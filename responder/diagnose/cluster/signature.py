@@ -179,8 +179,8 @@ def _after(lines: Sequence[str], heading: str) -> str:
     except ValueError:
         return ""
     below: Iterable[str] = (line.strip() for line in lines[start + 1 :])
-    told = [line for line in below if line and not set(line) <= set("*") and line != "Description:"]
-    return told[0] if told else ""
+    messages = [line for line in below if line and not set(line) <= set("*") and line != "Description:"]
+    return messages[0] if messages else ""
 
 
 def _in_short(match: re.Match[str]) -> str:

@@ -45,13 +45,13 @@ def published(
     new = [each for each in pages if each.name not in incident.channels]
     known = [each for each in pages if each.name in incident.channels]
     facts = replace(counts(incident), public=clean(action.text).strip()[:TEXT_LIMIT])
-    told = replace(counts(incident), update=sanitize_line(outcome, LINE_LIMIT))
+    outcome_facts = replace(counts(incident), update=sanitize_line(outcome, LINE_LIMIT))
     readers = [
         each for each in context.configured(incident.channels) if not each.pages and each.use is not Use.STATUS_PAGE
     ]
     priority = severity.priority
     messages = messages_for(incident, MessageKind.START, facts, new, priority=priority, due_at=now)
     messages += messages_for(incident, MessageKind.NOTE, facts, known, priority=priority, due_at=now)
-    messages += messages_for(incident, MessageKind.NOTE, told, readers, priority=priority, due_at=now)
+    messages += messages_for(incident, MessageKind.NOTE, outcome_facts, readers, priority=priority, due_at=now)
     after = replace(incident, channels=(*incident.channels, *(each.name for each in new)))
     return Effects(outcome=outcome, incident=after, content=content, messages=messages)

@@ -37,8 +37,8 @@ def candidates(connection: Connection, before: Mapping[str, datetime]) -> list[C
     names = ("id", "severity", "rule", "opened_at", "reopened_at")
     found = select(*(incidents.c[name] for name in names), contents.c.handling)
     found = found.join(contents, contents.c.incident == incidents.c.id, isouter=True)
-    told = incidents.c.silenced == "", incidents.c.resolve_reason == "", incidents.c.channels != ""
-    rows = connection.execute(found.where(_OPEN, *told, or_(*late)).order_by(incidents.c.opened_at)).mappings()
+    announced = incidents.c.silenced == "", incidents.c.resolve_reason == "", incidents.c.channels != ""
+    rows = connection.execute(found.where(_OPEN, *announced, or_(*late)).order_by(incidents.c.opened_at)).mappings()
     return [
         Candidate(
             incident=row["id"],

@@ -59,8 +59,8 @@ def _clue(scene: Scene, certificate: Object) -> Iterator[Clue]:
     state = "" if expired else " is not renewed" if is_ready else f" not ready{span}"
     end = _end(until, scene.now)
     # Once it has expired, or while the old one still holds, the last attempt to issue it says why.
-    told = objects.condition(certificate, "Issuing") if expired or is_ready else ready
-    message = objects.text(told, "message") if objects.text(told, "status") == "False" else ""
+    condition = objects.condition(certificate, "Issuing") if expired or is_ready else ready
+    message = objects.text(condition, "message") if objects.text(condition, "status") == "False" else ""
     why = f": {cut(message.rpartition('retried: ')[2], 140)}" if message else ""
     tries = objects.number(certificate, "status", "failedIssuanceAttempts")
     failed = f", {tries} failed attempts" if tries else ""

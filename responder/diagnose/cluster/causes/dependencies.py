@@ -46,22 +46,23 @@ def look(scene: Scene) -> tuple[Clue, ...]:
     running = [pod for pod in scene.pods_of(workload) if is_ready(pod) and not _looping(scene, pod)]
     logs = logs_of(scene, running)
     since = scene.began - _BEFORE
-    told = [(log, line) for log in logs if (line := signature(recent(log.lines, since)))]
+    signatures = [(log, line) for log in logs if (line := signature(recent(log.lines, since)))]
     found: list[Clue] = []
-    if told:
-        pod = next(each for each in running if objects.name(each) == told[0][0].pod)
-        full = "" if scene.called else full_disk(pod, told[0][1])  # else it may be the disk of what it calls
-        pods = len({log.pod for log, _ in told})
+    if signatures:
+        first, line = signatures[0]
+        pod = next(each for each in running if objects.name(each) == first.pod)
+        full = "" if scene.called else full_disk(pod, line)  # else it may be the disk of what it calls
+        pods = len({log.pod for log, _ in signatures})
         count = f"{pods} of {len({log.pod for log in logs})} logs read"
         found.append(
             Clue(
                 code="volume-full" if full else "log-error",
                 role=Role.CAUSE if full else Role.SYMPTOM,
                 entity=objects.reference(workload),
-                says=f"log of {objects.name(workload)} ({count}): {told[0][1]}{full}{_of_call(scene, told[0][1])}",
+                says=f"log of {objects.name(workload)} ({count}): {line}{full}{_of_call(scene, line)}",
                 certainty=Certainty.SHOWN,
-                leads_to=scene.explaining(told[0][1]),
-                reason=told[0][1],
+                leads_to=scene.explaining(line),
+                reason=line,
             )
         )
     return (*found, *_wrong_port(scene, workload), *_lookups(scene), *_outside(scene, workload))
@@ -129,9 +130,9 @@ def _lookups(scene: Scene) -> tuple[Clue, ...]:
         reasons = {each.waiting for pod in servers for each in containers(pod) if each.waiting}
         why = f" ({', '.join(sorted(reasons))})" if reasons else ""
         said = [line for log in logs_of(scene, servers) for line in log.lines]
-        told = signature(said) or (without_time(said[-1]) if said else "")
+        line = signature(said) or (without_time(said[-1]) if said else "")
         says = f"cluster DNS: {ready_of(servers)} CoreDNS pods in kube-system ready{why}, names do not resolve"
-        says += f"; its log: {told}" if told else ""
+        says += f"; its log: {line}" if line else ""
         return (Clue(code="dns-down", role=Role.CAUSE, entity="Deployment/coredns", says=says),)
     lines = [line for log in scene.logs for line in reversed(log.lines)]
     for line in lines:

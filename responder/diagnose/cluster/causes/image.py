@@ -99,8 +99,8 @@ def _clue(scene: Scene, total: int, image: str, waiting: list[Container]) -> Clu
     several = len(objects.items(waiting[0].pod, "spec", "containers")) > 1
     of = f" of container {waiting[0].name}" if several else ""
     why = f": {reason}" if reason else ", for a reason that the cluster no longer shows (events are kept about 1 h)"
-    told = (match[1] for each in (waiting[0].waits_because, *events) if (match := _DETAIL.search(each)))
-    detail = next(told, "") if code == "image-registry" else ""
+    reasons = (match[1] for each in (waiting[0].waits_because, *events) if (match := _DETAIL.search(each)))
+    detail = next(reasons, "") if code == "image-registry" else ""
     lacking = next((match[1] for each in events if (match := _SECRETS.search(each))), "")
     name = objects.name(workload) if workload is not None else ""
     return Clue(

@@ -59,10 +59,10 @@ def _at(scene: Scene, moment: datetime | None) -> str:
 
 def message_of(scene: Scene, pod: Object) -> str:
     """Return the scheduler's sentence about a pod: of its condition, else of the newest event."""
-    told = objects.condition(pod, "PodScheduled")
-    if objects.text(told, "reason") == "SchedulingGated":
+    condition = objects.condition(pod, "PodScheduled")
+    if objects.text(condition, "reason") == "SchedulingGated":
         return "SchedulingGated"
-    if message := objects.text(told, "message"):
+    if message := objects.text(condition, "message"):
         return message
     events = [each for each in scene.events_of(pod) if objects.text(each, "reason") == "FailedScheduling"]
     return objects.text(events[0], "message") if events else ""
