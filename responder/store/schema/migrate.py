@@ -106,5 +106,6 @@ def _upgrade(connection: Connection, name: str, found: str | None) -> None:
 def _unknown(name: str, found: str) -> StoreError:
     return StoreError(
         f"the database {name} has schema {found}, which this version does not know; its own is {HEAD}: "
-        "start the version that created it, or name another database in RESPONDER_DATABASE_URL"
+        "start the version that migrated it, or restore the backup made before the upgrade, or name another database "
+        "in RESPONDER_DATABASE_URL"
     )
