@@ -202,6 +202,8 @@ def without_dropped(
     An alert that an open incident knows, since it fired before its rule dropped it, counts as resolved ``now``: nothing
     else would ever resolve the incident. A group of which nothing is left is returned as it is.
     """
+    if not matching.drops:
+        return group, ()
     rules = [matching.first(matching.labels_of(alert)) for alert in group.alerts]
     dropped = tuple(rule for rule in rules if rule.action is Action.DROP)
     if not dropped:

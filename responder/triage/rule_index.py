@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from responder.model.alert import Alert, Labels
-from responder.model.rule import ANNOTATION, Matcher, Op, Rule
+from responder.model.rule import ANNOTATION, Action, Matcher, Op, Rule
 from responder.triage.matchers import literals, matches, predicate
 
 #: Cached (label name, value) pairs and results; the cache is emptied when full, since pod names never repeat.
@@ -73,6 +73,8 @@ class RuleIndex:
         self._places = {rule.id: place for place, rule in enumerate(rules)}
         self._live = _Table(live, remembered)
         self._shadows = _Table((*shadows, live[-1]), remembered) if shadows else None
+        #: True if a rule drops alerts.
+        self.drops = any(rule.action is Action.DROP for rule in live)
         self._reads_annotations = any(each.name.startswith(ANNOTATION) for rule in rules for each in rule.matchers)
 
     def labels_of(self, alert: Alert) -> Labels:

@@ -318,6 +318,8 @@ class DeliveryResults:
             results = {isinstance(outcome, Delivered | Continue) for name, outcome in made if name == channel}
             channel_state.record_attempts(connection, channel, now, accepted=True in results, failed=False in results)
         news = [self._mark_one(connection, message, outcome, now) for message, outcome in ended]
+        for channel in sorted({name for name, outcome in made if self._paging and isinstance(outcome, Delivered)}):
+            outbox.requeue_refused(connection, channel, now)
         return news + [partial(_count, message, outcome, now) for message, outcome in ended]
 
     def _mark_one(self, connection: Connection, message: ClaimedMessage, outcome: Outcome, now: datetime) -> News:
@@ -329,8 +331,6 @@ class DeliveryResults:
                 if channel_state.clear_failing(connection, message.channel):
                     outbox.retry_now(connection, message.channel, now)
                 self._settle(connection, message, outbox.sent(connection, message, ref, now), now)
-                if self._paging:
-                    outbox.requeue_refused(connection, message.channel, now)
                 return partial(event.info, "message.sent", attempt=message.attempt, title=message.report.title)
             case TryLater(reason):
                 outcome = replace(outcome, retry_after=min(outcome.retry_after or 0.0, self._longest_wish))

@@ -10,6 +10,7 @@ from sqlalchemy import (
     Connection,
     Float,
     Text,
+    Update,
     and_,
     bindparam,
     case,
@@ -228,11 +229,7 @@ def resolve_again(connection: Connection, message: ClaimedMessage, now: datetime
     return bool(connection.execute(update(messages).where(resolve).values(**values)).rowcount)
 
 
-def requeue_refused(connection: Connection, channel: str, now: datetime) -> None:
-    """Put back the pages of open incidents that a channel refused: it accepts messages again.
-
-    A page that is refused once more waits RETRY_REFUSED_SECONDS longer each time, since the page may be the reason.
-    """
+def _refused() -> Update:
     later = messages.alias("later")
     paged = exists().where(
         later.c.incident == messages.c.incident,
@@ -244,10 +241,22 @@ def requeue_refused(connection: Connection, channel: str, now: datetime) -> None
     still_fires = exists().where(
         incidents.c.id == messages.c.incident, incidents.c.open, incidents.c.resolve_reason == ""
     )
-    rested = messages.c.ended_at + RETRY_REFUSED_SECONDS * (messages.c.attempt - 2) <= to_seconds(now)
-    page = and_(messages.c.channel == channel, messages.c.state == "dead", messages.c.kind.in_(_PAGES))
-    values = {"state": "waiting", "due_at": to_seconds(now), "minimal": False, "error": None, "ended_at": None}
-    connection.execute(update(messages).where(page, rested, still_fires, ~paged).values(**values))
+    now = bindparam("now", type_=Float)
+    rested = messages.c.ended_at + RETRY_REFUSED_SECONDS * (messages.c.attempt - 2) <= now
+    page = and_(messages.c.channel == bindparam("of"), messages.c.state == "dead", messages.c.kind.in_(_PAGES))
+    values = {"state": "waiting", "due_at": now, "minimal": False, "error": None, "ended_at": None}
+    return update(messages).where(page, rested, still_fires, ~paged).values(**values)
+
+
+_REFUSED = _refused()
+
+
+def requeue_refused(connection: Connection, channel: str, now: datetime) -> None:
+    """Put back the pages of open incidents that a channel refused: it accepts messages again.
+
+    A page that is refused once more waits RETRY_REFUSED_SECONDS longer each time, since the page may be the reason.
+    """
+    connection.execute(_REFUSED, {"of": channel, "now": to_seconds(now)})
 
 
 def give_up(connection: Connection, message: ClaimedMessage, reason: str, now: datetime) -> bool:
