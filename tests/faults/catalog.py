@@ -27,6 +27,7 @@ from tests.faults.strikes import (
     disk_full,
     half_requests,
     hang_probes,
+    kill_at_press,
     kill_postgres,
     kill_replica,
     kill_worker,
@@ -59,10 +60,12 @@ _process = partial(Fault, queue="process")
 _database = partial(Fault, queue="database")
 _pagerduty = partial(Fault, queue="pagerduty", longest=4.0)
 _slack = partial(Fault, queue="slack", longest=4.0)
+_silences = partial(Fault, queue="silences", longest=4.0)
 _clock = partial(Fault, queue="clock", longest=4.0)
 
 FAULTS: dict[str, Fault] = {
     "SIGKILL of a worker": _process(longest=0.1, strike=kill_worker),
+    "SIGKILL around a press": _process(longest=0.1, strike=kill_at_press),
     "SIGKILL of a replica": _process(longest=2.0, strike=kill_replica),
     "the log is lost": _process(longest=1.0, strike=lose_log),
     "engine threads die": _process(longest=0.5, strike=break_engine_thread),
@@ -93,6 +96,10 @@ FAULTS: dict[str, Fault] = {
     "Slack: hangs": _slack(strike=misbehave("Slack", hangs)),
     "Slack: resets": _slack(strike=misbehave("Slack", resets)),
     "Slack: accepts and dies": _slack(strike=misbehave("Slack", accepts_and_dies)),
+    "Alertmanager: 500": _silences(strike=misbehave("Alertmanager", answers_500)),
+    "Alertmanager: hangs": _silences(strike=misbehave("Alertmanager", hangs)),
+    "Alertmanager: resets": _silences(strike=misbehave("Alertmanager", resets)),
+    "Alertmanager: accepts and dies": _silences(strike=misbehave("Alertmanager", accepts_and_dies)),
     "half requests": Fault(queue="clients", longest=6.0, strike=half_requests),
     "a body above the limit": Fault(queue="clients", longest=1.0, strike=body_above_the_limit),
     "every probe hangs": Fault(queue="probes", longest=6.0, strike=hang_probes),

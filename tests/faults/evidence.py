@@ -8,15 +8,27 @@ from dataclasses import dataclass, field
 from sqlalchemy import and_, select
 
 from responder.engine.effects.invalid_rules import RULE as OWN
+from responder.model.action import Handling
 from responder.model.incident import AlertState
+from responder.model.silence import incident_of
 from responder.standins.pagerduty import PagerEvent
 from responder.standins.slack import SlackMessage
 from responder.store.database import Database
 from responder.store.incidents.diagnoses import ATTEMPTS
 from responder.store.schema.serialization import from_bytes
-from responder.store.schema.tables import UNFINISHED, actions, diagnoses, incidents, messages, notifications, payloads
+from responder.store.schema.tables import (
+    UNFINISHED,
+    actions,
+    contents,
+    diagnoses,
+    incidents,
+    messages,
+    notifications,
+    payloads,
+)
 from tests.faults.door import Acknowledged
 from tests.faults.people import Deed
+from tests.faults.presses import Press
 from tests.faults.stream import Group
 from tests.faults.timeline import Span
 from tests.faults.world import OutdatedRules, World
@@ -71,7 +83,8 @@ class Evidence:
 
     ``notifications`` maps ids to state and body. ``starts`` are those of each alert's episodes, in epoch seconds.
     ``deeds`` are what people did in PagerDuty, ``accepted`` the events that a replica accepted, ``actions`` the states
-    of stored actions by their keys. ``jumped`` says whether the replicas' clocks did.
+    of stored actions by their keys. ``presses`` are what people did in Slack; ``silences`` names the incident of each
+    silence in force, ``silenced`` the incidents that show one. ``jumped`` says whether the replicas' clocks did.
     """
 
     groups: Sequence[Group]
@@ -89,6 +102,9 @@ class Evidence:
     deeds: Sequence[Deed] = ()
     accepted: frozenset[str] = frozenset()
     actions: Mapping[str, str] = field(default_factory=dict)
+    presses: Sequence[Press] = ()
+    silences: Sequence[str] = ()
+    silenced: frozenset[str] = frozenset()
 
 
 class Records:
@@ -126,6 +142,7 @@ class Records:
             of_a_message = ("id", "incident", "channel", "state", "error", "replaces")
             own = select(incidents.c.id).where(incidents.c.rule == OWN)
             whole_messages = select(*(messages.c[name] for name in of_a_message))
+            handled = connection.execute(select(contents.c.incident, contents.c.handling)).all()
             acted = connection.execute(select(actions.c.key, actions.c.state)).all()
             wrote = connection.execute(whole_messages.where(messages.c.incident.not_in(own))).all()
         with world.pagerduty.lock, world.slack.lock, world.door.lock:
@@ -157,6 +174,9 @@ class Records:
                     for event, status in each.sent
                     if 200 <= status < 300
                 ),
+                presses=list(world.presses.done),
+                silences=[incident_of(each.comment) for each in world.silences.active],
+                silenced=frozenset(name for name, data in handled if data and from_bytes(Handling, data).silence),
                 actions={row.key: row.state for row in acted},
                 jumped=any(each.clock_moved for each in world.replicas),
             )

@@ -1,4 +1,4 @@
-"""Temporary faults of PagerDuty and Slack."""
+"""Temporary faults of PagerDuty, Slack and the Alertmanager of the silences."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ Manner = Callable[[float], Callable[[Call], Fault]]
 
 
 def misbehave(name: str, manner: Manner, *, away: bool = False, lasting: float = 0.0) -> Strike:
-    """PagerDuty or Slack behaves like this for a while.
+    """A server behaves like this for a while: PagerDuty, Slack or Alertmanager.
 
     ``away`` is True if it takes no event meanwhile, nor ``lasting`` seconds after it, since none is sent to it.
     """
 
     def strike(world: World, seconds: float, _dice: Random) -> None:
-        server: StandIn = world.pagerduty if name == "PagerDuty" else world.slack
+        server: StandIn = {"PagerDuty": world.pagerduty, "Slack": world.slack, "Alertmanager": world.silences}[name]
         what = f"{name} {manner.__name__.replace('_', ' ')}"
         world.timeline.note(what)
         with world.timeline.unreachable(what, lasting) if away else contextlib.nullcontext():

@@ -1,4 +1,4 @@
-"""People who act in PagerDuty while things break: its signed webhooks go to a replica, and are retried."""
+"""People who act in PagerDuty and in Slack while things break. PagerDuty retries its webhooks to a replica."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from random import Random
 from typing import Self
 
 from responder.standins.pagerduty import PagerDutyStandIn
+from tests.faults.presses import Presses
 from tests.faults.timeline import Timeline
 
 #: Secret of the webhook subscription.
@@ -27,25 +28,35 @@ class Deed:
 
 
 class People:
-    """Acknowledges and annotates open incidents until it is left. ``deeds`` are those done."""
+    """Act on open incidents until it is left: by ``presses`` in Slack, and in PagerDuty, where ``deeds`` are done."""
 
-    def __init__(self, pagerduty: PagerDutyStandIn, seed: int, timeline: Timeline) -> None:
+    def __init__(self, pagerduty: PagerDutyStandIn, presses: Presses, seed: int, timeline: Timeline) -> None:
         self.deeds: list[Deed] = []
         self._pagerduty = pagerduty
+        self._presses = presses
+        self._seed = seed
         self._dice = Random(seed)
         self._timeline = timeline
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        targets = (self._act_in_pagerduty, self._press)
+        self._threads = [threading.Thread(target=each, daemon=True) for each in targets]
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        for each in self._threads:
+            each.start()
         return self
 
     def __exit__(self, *_error: object) -> None:
         self._stopping.set()
-        self._thread.join()
+        for each in self._threads:
+            each.join()
 
-    def _run(self) -> None:
+    def _press(self) -> None:
+        dice = Random(f"presses {self._seed}")
+        while not self._stopping.wait(dice.uniform(0.1, PAUSE_SECONDS)):
+            self._presses.act(dice)
+
+    def _act_in_pagerduty(self) -> None:
         while not self._stopping.wait(self._dice.uniform(0.1, PAUSE_SECONDS)):
             if not (incidents := self._pagerduty.open()):
                 continue

@@ -76,7 +76,7 @@ def _broken(
     note, records = around.timeline.note, Records(around.database_url)
     note(f"seed {seed}: the stream begins")
     strikes = Schedule(seed, planned, around)
-    people = People(around.pagerduty, seed, around.timeline)
+    people = People(around.pagerduty, around.presses, seed, around.timeline)
     with Driver(groups, around.alertmanagers, around.door, around.timeline) as driver:
         with people:
             strikes.start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -34,6 +35,20 @@ _CLIENTS = 30
 def kill_worker(world: World, _seconds: float, dice: Random) -> None:
     """SIGKILL a worker process, with its share of the engine in it."""
     dice.choice(world.replicas).kill_worker(dice.randrange(8))
+
+
+def kill_at_press(world: World, seconds: float, dice: Random) -> None:
+    """SIGKILL every worker of a replica while a person presses: before the answer, or before what follows from it."""
+    victim, press = dice.choice(world.replicas), Random(dice.random())
+    pressing = threading.Thread(target=world.presses.act, args=(press,), daemon=True)
+    alone = len(world.replicas) == 1
+    with world.timeline.unreachable("every worker is killed") if alone else contextlib.nullcontext():
+        pressing.start()
+        time.sleep(seconds)
+        for pid in sorted(victim.workers()):
+            victim.kill_process(pid)
+        time.sleep(_REPLACED_SECONDS if alone else 0.0)
+    pressing.join()
 
 
 def kill_replica(world: World, seconds: float, dice: Random) -> None:

@@ -12,7 +12,7 @@ from tests.real.conftest import need
 pytestmark = pytest.mark.real
 
 
-@pytest.mark.parametrize("seed", [23, 16])
+@pytest.mark.parametrize("seed", [87, 58])
 def test_nothing_is_lost_and_nothing_is_late_while_things_break(seed: int, tmp_path: Path) -> None:
     """Workers are killed, disks fill up, PagerDuty is away: every alert still has its one page, in time."""
     need("prometheus-alertmanager")

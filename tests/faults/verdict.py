@@ -262,6 +262,21 @@ def _acted(evidence: Evidence) -> Iterator[str]:
             yield f"event {deed.event} of PagerDuty was never applied"
 
 
+def _pressed(evidence: Evidence) -> Iterator[str]:
+    """Each press that was answered is stored, and applied; Alertmanager has the silences that incidents show, once."""
+    for press in evidence.presses:
+        state = evidence.actions.get(press.key)
+        if press.stored and state is None:
+            yield f"a press in Slack on {press.incident} was answered and is not stored: {press.key}"
+        elif state == "new":
+            yield f"a press in Slack on {press.incident} was never applied: {press.key}"
+    for incident, number in Counter(evidence.silences).items():
+        if number > 1:
+            yield f"{incident}: {number} silences in Alertmanager"
+    for incident in sorted(evidence.silenced - set(evidence.silences)):
+        yield f"{incident}: shown as silenced, and Alertmanager has no silence"
+
+
 CHECKS: dict[str, Check] = {
     "acknowledged": _acknowledged,
     "nothing acknowledged is lost": _kept,
@@ -274,4 +289,5 @@ CHECKS: dict[str, Check] = {
     "every page in time": _in_time,
     "nothing left": _nothing_left,
     "actions of people": _acted,
+    "presses": _pressed,
 }

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from responder.standins.alertmanager import AlertmanagerStandIn
 from responder.standins.butterfly import ButterflyStandIn
 from responder.standins.monitoring import alertmanager, alertmanager_config
 from responder.standins.pagerduty import PagerDutyStandIn, PagerEvent
@@ -18,6 +19,7 @@ from responder.standins.stage import stage
 from tests.faults.disk import small_disk
 from tests.faults.door import Door
 from tests.faults.people import DAY_SECONDS, SECRET
+from tests.faults.presses import Presses
 from tests.faults.replica import Replica
 from tests.faults.stream import MAX_BODY_BYTES, Group
 from tests.faults.timeline import Timeline
@@ -36,6 +38,7 @@ _SETTINGS = {
     "RESPONDER_MAX_BODY_BYTES": str(MAX_BODY_BYTES),
     "RESPONDER_PAGERDUTY_WEBHOOK_SECRET": SECRET,
     "RESPONDER_PAGERDUTY_API_TOKEN": "u+of-the-suite",  # its incidents have no key: they are found by their alerts
+    "RESPONDER_RECONCILE_EVERY": "86400",  # the Alertmanager of the silences does not list the stream
 }
 
 
@@ -51,7 +54,8 @@ class OutdatedRules:
 class World:
     """All running processes, and targets of faults. ``disk`` holds SQLite's file, if it is a disk of its own.
 
-    ``postgres`` is the server, where the replicas share one. ``large`` holds the groups of a fault, with their start.
+    ``postgres`` is the server, where the replicas share one. ``silences`` is an Alertmanager that keeps the silences of
+    people: in one of the pair they would mute the stream. ``large`` holds the groups of a fault, with their start.
     """
 
     timeline: Timeline
@@ -65,6 +69,8 @@ class World:
     pagerduty: PagerDutyStandIn
     slack: SlackStandIn
     butterfly: ButterflyStandIn
+    silences: AlertmanagerStandIn
+    presses: Presses
     outdated: list[OutdatedRules] = field(default_factory=list)
     large: dict[Group, float] = field(default_factory=dict)
 
@@ -85,11 +91,20 @@ def world(folder: Path, timeline: Timeline, *, engine: str, rules: Path = RULES,
         own_rules = shutil.copytree(rules, folder / "rules")
         around = stack.enter_context(stage(folder, rules=own_rules, runbooks=RUNBOOKS, on_event=on_event))
         database_url = server.create("responder") if server else f"sqlite:///{data / 'responder.db'}"
-        settings = {**around.settings, "RESPONDER_DATABASE_URL": database_url, **_SETTINGS}
+        silences = stack.enter_context(AlertmanagerStandIn())
+        settings = {
+            **around.settings,
+            **_SETTINGS,
+            "RESPONDER_DATABASE_URL": database_url,
+            "RESPONDER_ALERTMANAGER_URL": silences.url,
+            "RESPONDER_SLACK_APP_TOKEN": around.slack.app_token,
+            "RESPONDER_SLACK_SIGNING_SECRET": around.slack.people.signing_secret,
+        }
         servers = [_replica(f"replica-{n}", settings, folder, timeline) for n in range(2 if server else 1)]
         for each in servers:
             stack.callback(each.close)
             each.start()
+        around.slack.people.request_url = f"http://{servers[0].address}"
         url = f"http://{servers[0].address}/pagerduty/webhooks"
         around.pagerduty.webhooks.subscribe(url, SECRET, day=DAY_SECONDS)
         door = Door([each.address for each in servers], around.token, timeline)
@@ -114,6 +129,8 @@ def world(folder: Path, timeline: Timeline, *, engine: str, rules: Path = RULES,
             pagerduty=around.pagerduty,
             slack=around.slack,
             butterfly=around.butterfly,
+            silences=silences,
+            presses=Presses(around.slack, timeline),
         )
 
 

@@ -80,9 +80,13 @@ class SilenceWorker:
 
     def _attempt(self, action: Action) -> None:
         with self._database.read() as connection:
+            row = actions.find(connection, action.id)
             incident = incidents.find(connection, action.incident)
             content = incidents.contents_of(connection, [action.incident]).get(action.incident)
             link = vendor_incidents.link_of(connection, action.incident)
+        if row is None or row.state != "new":  # another process has applied it since it was read
+            self._forget(action)
+            return
         try:
             result = self._asked(action, incident, content, link)
         except AlertmanagerDownError as error:
@@ -91,12 +95,16 @@ class SilenceWorker:
             if waited < timedelta(seconds=GIVE_UP_SECONDS):
                 return
             tried = short_duration(waited.total_seconds())
-            result = SilenceResult(problem=f"no answer of Alertmanager for {tried}: {error}")
+            found_by = "if one arrived, responder silences list shows it"
+            result = SilenceResult(problem=f"no answer of Alertmanager for {tried}: {error}; {found_by}")
         done = self._writer.record(lambda connection: self._decide(connection, action, result))
         for each in done.effects:
             state = each.action[1] if each.action else ""
             _log.info("action.applied", incident=action.incident, state=state, outcome=each.outcome)
             COUNTERS.add("responder_actions", state)
+        self._forget(action)
+
+    def _forget(self, action: Action) -> None:
         with self._database.transaction() as connection:
             schedule.forget(connection, _timer(action))
 

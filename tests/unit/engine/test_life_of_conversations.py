@@ -1,7 +1,7 @@
-"""The life of an incident under notifications, presses, webhooks, crashes and reloads, in any order.
+"""The life of an incident under notifications, presses, webhooks, outages, crashes and reloads, in any order.
 
 Everything is real but the threads and the network: the database, the entry points, the workers, the channels that
-render and read, and the stand-ins of PagerDuty and Slack that answer them.
+render and read, and the stand-ins of PagerDuty, Slack and Alertmanager that answer them.
 """
 
 from __future__ import annotations
@@ -25,31 +25,38 @@ from responder.converse.slack.entry import SlackEntry
 from responder.converse.slack.payloads import Button
 from responder.engine.workers.actions import ActionWorker
 from responder.engine.workers.delivery import DeliveryResults
+from responder.engine.workers.silences import SilenceWorker
 from responder.engine.workers.triage import IncidentWriter
-from responder.model.message import ClaimedMessage, Response
-from responder.model.outcome import Outcome
+from responder.model.clock import Deadline
+from responder.model.message import ClaimedMessage, Request, Response
+from responder.model.outcome import Outcome, TryLater
 from responder.model.secret import Secret
+from responder.model.silence import incident_of
 from responder.notify.channels.pagerduty import PagerDuty
 from responder.notify.channels.pagerduty_notes import PagerDutyNotes
 from responder.notify.channels.slack import Slack
 from responder.notify.report import compose
-from responder.outgoing import Outgoing
+from responder.outgoing import UnreachableError
 from responder.outgoing.silences import Silences
+from responder.standins.alertmanager import AlertmanagerStandIn
 from responder.standins.pagerduty import PagerDutyStandIn, PagerIncident
 from responder.standins.server import Call
 from responder.standins.slack import SlackStandIn
 from responder.store.database import Database
-from responder.store.incidents import records
+from responder.store.incidents import actions, records
 from responder.store.outbox import claims
 from tests.conftest import HandClock
 from tests.support.slack_payloads import pressed, submitted
 from tests.unit.engine.test_pipeline import EVERYTHING, a_desk
 from tests.unit.engine.workers.test_page_again import host, notified, over
+from tests.unit.engine.workers.test_silences import GROUP, Killed
 from tests.unit.engine.workers.test_triage import Shop
 
 PEOPLE = ("ann", "bob")
 #: Buttons, and what people do in PagerDuty.
 BUTTONS = (Button.ACKNOWLEDGE, Button.NOTE, Button.RESOLVE)
+SILENCING = (Button.SILENCE, Button.SILENCE, Button.UNSILENCE)
+_AT_ONCE = frozenset({Button.ACKNOWLEDGE, Button.UNSILENCE})
 DEEDS = ("acknowledged", "unacknowledged", "resolved", "annotated", "reassigned")
 CHANNELS = {
     "pagerduty": PagerDuty(Secret("a" * 32)),
@@ -78,6 +85,30 @@ class Line:
         """Nothing runs."""
 
 
+class Wire:
+    """The way to Alertmanager, in one ``state``.
+
+    ``well``, ``down`` for no answer, ``lost`` for a request that arrives and whose answer does not, ``killed`` for a
+    process that dies instead of reading the answer.
+    """
+
+    def __init__(self, server: AlertmanagerStandIn) -> None:
+        self.server = server
+        self.state = "well"
+
+    def query(self, request: Request, _deadline: Deadline, _cap: int) -> Response:
+        """Send a request."""
+        if self.state == "down":
+            raise UnreachableError("connection refused")
+        path = "/" + request.url.split("/", 3)[3]
+        reply = self.server.answer(Call(request.method, path, {}, request.body, 0.0))
+        if request.method != "GET" and self.state == "lost":
+            raise UnreachableError("timed out")
+        if request.method != "GET" and self.state == "killed":
+            raise Killed
+        return Response(reply.status, reply.body, {name.lower(): value for name, value in reply.headers.items()})
+
+
 class LifeOfConversations:
     """Random steps; after quiet the entry points agree, and nothing was done twice."""
 
@@ -92,8 +123,13 @@ class LifeOfConversations:
         self.pagerduty, self.slack, self.line = PagerDutyStandIn(), SlackStandIn(), Line()
         self.pagerduty.webhooks = self.line  # type: ignore[assignment]
         self.entry = PagerDutyEntry(self.database, self, self.clock, ("pagerduty",), lambda: None)
-        silences = Silences(Outgoing(self.clock), self.clock, {})
-        self.press = SlackEntry(self.database, self, self.clock, lambda: "", lambda: None, silences, lambda now: now)  # type: ignore[arg-type]
+        self.alertmanager = AlertmanagerStandIn(now=self.clock.now)
+        self.wire = Wire(self.alertmanager)
+        self.silences = Silences(self.wire, self.clock, {"": ("http://alertmanager",)})  # type: ignore[arg-type]
+        self.slack_away = False
+        self.press = SlackEntry(
+            *(self.database, self, self.clock, lambda: "", lambda: None, self.silences, lambda now: now)  # type: ignore[arg-type]
+        )
         self.firing: set[int] = set()
         self.pressed: list[bytes] = []
         self.notes: list[str] = []
@@ -128,17 +164,26 @@ class LifeOfConversations:
 
     def person_presses(self) -> None:
         """A person presses a button of the newest incident, once or twice."""
-        button, person, twice = self.dice.choice(BUTTONS), self.dice.choice(PEOPLE), self.dice.random() < 0.5
+        self._press(self.dice.choice(BUTTONS))
+
+    def person_silences(self) -> None:
+        """A person silences the newest incident, or expires its silence."""
+        self._press(self.dice.choice(SILENCING))
+        self.silences_are_carried_out()
+
+    def _press(self, button: Button) -> None:
+        person, twice = self.dice.choice(PEOPLE), self.dice.random() < 0.5
         for incident in self._incidents()[-1:]:
             self.number += 1
             user = {"id": f"U{person}", "username": person}
-            if button is Button.ACKNOWLEDGE:
+            if button in _AT_ONCE:
                 action = {"action_id": button, "value": incident, "action_ts": f"{self.number}.0"}
                 payload = pressed(button, incident, user=user, actions=[action])
             else:
                 said = f"word {self.number}"
                 view = {"id": f"V{self.number}", "callback_id": button, "private_metadata": incident}
-                payload = submitted(button, incident, {"text": {"value": said}}, user=user)
+                values = {"text": {"value": said}, "duration": {"selected_option": {"value": "4h"}}}
+                payload = submitted(button, incident, values, user=user)
                 given = json.loads(payload)
                 payload = json.dumps({**given, "view": {**given["view"], **view}}).encode()
                 self.notes += [said] if button is Button.NOTE else []
@@ -181,6 +226,20 @@ class LifeOfConversations:
         """The engine applies the stored actions."""
         self._apply()
 
+    def silences_are_carried_out(self) -> None:
+        """The engine asks Alertmanager, which may be down, or lose an answer; or the process dies meanwhile."""
+        self.wire.state = self.dice.choice(("well", "down", "lost", "killed"))
+        try:
+            self._carry_out()
+        except Killed:
+            self.process_restarts()
+        self.wire.state = "well"
+        self.clock.move(7)
+
+    def slack_goes_or_comes_back(self) -> None:
+        """Slack takes no messages from now on, or takes them again."""
+        self.slack_away = not self.slack_away
+
     def messages_are_sent(self) -> None:
         """Senders send what is due; or they send, and die before the result is recorded."""
         self._send(lost=self.dice.random() < 0.3)
@@ -213,6 +272,7 @@ class LifeOfConversations:
                 self.webhook_arrives_again,
             ),
             *(self.actions_are_applied, self.messages_are_sent, self.process_restarts, self.rules_are_reloaded),
+            *(self.person_silences, self.silences_are_carried_out, self.slack_goes_or_comes_back),
         )
         self.alert_fires_or_resolves()
         for step in self.dice.choices(kinds, k=steps):
@@ -220,6 +280,7 @@ class LifeOfConversations:
             step()
             keys = Counter(each.dedup_key for each in self.pagerduty.open())
             assert all(count == 1 for count in keys.values())
+            assert all(count == 1 for count in self._silenced().values()), "an incident is silenced twice"
         self._quiet()
         self._agree()
         self.firing = set()
@@ -236,6 +297,7 @@ class LifeOfConversations:
         self.database.close()
         self.pagerduty._server.server_close()
         self.slack._server.server_close()
+        self.alertmanager._server.server_close()
 
     def _agree(self) -> None:
         with self.database.read() as connection:
@@ -260,6 +322,10 @@ class LifeOfConversations:
             buttons = {button for one in shown[-1:] for button in _buttons(one)}
             if shown and each.incident.open and handled:
                 assert ("Acknowledge" not in buttons) == handled.acknowledged, "Slack shows another acknowledgement"
+            silence = handled.silence if handled else None
+            if each.incident.open and silence and silence.until > self.clock.now():
+                assert self._silenced()[each.incident.id] == 1, "an incident shows a silence that Alertmanager lacks"
+                assert not shown or "Expire silence" in buttons, "Slack does not show the silence"
             if shown and not each.incident.open:
                 assert "Resolve" not in buttons, "Slack shows a resolved incident as open"
 
@@ -280,13 +346,22 @@ class LifeOfConversations:
 
     def _notify(self) -> None:
         alerts = [host(each) if each in self.firing else over(each) for each in (1, 2, 3)]
-        notified(self.shop, *alerts)
+        self.alertmanager.alerts = {f"{each:016x}": GROUP | {"instance": f"host{each}"} for each in self.firing}
+        notified(self.shop, *alerts, groupLabels=GROUP)
 
     def _apply(self) -> None:
         writer = IncidentWriter(self.database, self.clock)
         worker = ActionWorker(self.database, writer, lambda: self.shop.context, self.clock)
-        while self.shop.rows("SELECT 1 FROM actions WHERE state = 'new' LIMIT 1"):
-            worker.step()
+        while worker.step() == 0.0 or self.database.has_row(actions.ANY_NEW):
+            pass
+
+    def _carry_out(self) -> None:
+        writer = IncidentWriter(self.database, self.clock)
+        SilenceWorker(self.database, writer, lambda: self.shop.context, self.clock, self.silences).step()
+
+    def _silenced(self) -> Counter[str]:
+        """Return the number of silences in force by incident."""
+        return Counter(incident_of(each.comment) for each in self.alertmanager.active)
 
     def _in_pagerduty(self, incident: PagerIncident, deed: str, person: str, **data: Any) -> None:
         self.pagerduty.act(incident, deed, person, **data)
@@ -297,14 +372,16 @@ class LifeOfConversations:
         self.line.arrived.append(event)
 
     def _quiet(self) -> None:
+        self.slack_away = False
         for _ in range(20):
             before = len(self.line.waiting), self.shop.rows("SELECT count(*) FROM messages WHERE state = 'waiting'")
             while self.line.waiting:
                 self._arrives(self.line.waiting.pop(0))
             self._apply()
+            self._carry_out()
             self.clock.move(60)
             self._send(lost=False)
-            if not self.line.waiting and before[1] == [(0,)]:
+            if not self.line.waiting and before[1] == [(0,)] and not self.database.has_row(actions.ANY_SILENCING):
                 return
         raise AssertionError("messages wait for ever")
 
@@ -325,6 +402,8 @@ class LifeOfConversations:
 
     def _exchange(self, message: ClaimedMessage) -> tuple[ClaimedMessage, Outcome]:
         channel = self.shop.context.channels[message.channel]
+        if self.slack_away and message.channel == "slack":
+            return message, TryLater("HTTP 500")
         request = channel.render(message)
         path = "/" + request.url.split("/", 3)[3]
         headers = {name.lower(): value for name, value in request.headers.items()}

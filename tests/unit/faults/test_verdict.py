@@ -12,6 +12,7 @@ from responder.standins.slack import SlackMessage
 from tests.faults.door import Acknowledged
 from tests.faults.evidence import Evidence, PagerRecord, StoredIncident, StoredMessage
 from tests.faults.people import Deed
+from tests.faults.presses import Press
 from tests.faults.stream import BUDGETS, Alert, Episode, Group
 from tests.faults.timeline import Span, reachable_seconds
 from tests.faults.verdict import MOST_SINGLE, dedup_key, judge, key_of_digest
@@ -76,6 +77,13 @@ BROKEN: dict[str, tuple[dict[str, Any], str]] = {
         },
         "decided by revision old, which was replaced before",
     ),
+    "a press lost": ({"presses": [Press("7/U", "INC-1", True)]}, "was answered and is not stored"),
+    "a press left": (
+        {"presses": [Press("7/U", "INC-1", True)], "actions": {"7/U": "new"}},
+        "a press in Slack on INC-1 was never applied",
+    ),
+    "silenced twice": ({"silences": ["INC-1", "INC-1"]}, "INC-1: 2 silences"),
+    "not silenced": ({"silenced": frozenset({"INC-1"})}, "Alertmanager has no silence"),
     "never delivered": ({"kept": []}, "firing was never acknowledged"),
     "lost": ({"notifications": {}}, "acknowledged and is lost"),
     "undecided": ({"notifications": {1: ("new", b"{}")}}, "acknowledged and is new"),

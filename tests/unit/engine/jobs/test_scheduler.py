@@ -47,3 +47,15 @@ def test_a_clock_that_jumped_back_does_not_stop_the_timers(database: Database, c
     clock.move(-3600)
     first.step()
     assert done == ["first", "first"]
+
+
+def test_a_process_that_read_its_clock_before_the_other_does_not_take_its_turn(
+    database: Database, clock: HandClock
+) -> None:
+    """One reads its clock and waits for the database, while the other takes the turn: it is done once."""
+    done, first, second = two_timers(database, clock)
+    clock.move(1.5)
+    first.step()
+    clock.move(-1.5)
+    second.step()
+    assert done == ["first"]
