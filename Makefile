@@ -13,7 +13,7 @@ SCENARIOS := tests/real/test_scenarios.py
 ALONE := tests/faults $(addprefix tests/real/,test_budget.py test_slow_clients.py test_tls.py postgres/test_replicas.py)
 LOCK := $(BIN)/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
         --strip-extras --allow-unsafe $(if $(UPGRADE),--upgrade)
-EXTRAS := --extra postgres --extra build
+EXTRAS := --extra postgres --extra oidc --extra build
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 

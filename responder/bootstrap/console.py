@@ -7,13 +7,16 @@ from pathlib import Path
 
 from flask import Flask
 
+from responder.bootstrap.channels import vendors
 from responder.bootstrap.rulebook import rule_references
-from responder.console import actions, api, pages, runbooks, tools
+from responder.console import actions, api, pages, runbooks, sign_in, tools
 from responder.console.access import Access
 from responder.console.app import Console, create_app
+from responder.console.sign_in import OpenId
 from responder.model.clock import Clock
 from responder.model.problem import InvalidRules
 from responder.model.rule import RuleBook
+from responder.outgoing.openid import OpenIdProvider
 from responder.settings import Settings
 from responder.settings import access as words
 from responder.store.database import Database
@@ -46,7 +49,7 @@ class RulesInForce:
             return self._book
 
 
-def access_of(settings: Settings, login: str = "") -> Access:
+def access_of(settings: Settings, login: str = "", provider: OpenId | None = None) -> Access:
     """Return the ways to sign in. ``login`` names the only user where no sign-in is required."""
     peers = filter(None, map(str.strip, settings.console_proxy_peers.split(",")))
     return Access(
@@ -56,17 +59,41 @@ def access_of(settings: Settings, login: str = "") -> Access:
         groups=settings.console_groups_header,
         peers=tuple(map(ip_network, peers)),
         granted=words.grants(settings.console_roles),
+        session=provider.session if provider else None,
         tokens=words.tokens(settings.api_token.reveal()),
+    )
+
+
+def sign_in_of(settings: Settings, clock: Clock) -> OpenId | None:
+    """Return the sign-in by an OpenID Connect provider; None without one."""
+    if not settings.console_oidc_issuer or settings.console_auth == "none":
+        return None
+    provider = OpenIdProvider(
+        outgoing=vendors(settings, clock),
+        clock=clock,
+        issuer=settings.console_oidc_issuer,
+        client_id=settings.console_oidc_client_id,
+        client_secret=settings.console_oidc_client_secret,
+        redirect_uri=f"{settings.console_url.rstrip('/')}/login/callback",
+        scopes=settings.console_oidc_scopes,
+    )
+    return OpenId(
+        provider=provider,
+        clock=clock,
+        name_claim=settings.console_oidc_name_claim,
+        groups_claim=settings.console_oidc_groups_claim,
+        granted=words.grants(settings.console_roles),
     )
 
 
 def console_app(settings: Settings, clock: Clock, explain: Callable[[str], str], login: str = "") -> Flask:
     """Build the application. Call it after the fork: it opens connections."""
     database = Database(settings.database_url.reveal(), create=False)
+    provider = sign_in_of(settings, clock)
     console = Console(
         database=database,
         clock=clock,
-        access=access_of(settings, login),
+        access=access_of(settings, login, provider),
         book=RulesInForce(database).book,
         runbooks=Path(settings.runbooks),
         runbook_base_url=settings.runbook_base_url,
@@ -75,5 +102,7 @@ def console_app(settings: Settings, clock: Clock, explain: Callable[[str], str],
         url=settings.console_url,
         wait=threading.Event().wait,
     )
-    parts = (pages, actions, tools, runbooks, api)
-    return create_app(console, *(each.blueprint(console) for each in parts))
+    parts = [each.blueprint(console) for each in (pages, actions, tools, runbooks, api)]
+    if provider is not None:
+        parts.append(sign_in.blueprint(console, provider))
+    return create_app(console, *parts)

@@ -3,6 +3,7 @@
 import getpass
 import os
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +20,10 @@ if TYPE_CHECKING:
 _THREADS = 8
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
 _NO_SIGN_IN = (
-    "the console has no sign-in: set RESPONDER_CONSOLE_USERS, or RESPONDER_CONSOLE_PROXY_HEADER behind a reverse proxy,"
-    " or, to try it on this machine only, use --insecure"
+    "the console has no sign-in: set RESPONDER_CONSOLE_USERS, RESPONDER_CONSOLE_OIDC_ISSUER, or"
+    " RESPONDER_CONSOLE_PROXY_HEADER behind a reverse proxy, or, to try it on this machine only, use --insecure"
 )
+_NO_AUTHLIB = "RESPONDER_CONSOLE_OIDC_ISSUER needs the package authlib: pip install 'alertmanager-responder[oidc]'"
 
 
 @click.command()
@@ -60,7 +62,10 @@ def check(settings: "Settings") -> None:
     if settings.console_auth == "none":
         if listen.rpartition(":")[0] not in _LOOPBACK:
             raise FatalError(f"a console without sign-in may listen on loopback only, not on {listen}")
-    elif not settings.console_users.reveal() and not settings.console_proxy_header:
+        return
+    if settings.console_oidc_issuer and find_spec("authlib") is None:
+        raise FatalError(_NO_AUTHLIB)
+    if not (settings.console_users.reveal() or settings.console_oidc_issuer or settings.console_proxy_header):
         raise FatalError(_NO_SIGN_IN)
 
 

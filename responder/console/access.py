@@ -20,11 +20,13 @@ from responder.settings.access import Role, User, role_of
 
 _View = TypeVar("_View", bound=Callable[..., Any])
 #: Characters of a name in the timeline.
-_NAME_LIMIT = 80
+NAME_LIMIT = 80
 _GROUPS_LIMIT = 200
 #: Logins that were verified, kept as keyed hashes: a password hash takes 50 ms of processor time.
 _MOST_VERIFIED = 1000
 API = "/api/"
+#: The only route at which a browser is asked for a password where it could sign in at a provider.
+PASSWORD_ENDPOINT = "sign_in.password"  # noqa: S105 - the name of a route
 
 
 class Unauthorized(Exception):
@@ -33,6 +35,10 @@ class Unauthorized(Exception):
     def __init__(self, reason: str, *, basic: bool = False) -> None:
         super().__init__(reason)
         self.basic = basic
+
+
+class SignInNeeded(Unauthorized):
+    """The request has no session: a browser is led to the provider."""
 
 
 class Forbidden(Exception):
@@ -64,7 +70,8 @@ class Access:
 
     ``local`` is the name of the only user where no sign-in is required, else empty. ``users`` sign in with a password.
     ``header`` holds the name, and ``groups`` the groups, of the user whom a proxy signed in: only addresses in
-    ``peers`` may send them. ``tokens`` are those of the API.
+    ``peers`` may send them. ``session`` returns the person who has signed in at a provider. ``tokens`` are those of
+    the API.
     """
 
     local: str = ""
@@ -73,15 +80,11 @@ class Access:
     groups: str = ""
     peers: tuple[IPv4Network | IPv6Network, ...] = ()
     granted: Mapping[str, Role] = field(default_factory=dict)
+    session: Callable[[Request], Person | None] | None = None
     tokens: tuple[tuple[Role, str], ...] = ()
     _verified: set[bytes] = field(default_factory=set)
     _key: bytes = field(default_factory=lambda: secrets.token_bytes(32))
     _hashing: threading.Lock = field(default_factory=threading.Lock)
-
-    @property
-    def configured(self) -> bool:
-        """True if there is a way to sign in."""
-        return bool(self.users or self.header)
 
     def person(self, request: Request) -> Person:
         """Return the sender of a request. Raises Unauthorized and Forbidden."""
@@ -92,8 +95,12 @@ class Access:
             return Person(self.local, Role.OPERATE)
         if self.header and self._is_proxy(request):
             return self._of_proxy(request)
+        if self.session and (found := self.session(request)):
+            return found
         if self.users and scheme.lower() == "basic":
             return self._of_password(given.strip())
+        if self.session and request.endpoint != PASSWORD_ENDPOINT:
+            raise SignInNeeded("sign in")
         if self.header and not self.users:
             raise Unauthorized("sign in through the reverse proxy: this address may not name a user")
         raise Unauthorized("sign in", basic=bool(self.users))
@@ -119,7 +126,7 @@ class Access:
         if "," in name:
             raise Unauthorized(f"the header {self.header} was sent more than once")
         groups = request.headers.get(self.groups, "").split(",")[:_GROUPS_LIMIT] if self.groups else []
-        shown = sanitize_line(name, _NAME_LIMIT)
+        shown = sanitize_line(name, NAME_LIMIT)
         role = role_of(name.strip(), [each.strip() for each in groups], self.granted)
         if role is Role.PUBLIC:
             raise Forbidden(f"{shown} has no role: RESPONDER_CONSOLE_ROLES grants them")

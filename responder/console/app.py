@@ -12,7 +12,7 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 
 import msgspec
 import structlog
-from flask import Blueprint, Flask, Response, abort, g, make_response, render_template, request, url_for
+from flask import Blueprint, Flask, Response, abort, g, make_response, redirect, render_template, request, url_for
 from jinja2 import StrictUndefined
 from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException, InternalServerError
@@ -25,12 +25,14 @@ from responder.console.access import (
     Access,
     Forbidden,
     Person,
+    SignInNeeded,
     Unauthorized,
     needs,
     refuse_cross_site,
 )
 from responder.model.clock import Clock
 from responder.model.rule import RuleBook
+from responder.outgoing.openid import ProviderError, SignInRefused
 from responder.settings.access import Role
 from responder.store.database import Database, StoreError, first_line
 from responder.store.maintenance.overview import change_number
@@ -133,9 +135,12 @@ def create_app(console: Console, *parts: Blueprint) -> Flask:
             "version": responder.__version__,
             "here": request.full_path.rstrip("?"),
             "root": request.root_path,
+            "passwords": bool(console.access.users),
+            "signs_out": "sign_in.logout" in app.view_functions and g.get("person") is not None,
         }
 
-    for kind in (Unauthorized, Forbidden, HTTPException, StoreError, DBAPIError):
+    kinds = (Unauthorized, Forbidden, SignInRefused, ProviderError, HTTPException, StoreError, DBAPIError)
+    for kind in kinds:
         app.register_error_handler(kind, _failed)
     for part in parts:
         app.register_blueprint(part)
@@ -203,12 +208,17 @@ def _protected(response: Response) -> Response:
 def _failed(error: Exception) -> AnyResponse:
     """Answer an error with one sentence: a page for people, JSON for the API."""
     status, reason, headers = 503, str(error), {}
+    if isinstance(error, SignInNeeded) and _opens_a_page():
+        return redirect(url_for("sign_in.login", next=request.full_path.rstrip("?")), 303)
     if isinstance(error, Unauthorized):
         status = 401
         if error.basic and not request.path.startswith(API):
             headers["WWW-Authenticate"] = 'Basic realm="responder", charset="UTF-8"'
-    elif isinstance(error, Forbidden):
+    elif isinstance(error, Forbidden | SignInRefused):
         status = 403
+    elif isinstance(error, ProviderError):
+        status = 502
+        _log.warning("console.sign_in_failed", reason=reason)
     elif isinstance(error, DBAPIError):
         reason = f"database: {first_line(error.orig)}"
         _log.error("console.database_error", reason=reason, exc_info=error)
@@ -220,5 +230,11 @@ def _failed(error: Exception) -> AnyResponse:
         status, reason = error.code, error.description or ""
     if request.path.startswith(API):
         return as_json({"error": reason}, status)
-    body = render_template("error.html", status=status, reason=reason)
+    again = isinstance(error, SignInNeeded | SignInRefused | ProviderError)
+    body = render_template("error.html", status=status, reason=reason, again=again)
     return make_response(body, status, headers)
+
+
+def _opens_a_page() -> bool:
+    """Return True for a page that a person opens: not for the API, a form, or the update of an open page."""
+    return request.method == "GET" and not request.path.startswith(API) and "HX-Request" not in request.headers

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 
 def _anything(_text: str) -> str:
@@ -38,3 +39,13 @@ def port(text: str) -> str:
 def is_port(text: str) -> bool:
     """Return True if the text is the number of a port."""
     return text.isascii() and text.isdigit() and 0 < int(text) < 65536
+
+
+def is_encrypted_or_local(url: str) -> bool:
+    """Return True if secrets may be sent to an address: with https, or on this machine."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    local = parts.scheme == "http" and parts.hostname in {"127.0.0.1", "localhost", "::1"}
+    return bool(parts.hostname) and (parts.scheme == "https" or local)

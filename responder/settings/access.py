@@ -7,7 +7,7 @@ from typing import TypeVar
 
 _HASHES = ("scrypt:", "pbkdf2:")
 _HASH_HELP = "write name:role:hash; `responder console --hash` prints the hash of a password"
-_ROLES_HELP = "write name=role, @group=role or *=role, with the roles read, act and operate, separated by commas"
+_ROLES_HELP = "write name=role, @group=role, *@example.com=role or *=role, with read, act, operate, separated by commas"
 _API_HELP = "write the token, or role:token; two are separated by a space"
 #: Characters of an API token below which it can be guessed.
 LEAST_TOKEN_CHARACTERS = 16
@@ -57,7 +57,7 @@ def users(text: str) -> Mapping[str, User]:
 
 
 def grants(text: str) -> Mapping[str, Role]:
-    """Return the roles by name, ``@group`` or ``*``. Raises ValueError."""
+    """Return the roles by name, ``@group``, ``*@domain`` or ``*``. Raises ValueError."""
     found = {}
     for part in filter(None, map(str.strip, text.split(","))):
         name, equals, role = part.rpartition("=")
@@ -68,8 +68,9 @@ def grants(text: str) -> Mapping[str, Role]:
 
 
 def role_of(name: str, groups: Iterable[str], granted: Mapping[str, Role]) -> Role:
-    """Return the highest role of a person: their own, of a group, or of everybody; ``PUBLIC`` if none is granted."""
-    keys = (name, *(f"@{group}" for group in groups), "*")
+    """Return the highest role by name, group, domain of the name or for all; ``PUBLIC`` if none is granted."""
+    domain = name.rpartition("@")[2].lower()
+    keys = (name, *(f"@{group}" for group in groups), f"*@{domain}", "*")
     return max((granted[key] for key in keys if key in granted), default=Role.PUBLIC)
 
 

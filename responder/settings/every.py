@@ -140,7 +140,19 @@ class Settings:
     console_proxy_header: str = _setting("", "header with the name of the user whom a reverse proxy signed in")
     console_groups_header: str = _setting("", "header with the groups of this user, separated by commas")
     console_proxy_peers: str = _setting("", "addresses or networks of the proxies that may send these headers")
-    console_roles: str = _setting("*=act", "roles of users of the proxy: name=role,@group=role,*=role")
+    console_oidc_issuer: str = _setting(
+        "", "address of the OpenID Connect provider whose users may sign in; empty: none"
+    )
+    console_oidc_client_id: str = _setting("", "id of the console at this provider")
+    console_oidc_client_secret: Secret = _setting(Secret(""), "secret of the console at this provider")
+    console_oidc_scopes: str = _setting(
+        "openid email profile", "scopes asked for; many providers send groups for `groups`"
+    )
+    console_oidc_name_claim: str = _setting("email", "claim with the name of a user")
+    console_oidc_groups_claim: str = _setting("groups", "claim with the groups of a user, such as realm_access.roles")
+    console_roles: str = _setting(
+        "*=act", "roles of users of the proxy or the provider: name=role,@group=role,*@example.com=role,*=role"
+    )
     api_token: Secret = _setting(
         Secret(""), "bearer token of the API of the console, or role:token; several, separated by spaces"
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from responder.model.secret import Secret, without_passwords
-from responder.model.setting import Setting, is_port
+from responder.model.setting import Setting, is_encrypted_or_local, is_port
 from responder.model.text import sanitize_line
 from responder.notify.channels import CHANNELS
 from responder.settings import access
@@ -112,6 +112,8 @@ def _problem(each: Setting, value: str) -> str:
         return "is not user:password: write both, and no space in either"
     if name in {"prometheus_token", "alertmanager_token"} and not _TOKEN.fullmatch(value):
         return "has a line break, a space or another sign that no bearer token has: write the token alone"
+    if name == "console_oidc_issuer" and not is_encrypted_or_local(value):
+        return "is no https:// address: codes and secrets would be sent in clear text"
     if name in _ACCESS:
         return access.problem(_ACCESS[name], value)
     if name in {"listen", "console_listen"} and not is_port(value.rpartition(":")[2]):
@@ -187,10 +189,26 @@ def _joint_problems(settings: Settings) -> Iterator[str]:
             "RESPONDER_CONSOLE_PROXY_HEADER needs RESPONDER_CONSOLE_PROXY_PEERS, the addresses of the proxy: anyone"
             " else could send this header"
         )
+    yield from _oidc_problems(settings)
     if settings.alertmanager_url and settings.reconcile_grace <= settings.group_interval:
         yield (
             f"RESPONDER_RECONCILE_GRACE is {settings.reconcile_grace}: write more than"
             f" RESPONDER_GROUP_INTERVAL, {settings.group_interval}; an end is notified so late"
+        )
+
+
+def _oidc_problems(settings: Settings) -> Iterator[str]:
+    if not settings.console_oidc_issuer:
+        return
+    needed = ("console_oidc_client_id", "console_oidc_client_secret", "console_url")
+    secret = settings.console_oidc_client_secret.reveal()
+    given = {name: secret if name.endswith("secret") else settings.value(name) for name in needed}
+    if missing := [env_name(name) for name, value in given.items() if not value]:
+        yield f"RESPONDER_CONSOLE_OIDC_ISSUER needs {', '.join(missing)}"
+    if settings.origin("RESPONDER_CONSOLE_ROLES") == "default":
+        yield (
+            "RESPONDER_CONSOLE_OIDC_ISSUER needs RESPONDER_CONSOLE_ROLES: which users of the provider may read, act and"
+            " operate, such as *@example.com=read,@sre=act"
         )
 
 

@@ -28,7 +28,9 @@ function look() {
   if (live.dataset.title) document.title = live.dataset.title;
 }
 
-function failed() {
+function failed(event) {
+  // The session has ended: the page itself leads to the sign-in.
+  if (event.detail?.ctx?.response?.status === 401) return location.reload();
   said("Not updated since " + updated.toLocaleTimeString() + ": the console does not answer. Trying again.", true);
 }
 
