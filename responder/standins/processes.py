@@ -17,7 +17,7 @@ from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wa
 from responder.outgoing import UnreachableError
 from responder.standins import loopback
 
-START_SECONDS = 20.0
+START_SECONDS = 60.0
 STOP_SECONDS = 15.0
 _POLL = 0.05
 _SHOWN_LINES = 30

@@ -12,10 +12,10 @@ import pytest
 from responder.standins.processes import responder_serve
 from responder.standins.stage import Stage
 from tests.real.conftest import ROOT, example, until
-from tests.real.test_wheel import installed
+from tests.real.test_wheel import installed, wheel
 
 pytestmark = pytest.mark.real
-__all__ = ["installed"]  # the fixture
+__all__ = ["installed", "wheel"]  # fixtures
 
 UNIT = ROOT / "deploy" / "systemd" / "responder.service"
 #: Highest exposure of `systemd-analyze security`, in tenths: a unit without hardening has more than 90.
