@@ -17,7 +17,7 @@ DEFAULT_MATCH: Final = "contains"
 
 _STEP = re.compile(r"Step\s+(\d+)\b\s*[:.)-]?\s*(.*)\Z", re.IGNORECASE | re.DOTALL)
 _MANUAL = re.compile(r"^[*_\s]*Manual step\b", re.IGNORECASE | re.MULTILINE)
-_METADATA = re.compile(r"^\s*\*\*([A-Z][\w ]+?)(?::\*\*|\*\*:)[ \t]*(.*?)[ \t\\]*$")
+_METADATA = re.compile(r"^\s*(?:[-*>]\s+)?\*\*([A-Z][\w ]+?)(?::\*\*|\*\*:)[ \t]*(.*?)[ \t\\]*$")
 _YAML_LINE = re.compile(r"([A-Za-z][\w -]*):[ \t]*(.*?)[ \t]*$")
 _EXPECTED = re.compile(r"[\s*_#>]*expected(\s+(output|result))?[\s*_:]*\Z", re.IGNORECASE)
 

@@ -12,8 +12,9 @@ from responder.runbooks.lint.checks import CHECKS
 from responder.runbooks.lint.contract import SECTIONS, Edit, Profile, Runbook
 
 _INDEXES = frozenset({"readme.md", "index.md", "_index.md", "contributing.md"})
-#: Sections of the template from which on a file is taken to follow it.
-_ENOUGH_SECTIONS: Final = 4
+#: Sections of the template from which on a file is taken to follow it. Runbooks of other projects have up to five of
+#: them: Overview, Prerequisites, Symptoms, Verification and Escalation are common titles.
+_ENOUGH_SECTIONS: Final = 6
 
 
 @dataclass(frozen=True, slots=True)

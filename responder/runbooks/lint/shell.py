@@ -14,8 +14,8 @@ from responder.runbooks.placeholders import SLOT
 _PROMPT = re.compile(r"^(\s*)(?:\$|[\w.-]+@[\w.:~/-]+[$#]|(?:ba)?sh-[\d.]+[$#])[ \t]+(?=\S)")
 #: Languages of terminal sessions, whose commands follow prompts.
 _SESSIONS = frozenset({"console", "shell-session", "shellsession", "terminal"})
-#: Placeholders that are written for people: <pod-name>, <namespace of the alert>, [name].
-_FOR_PEOPLE = re.compile(r"<[A-Za-z][^<>|&;$\n]*?>|(?<=[ =/])\[[a-zA-Z][\w -]*\]")
+#: Placeholders that are written for people: <pod-name>, <namespace of the alert>, [name], {name}.
+_FOR_PEOPLE = re.compile(r"<[A-Za-z][^<>|&;$\n]*?>|(?:(?<=[ =/])|(?m:^))(?:\[[a-zA-Z][\w -]*\]|\{[a-zA-Z][\w -]*\})")
 _SEPARATORS = frozenset("();|&")
 _KEYWORDS = frozenset(
     {"do", "then", "else", "elif", "if", "while", "until", "time", "!", "{", "sudo", "exec", "command"}

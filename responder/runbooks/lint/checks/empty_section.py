@@ -44,8 +44,8 @@ def check(runbook: Runbook) -> Iterator[Finding]:
     sections = runbook.document.sections
     for number, each in enumerate(sections):
         following = sections[number + 1] if number + 1 < len(sections) else None
-        if following is not None and following.level > each.level:
-            continue
+        if following is not None and (following.level > each.level or (number == 0 and each.level == 1)):
+            continue  # the title stands for the file, also where the sections below it are of the same level
         if reason := _reason(each):
             yield Finding(each.line, 1, f"the section '{each.title}' {reason}", "write it, or remove the heading")
 

@@ -21,10 +21,16 @@ Good:
     ```
 """
 
+import re
 from collections.abc import Iterator
 
 from responder.model.redaction import MARK, redact
 from responder.runbooks.lint.contract import Finding, Runbook
+
+#: A variable of the shell between quotes, and values of examples.
+_NO_VALUE = re.compile(
+    r"\$\{?[A-Za-z_]|foo|b[ao]z|example|dummy|changeme|(?-i:\b(?:PASS|PASSWORD|SECRET|TOKEN)\b)", re.IGNORECASE
+)
 
 
 def check(runbook: Runbook) -> Iterator[Finding]:
@@ -40,8 +46,9 @@ def check(runbook: Runbook) -> Iterator[Finding]:
         before += mark - at
         line = text.count("\n", 0, before) + 1
         column = before - (text.rfind("\n", 0, before) + 1) + 1
-        if not text.startswith(shown[mark:end], before):
-            yield Finding(line, column, f"this looks like a secret ({kind})", "replace it by a variable, and revoke it")
         following = shown[end : end + 40]
         begin = text.find(following, before) if following else len(text)
+        value = text[before : max(begin, before)]
+        if not text.startswith(shown[mark:end], before) and not _NO_VALUE.search(value):
+            yield Finding(line, column, f"this looks like a secret ({kind})", "replace it by a variable, and revoke it")
         before, at = max(begin, before), end

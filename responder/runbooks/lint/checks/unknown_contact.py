@@ -28,6 +28,11 @@ _TIME = re.compile(
     re.IGNORECASE,
 )
 _HANDLE = re.compile(r"(?<![\w/&(#])[#@][a-z][\w-]{2,}(?![\w/]*\()")
+#: Words of a role, which name a contact where no rules list the contacts.
+_ROLE = re.compile(
+    r"\bon[- ]?call\b|\b(?:team|squad|engineers?|manager|lead|commander|support|admins?|SREs?|DBAs?|CISO|CTO)\b",
+    re.IGNORECASE,
+)
 
 
 def check(runbook: Runbook) -> Iterator[Finding]:
@@ -47,12 +52,13 @@ def _escalation(runbook: Runbook, contacts: dict[str, str]) -> Iterator[Finding]
     named = False
     for number, line in runbook.prose_of(section):
         named |= any(role.lower() in line.lower() for role in contacts)
+        named |= bool(_HANDLE.search(runbook.document.lines[number - 1]))
         for each in _HANDLE.finditer(line):
-            named = True
             if handles and each[0] not in handles:
                 said = f"'{each[0]}' is no contact of the rules"
                 yield Finding(number, each.start() + 1, said, nearest(each[0], handles))
     text = section.text
+    named |= not contacts and bool(_ROLE.search(text))
     if not named and not any(contact.lower() in text.lower() for contact in contacts.values()):
         yield Finding(section.line, 1, "the section 'Escalation' names no contact", f"name one: {_roles(contacts)}")
     if not _TIME.search(text):

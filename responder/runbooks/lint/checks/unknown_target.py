@@ -29,12 +29,13 @@ from responder.model.suggestions import nearest
 from responder.runbooks.lint.contract import Catalog, Finding, Runbook
 from responder.runbooks.lint.shell import SimpleCommand, simple_commands
 
-#: Subcommands and kinds of kubectl that have no namespace.
-_CLUSTER = re.compile(
-    r"\b(?:version|config|cluster-info|api-resources|api-versions|cordon|uncordon|drain|taint|explain|auth|plugin"
-    r"|nodes?|no|namespaces?|ns|pv|persistentvolumes?|storageclass(?:es)?|sc|crds?|customresourcedefinitions?"
-    r"|clusterroles?|clusterrolebindings?|priorityclass(?:es)?|volumeattachments?|csidrivers?|csinodes?|apiservices?"
-    r"|(?:validating|mutating)webhookconfigurations?|csr|certificatesigningrequests?|ingressclass(?:es)?)\b"
+#: Subcommands and kinds of kubectl that have a namespace; kinds that are not known, and manifests, may have none.
+_NAMESPACED = re.compile(
+    r"kubectl (?!explain\b)(?!(?:apply|create|replace|delete) .*(?:-f|--filename|-k)\b).*?(?<=[ ,/])"
+    r"(?:logs|exec|rollout|scale|set|port-forward|cp|attach|debug|autoscale|expose|all|pods?|po|deployments?|deploy"
+    r"|services?|svc|statefulsets?|sts|daemonsets?|ds|replicasets?|rs|jobs?|cronjobs?|cj|configmaps?|cm|secrets?"
+    r"|events?|ev|pvc|persistentvolumeclaims?|hpa|horizontalpodautoscalers?|ing|ingress(?:es)?|ep|endpoints"
+    r"|endpointslices?|pdb|poddisruptionbudgets?|netpol|networkpolic(?:y|ies)|quota|resourcequotas?)(?=[ ,/]|$)"
 )
 _NAMESPACE = re.compile(r"(?:^|\s)(?:-n|--namespace)(?:=|\s+)?(\S+)")
 _ALL = re.compile(r"(?:^|\s)(?:-A|--all-namespaces|--raw)\b")
@@ -57,7 +58,7 @@ def check(runbook: Runbook) -> Iterator[Finding]:
 def _problems(command: SimpleCommand, catalog: Catalog | None) -> Iterator[tuple[str, str]]:
     found = _NAMESPACE.search(command.text)
     if found is None:
-        if not _ALL.search(command.text) and not _CLUSTER.search(command.text):
+        if not _ALL.search(command.text) and _NAMESPACED.match(command.text):
             yield "kubectl without a namespace acts on that of the reader's context", "add -n NAMESPACE"
         return
     namespaces = catalog.scope.namespaces if catalog else frozenset[str]()

@@ -38,7 +38,9 @@ _CHANGES = re.compile(
     _KUBE + r"(?:rollout (?:undo|restart|pause|resume)|delete|scale|patch|set|cordon|uncordon|drain|taint|apply|edit"
     r"|replace|create|annotate|label|autoscale)\b"
 )
-#: Commands whose effect is not undone by another one.
+#: Commands that change nothing.
+_DRY_RUN = re.compile(r"--dry-run(?:=(?!none)|\s|$)")
+#: Commands that delete or stop something.
 _DESTROYS = re.compile(
     "|".join(
         (
@@ -71,12 +73,19 @@ _WARNING = re.compile(
     re.IGNORECASE,
 )
 
+#: Words of a title that say that something goes.
+_NAMED = re.compile(r"\b(?:destroy|delet|wip|purg|drop|tear|remov|uninstall)\w*\b", re.IGNORECASE)
+#: Words that say what scaling to zero does.
+_STOPS = re.compile(r"\b(?:stop|pause|shut down|take down|to (?:0|zero))\b", re.IGNORECASE)
+
 
 def check(runbook: Runbook) -> Iterator[Finding]:
     """Yield each command that destroys something, and in runbooks of the template each that changes something."""
     template = runbook.profile is Profile.TEMPLATE
     for command in runbook.document.commands:
         for each in simple_commands(command.fence):
+            if _DRY_RUN.search(each.text):
+                continue
             if (
                 template
                 and command.fence.tag != "mutating"
@@ -84,8 +93,10 @@ def check(runbook: Runbook) -> Iterator[Finding]:
             ):
                 yield _finding(each, "it changes something and is not tagged", 'add {"name":"...","tag":"mutating"}')
                 break
-            if _DESTROYS.search(each.text) and not _warned(runbook, command):
-                yield _finding(each, "it cannot be undone, and nothing warns of it", "say what is lost, before it")
+            if _DESTROYS.search(each.text) and not _warned(runbook, command, each):
+                yield _finding(
+                    each, "it deletes or stops something, and nothing warns of it", "say what is lost, before it"
+                )
                 break
 
 
@@ -94,9 +105,13 @@ def _finding(command: SimpleCommand, reason: str, hint: str) -> Finding:
     return Finding(command.line, command.column, f"'{shown}': {reason}", hint)
 
 
-def _warned(runbook: Runbook, command: Command) -> bool:
+def _warned(runbook: Runbook, command: Command, each: SimpleCommand) -> bool:
     section = command.section
     title = section.title
     lines = (line for number, line in runbook.prose_of(section))
     comments = command.fence.content if "#" in command.fence.content else ""
-    return any(_WARNING.search(text) for text in (title, comments, *lines))
+    if _NAMED.search(title):
+        return True
+    texts = (title, comments, *lines)
+    stops = each.text.find(" scale ") > 0 and any(_STOPS.search(text) for text in texts)
+    return stops or any(_WARNING.search(text) for text in texts)
