@@ -1,9 +1,7 @@
 """Collects the scene of a page in five waves: what the alert names, then what the answers name."""
 
-import queue
 import re
-import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
@@ -13,17 +11,16 @@ from responder.diagnose.cluster.objects import Object
 from responder.diagnose.cluster.pods import containers, is_steady
 from responder.diagnose.cluster.reader import (
     LIST_LIMIT,
-    MOST_THREADS,
     Read,
     Reader,
-    UnseenError,
     is_name,
     listing,
     log_of,
     single,
 )
-from responder.diagnose.cluster.scene import Log, Place, Scene, Unseen
+from responder.diagnose.cluster.scene import Place, Scene
 from responder.diagnose.cluster.usage import full_nodes
+from responder.diagnose.cluster.wave import answered
 from responder.model.clock import Clock, Deadline
 
 #: Lists of the namespace that every investigation starts with. Whole lists, so that incidents of one namespace share
@@ -37,15 +34,15 @@ FIRST = (
     "EndpointSlice",
     "HorizontalPodAutoscaler",
     "NetworkPolicy",
-    "ResourceQuota",
 )
 #: Lists that an alert has to name.
 _NAMED = (
     *("StatefulSet", "DaemonSet", "Job", "CronJob", "PersistentVolumeClaim", "Ingress", "Certificate"),
     "PodDisruptionBudget",
 )
-#: Lists of another namespace that a log names.
-_OTHER = ("Pod", "Service", "Deployment", "ReplicaSet", "EndpointSlice", "NetworkPolicy")
+#: Lists of another namespace that a log names, and those of the owners of its pods.
+_OTHER = ("Pod", "Service", "EndpointSlice")
+_OWNERS = {"ReplicaSet": ("Deployment", "ReplicaSet"), "StatefulSet": ("StatefulSet",), "DaemonSet": ("DaemonSet",)}
 #: Pods whose logs are read, with distinct failures where there are several.
 MOST_LOGS = 3
 #: Namespaces of pods on a node whose other pods are read.
@@ -61,6 +58,10 @@ _LABEL_KEY = re.compile(rf"(?:[a-z0-9.-]{{1,253}}/)?{_LABEL.pattern}")
 _CERTIFICATE = re.compile(
     r"x509|PKIX|CERT_|certificate.{0,20}(?:expired|verify|not yet valid)|expired certificate", re.IGNORECASE
 )
+#: Log lines of connections that a policy may have stopped: an answer such as 503 shows that none did.
+_NO_ANSWER = re.compile(r"time[sd]?[- ]?out|timeout|deadline|refused|unreachable|canceled|no route", re.IGNORECASE)
+#: Other namespaces that are read.
+MOST_OTHER = 2
 #: Part of the time left that a wave may take, so that the next one is asked too.
 _SHARE = 0.6
 
@@ -85,7 +86,7 @@ def collect(
         reads = [read for read in dict.fromkeys(wave(scene)) if read not in asked]
         asked.update(reads)
         health = pods.start(scene, deadline) if pods is not None and wave is _third else None
-        scene = _answered(scene, reads, reader, until, clock)
+        scene = answered(scene, reads, reader, until, clock)
         if health is not None:
             scene = replace(scene, health=health())
     return scene
@@ -123,15 +124,22 @@ def _second(scene: Scene) -> list[Read]:
         reads.append(listing("CronJob", namespace))
     if scene.was_read("CronJob") and "Job" not in owners and not scene.was_read("Job"):
         reads.append(listing("Job", namespace))
-    if any(" usage per " in objects.text(each, "message") for each in scene.of("Event")):
-        reads.append(listing("LimitRange", namespace))
+    said = [objects.text(each, "message") for each in (*scene.of("Event"), *_refusals(scene))]
+    for word, kind in (("quota", "ResourceQuota"), (" usage per ", "LimitRange")):
+        reads += [listing(kind, namespace)] if any(word in each for each in said) else []
     waiting = [each for each in scene.of("Pod") if objects.text(each, "status", "phase") == "Pending"]
     if any(_claims(each) for each in waiting) or "PersistentVolumeClaim" in scene.place.named:
         reads += [] if scene.was_read("PersistentVolumeClaim") else [listing("PersistentVolumeClaim", namespace)]
         reads.append(listing("StorageClass"))
-    if not scene.was_read("Node"):
+    pods = scene.pods_of(scene.workload)
+    if waiting or not all(map(_is_ready, pods)):
         reads += _nodes(scene, waiting)
-    return reads + _logs(scene, scene.pods_of(scene.workload))
+    return reads + _logs(scene, pods)
+
+
+def _refusals(scene: Scene) -> list[Object]:
+    """Return the conditions of Deployments whose pods are refused: events say it for an hour only."""
+    return [objects.condition(each, "ReplicaFailure") for each in scene.of("Deployment")]
 
 
 def _delivery(scene: Scene) -> list[Read]:
@@ -186,11 +194,12 @@ def _usage(scene: Scene) -> list[Read]:
 
 
 def _last(scene: Scene) -> list[Read]:
-    """Return the read of what the other pods of a full node use."""
+    """Return the reads of what the other pods of a full node use, and of what the fourth wave named elsewhere."""
     named = {each.partition("=")[2] for each in _full(scene)}
     there = [each for each in scene.of("Pod", "") if objects.text(each, "spec", "nodeName") in named]
     spaces = sorted({objects.text(each, "metadata", "namespace") for each in there} - {"", scene.place.namespace})
-    return [listing("PodMetrics", each) for each in spaces[:MOST_NAMESPACES] if is_name(each)]
+    reads = [listing("PodMetrics", each) for each in spaces[:MOST_NAMESPACES] if is_name(each)]
+    return [*reads, *_dependencies(scene), *_elsewhere(scene)]
 
 
 def _full(scene: Scene) -> list[str]:
@@ -211,6 +220,8 @@ def _nodes(scene: Scene, waiting: Iterable[Object]) -> list[Read]:
 
     The pods of a node that is lost still say that they are ready, for a while.
     """
+    if scene.was_read("Node"):
+        return []
     if any(objects.text(each, "spec", "nodeName") == "" for each in waiting):
         return [listing("Node")]
     ranked = sorted(scene.pods_of(scene.workload), key=lambda each: objects.is_true(each, "Ready"))
@@ -223,6 +234,7 @@ def _third(scene: Scene) -> list[Read]:
     if not scene.place.namespace:
         return []
     reads = _delivery(scene)
+    reads += _nodes(scene, ()) if not scene.other_namespaces and not _unready(scene) else []
     reads += [] if scene.logs else [*_own_pods(scene), *_logs(scene, scene.pods_of(scene.workload))]
     if any(_is_unnoticed(each) for each in scene.pods_of(scene.workload)):
         reads.append(listing("Pod", SYSTEM, labelSelector="component=kube-scheduler"))
@@ -230,16 +242,11 @@ def _third(scene: Scene) -> list[Read]:
         reads.append(listing("Pod", SYSTEM, labelSelector="k8s-app=kube-dns"))
     if any(_CERTIFICATE.search(line) for line in scene.failures) and not scene.was_read("Certificate"):
         reads.append(listing("Certificate", scene.place.namespace))
-    named = (scene.find("Service", name.partition(".")[0]) for name in scene.named_in_logs)
-    if not scene.was_read("StatefulSet") and any(each is not None and scene.behind(each) is None for each in named):
-        reads.append(listing("StatefulSet", scene.place.namespace))
-    for namespace in scene.other_namespaces[:1]:
-        reads += [listing(kind, namespace) for kind in _OTHER]
     if any("Multi-Attach" in objects.text(each, "message") for each in scene.of("Event")):
         reads.append(listing("VolumeAttachment"))
     if scene.was_read("Ingress") or (not scene.failures and all(map(_is_ready, scene.pods_of(scene.workload)))):
         reads += [listing("Ingress", scene.place.namespace), listing("IngressClass")]
-    return reads + _usage(scene) + _dependencies(scene)
+    return reads + _usage(scene) + _dependencies(scene) + ([] if scene.fails_lookups else _elsewhere(scene))
 
 
 def _fourth(scene: Scene) -> list[Read]:
@@ -247,17 +254,55 @@ def _fourth(scene: Scene) -> list[Read]:
     servers = [each for each in scene.of("Pod", SYSTEM) if objects.labels(each).get("k8s-app") == "kube-dns"]
     broken = [each for each in servers if not _is_ready(each)] if scene.fails_lookups else []
     full = [listing("Pod", fieldSelector=each) for each in _full(scene)]
-    return [*_dependencies(scene), *_logs(scene, broken[:1]), *full] if scene.place.namespace else []
+    reads = [*_dependencies(scene), *_logs(scene, broken[:1]), *full] if scene.place.namespace else []
+    return reads if broken else reads + _elsewhere(scene)
 
 
 def _dependencies(scene: Scene) -> list[Read]:
-    reads: list[Read] = []
-    for dependency in scene.dependencies[:2]:
-        reads += _logs(scene, [each for each in scene.pods_of(dependency) if not _is_ready(each)])[:2]
-        namespace = objects.text(dependency, "metadata", "namespace")
-        if namespace != scene.place.namespace and is_name(namespace):
-            reads.append(listing("Event", namespace))
+    """Return the reads of logs of what log lines name, if its pods are not ready."""
+    reads = [read for pods in _unready(scene) for read in _logs(scene, pods)[:2]]
+    named = (scene.find("Service", name.partition(".")[0]) for name in scene.named_in_logs)
+    if not scene.was_read("StatefulSet") and any(each is not None and scene.behind(each) is None for each in named):
+        reads.append(listing("StatefulSet", scene.place.namespace))
     return reads
+
+
+def _unready(scene: Scene) -> list[list[Object]]:
+    """Return the pods that are not ready of each of the first two dependencies that has any."""
+    pods = ([pod for pod in scene.pods_of(each) if not _is_ready(pod)] for each in scene.dependencies[:2])
+    return [each for each in pods if each]
+
+
+def _elsewhere(scene: Scene) -> list[Read]:
+    """Return the reads of another namespace that log lines name: its Services and pods, then what owns these.
+
+    Its policies are of interest if a connection got no answer, its events and a log if a pod is not ready.
+    """
+    for namespace in scene.other_namespaces[:MOST_OTHER]:
+        if ("Service", namespace) not in scene.reads:
+            lists = [*_OTHER, *(["NetworkPolicy"] if any(map(_NO_ANSWER.search, scene.failures)) else [])]
+            return [listing(kind, namespace) for kind in lists]
+        pods = _behind(scene, namespace)
+        kinds = {objects.controller(each)[0] for each in pods} if pods else _OWNERS
+        reads = [listing(kind, namespace) for owner, lists in _OWNERS.items() if owner in kinds for kind in lists]
+        reads = [each for each in reads if (each.kind, namespace) not in scene.reads]
+        unready = [each for each in pods if not _is_ready(each)]
+        if unready and ("Event", namespace) not in scene.reads:
+            reads += [listing("Event", namespace), *_logs(scene, unready)[:1]]
+        if reads:
+            return reads
+    return []
+
+
+def _behind(scene: Scene, namespace: str) -> list[Object]:
+    """Return the pods of another namespace that the Services named by log lines select."""
+    services = (each for each in scene.of("Service", namespace) if objects.name(each) in _hosts(scene, namespace))
+    wanted = [labels.items() for each in services if (labels := objects.pairs(each, "spec", "selector"))]
+    return [pod for pod in scene.of("Pod", namespace) if any(each <= objects.labels(pod).items() for each in wanted)]
+
+
+def _hosts(scene: Scene, namespace: str) -> set[str]:
+    return {name.removesuffix(f".{namespace}") for name in scene.named_in_logs if name.endswith(f".{namespace}")}
 
 
 def _is_unnoticed(pod: Object) -> bool:
@@ -321,47 +366,3 @@ def _runs(pod: Object, now: datetime) -> list[tuple[str, bool]]:
     if not found and objects.text(pod, "status", "phase") == "Running":
         found = [(objects.text(each, "name"), False) for each in objects.items(pod, "status", "containerStatuses")[:1]]
     return found[:2]
-
-
-def _answered(scene: Scene, reads: Iterable[Read], reader: Reader, until: Deadline, clock: Clock) -> Scene:
-    """Return the scene with the answers to ``reads`` that arrive by ``until``, asked at the same time."""
-    wanted, started = tuple(dict.fromkeys(reads)), clock.monotonic()
-    news: queue.SimpleQueue[tuple[Read, tuple[Object, ...] | Log | Unseen]] = queue.SimpleQueue()
-    for read in wanted:
-        if reader.slots.acquire(timeout=max(0.0, until.left(clock.monotonic()))):
-            threading.Thread(target=_ask, args=(read, reader, until, news.put), name="kubernetes", daemon=True).start()
-        else:
-            why = f"not read: all {MOST_THREADS} threads that read the cluster are busy"
-            news.put((read, Unseen(what=read.what, why=why)))
-    found: dict[str, list[Object]] = {}
-    logs: list[Log] = []
-    unseen: list[Unseen] = []
-    missing = dict.fromkeys(wanted)
-    while missing:
-        try:
-            read, answer = news.get(timeout=max(0.001, until.left(clock.monotonic())))
-        except queue.Empty:
-            break
-        del missing[read]
-        match answer:
-            case Unseen():
-                unseen.append(answer)
-            case Log():
-                logs.append(answer)
-            case _:
-                found.setdefault(read.kind, []).extend(answer)
-    late = f"no answer within {clock.monotonic() - started:.1f} s"
-    unseen += [Unseen(what=read.what, why=late) for read in missing]
-    read_now = {(read.kind, read.namespace) for read in wanted if read.kind in found}
-    return replace(scene.with_more(found, logs, dict.fromkeys(unseen)), reads=scene.reads | read_now)
-
-
-def _ask(
-    read: Read, reader: Reader, until: Deadline, put: Callable[[tuple[Read, tuple[Object, ...] | Log | Unseen]], None]
-) -> None:
-    try:
-        put((read, reader.log(read, until) if read.pod else reader.objects(read, until)))
-    except UnseenError as error:
-        put((read, error.unseen))
-    finally:
-        reader.slots.release()

@@ -165,6 +165,20 @@ def many(count: int, total: int, noun: str = "pod") -> str:
     return f"all {total} {noun}s" if count == total else f"{count} of {total} {noun}s"
 
 
+def some_of(workload: Object | None, some: Sequence[Object], total: int) -> str:
+    """Return ``2 of 3 pods of plato``; a single pod of a StatefulSet is named, of a DaemonSet its node."""
+    count = many(len(some), total)
+    if workload is None:
+        return count
+    count = f"{count} of {objects.name(workload)}"
+    if len(some) > 1 or total == 1:
+        return count
+    if objects.kind(workload) == "StatefulSet":
+        return f"{count} ({objects.name(some[0])})"
+    node = objects.text(some[0], "spec", "nodeName") if objects.kind(workload) == "DaemonSet" else ""
+    return f"{count} (on {node})" if node else count
+
+
 def logs_of(scene: Scene, pods: Iterable[Object]) -> tuple[Log, ...]:
     """Return the logs that were read of these pods: those of earlier runs first."""
     names = {objects.name(each) for each in pods}

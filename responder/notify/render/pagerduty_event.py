@@ -84,13 +84,17 @@ def details(report: Report, shed: int) -> dict[str, str]:
 
 
 def _findings(report: Report, shed: int, cut: list[str], said: str) -> dict[str, str]:
-    """Return a line for each finding. Of a clue that was ``said`` above only the detail is left."""
+    """Return a line for each finding. Of a clue that was ``said`` above only the detail is left.
+
+    What was seen of a neighbor of the subject, and explains nothing on the page, is left out: it is not blamed.
+    """
     lines: dict[str, str] = {}
     shortened: list[str] = []
     kept = [
         (word, each)
         for word, each in findings(report)
-        if _kept(each, shed) and (not _is_said(each, said) or (each.detail and not _bare(each, shed)))
+        if _kept(each, shed)
+        and ((each.detail and not _bare(each, shed)) if _is_said(each, said) else not _is_of_neighbor(each))
     ]
     for number, (word, finding) in enumerate(kept if shed < len(SHED) else kept[:MOST_HEADLINES], 1):
         text = "" if _is_said(finding, said) else one_line(finding.headline)
@@ -106,6 +110,10 @@ def _findings(report: Report, shed: int, cut: list[str], said: str) -> dict[str,
 def _is_said(finding: Finding, said: str) -> bool:
     """Return True for what was seen in a cluster, if the page says it: its headline is a sentence of the page."""
     return finding.clue is not None and one_line(finding.headline).rstrip("…") in said
+
+
+def _is_of_neighbor(finding: Finding) -> bool:
+    return finding.clue is not None and finding.clue.step > 0
 
 
 def _bare(finding: Finding, shed: int) -> bool:

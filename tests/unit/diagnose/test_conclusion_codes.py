@@ -23,6 +23,7 @@ CONTEXT = {
     *(
         "rollout-on-delete",
         "rollout-partition",
+        "job-active",
         "volume-waits",
         "health-unseen",
         "namespace-unready",

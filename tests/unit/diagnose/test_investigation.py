@@ -94,3 +94,11 @@ def test_the_pods_of_the_subject_are_read_in_a_large_namespace() -> None:
     known = explain(clues_of(dataclasses.replace(scenario, cluster=cluster)))
     assert known.cause is not None
     assert known.cause.entity == "Deployment/plato"
+
+
+@pytest.mark.parametrize("name", ["netpol-cross-namespace", "netpol-egress-old-rollout", "dns-coredns-loop"])
+def test_another_namespace_leaves_reads_to_spare(name: str) -> None:
+    """Reads that the first answers made unnecessary are left out, so that a page has two to spare."""
+    scenario = load(Path(f"tests/scenarios/{name}.yaml"), datetime.now(UTC))
+    clues_of(scenario)
+    assert len(scenario.cluster.asked) <= MOST_CALLS - 2

@@ -19,3 +19,11 @@ def test_a_clue_that_the_page_says_is_not_repeated() -> None:
     report = a_report(findings=(said, detailed, other), conclusion=Conclusion(likely=f"{SAYS} (shown by the cluster)"))
     lines = {key: text for key, text in details(report, 0).items() if key.startswith("F")}
     assert lines == {"F001 critical": "env -DB_URL", "F002 ok": "Service plato is well"}
+
+
+def test_a_neighbor_that_explains_nothing_is_not_listed() -> None:
+    """Findings about another workload that are not part of the page stand in no line of the event."""
+    clue = Clue(code="crash-memory", role=Role.CAUSE, entity="Deployment/stock", says="stock was OOM-killed", step=1)
+    other = a_finding(kind="kubernetes", headline=clue.says, clue=clue, detail="")
+    lines = details(a_report(findings=(other,), conclusion=Conclusion(likely="key a is missing")), 0)
+    assert [text for text in lines.values() if "stock" in text] == []

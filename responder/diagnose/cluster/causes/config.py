@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from responder.diagnose.cluster import objects
 from responder.diagnose.cluster.objects import Object
-from responder.diagnose.cluster.pods import Container, containers, many
+from responder.diagnose.cluster.pods import Container, containers, some_of
 from responder.diagnose.cluster.scene import Scene, last_seen
 from responder.model.clue import Clue, Role
 
@@ -37,13 +37,12 @@ def look(scene: Scene) -> tuple[Clue, ...]:
         if reason := _reason(scene, pod):
             found[reason].append(pod)
     workload = scene.workload
-    of = f" of {objects.name(workload)}" if workload is not None else ""
     return tuple(
         Clue(
             code=code,
             role=Role.CAUSE,
             entity=objects.reference(workload if workload is not None else stopped[0]),
-            says=f"{many(len(stopped), len(pods))}{of} cannot start: {why}",
+            says=f"{some_of(workload, stopped, len(pods))} cannot start: {why}",
             reason=why,
         )
         for (code, why), stopped in found.items()

@@ -14,7 +14,7 @@ from responder.diagnose.cluster.pods import (
     full_disk,
     is_oom,
     logs_of,
-    many,
+    some_of,
 )
 from responder.diagnose.cluster.scene import Scene, times
 from responder.diagnose.cluster.signature import signature, without_time
@@ -64,13 +64,13 @@ def _clue(scene: Scene, pods: tuple[Object, ...], crashing: list[Container], *, 
         reason = ""  # the kernel kills without a word, so the log says nothing about it
     full = full_disk(first.pod, reason) if code == "crash" else ""
     code = "volume-full" if full else "crash-platform" if "exec format error" in reason else code
-    name = objects.name(workload if workload is not None else first.pod)
     verb = "crash-loop" if len(crashing) > 1 else "crash-loops"
     if not loops:
         verb = f"restarted, the last time {scene.minutes(objects.when(first.ended, 'finishedAt'))}"
+    of = some_of(workload or first.pod, [each.pod for each in crashing], len(pods))
     restarts = max(each.restarts for each in crashing)
     says = (
-        f"{many(len(crashing), len(pods))} of {name} {verb}: {_noun(first)} {first.name}{_among(pods)} {how}, "
+        f"{of} {verb}: {_noun(first)} {first.name}{_among(pods)} {how}, "
         f"{restarts} restart{'' if restarts == 1 else 's'}"
     )
     because = f": {reason}{full}" if reason else _last_line(scene, crashing) if code == "crash" else ""

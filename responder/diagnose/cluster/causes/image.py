@@ -4,7 +4,7 @@ import re
 from collections import defaultdict
 
 from responder.diagnose.cluster import objects
-from responder.diagnose.cluster.pods import Container, architecture, containers, many
+from responder.diagnose.cluster.pods import Container, architecture, containers, some_of
 from responder.diagnose.cluster.scene import Scene
 from responder.model.clue import Clue, Role
 
@@ -102,12 +102,11 @@ def _clue(scene: Scene, total: int, image: str, waiting: list[Container]) -> Clu
     reasons = (match[1] for each in (waiting[0].waits_because, *events) if (match := _DETAIL.search(each)))
     detail = next(reasons, "") if code == "image-registry" else ""
     lacking = next((match[1] for each in events if (match := _SECRETS.search(each))), "")
-    name = objects.name(workload) if workload is not None else ""
     return Clue(
         code=code,
         role=Role.CAUSE,
         entity=objects.reference(workload if workload is not None and len(waiting) > 1 else waiting[0].pod),
-        says=f"{many(len(waiting), total)}{f' of {name}' if name else ''} cannot pull image {image}{of}{why}"
+        says=f"{some_of(workload, [each.pod for each in waiting], total)} cannot pull image {image}{of}{why}"
         + (f" ({detail})" if detail else "")
         + (f"; pull secret {lacking} cannot be read (missing or unreadable)" if lacking else ""),
         detail=said,

@@ -23,7 +23,7 @@ def look(scene: Scene) -> tuple[Clue, ...]:
         return ()
     cron = workload if objects.kind(workload) == "CronJob" else None
     job = scene.job_of(cron) if cron is not None else workload
-    clue = _failed(scene, job, cron) if job is not None else None
+    clue = (_failed(scene, job, cron) or _active(scene, job, cron)) if job is not None else None
     found = [clue] if clue is not None else []
     if cron is not None and not found:
         found += _schedule(scene, cron)
@@ -74,6 +74,17 @@ def _failed(scene: Scene, job: Object, cron: Object | None) -> Clue | None:
         leads_to=scene.explaining(why) if why else (),
         reason=why,
     )
+
+
+def _active(scene: Scene, job: Object, cron: Object | None) -> Clue | None:
+    """Return since when a Job that the alert names runs, and how far it is."""
+    started = objects.when(job, "status", "startTime")
+    if scene.place.named.get("Job") != objects.name(job) or not objects.number(job, "status", "active") or not started:
+        return None
+    done, wanted = objects.number(job, "status", "succeeded"), objects.number(job, "spec", "completions") or 1
+    says = f"job {objects.name(job)} is active for {ago(scene.now, started)}, {done} of {wanted} completions are done"
+    says += _last_success(scene, cron)
+    return Clue(code="job-active", role=Role.FACT, entity=objects.reference(job), says=says, since=started)
 
 
 def _last_success(scene: Scene, cron: Object | None) -> str:

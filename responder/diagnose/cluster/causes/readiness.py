@@ -7,7 +7,7 @@ from datetime import datetime
 from responder.diagnose.cluster import objects
 from responder.diagnose.cluster.causes.rollout import is_under_way
 from responder.diagnose.cluster.objects import Object
-from responder.diagnose.cluster.pods import containers, full_disk, is_ready, logs_of, many, wanted
+from responder.diagnose.cluster.pods import containers, full_disk, is_ready, logs_of, some_of
 from responder.diagnose.cluster.scene import Scene, times
 from responder.diagnose.cluster.signature import signature, without_time
 from responder.model.clock import ago
@@ -23,7 +23,7 @@ _STATUS = re.compile(r"statuscode: (\d+)")
 def look(scene: Scene) -> tuple[Clue, ...]:
     """Return a clue for each way in which running pods of the subject are not ready."""
     pods, workload = scene.pods_of(scene.workload), scene.workload
-    if workload is not None and sum(map(is_ready, pods)) >= wanted(workload) and is_under_way(scene, workload):
+    if workload is not None and is_under_way(scene, workload):
         return ()
     found: dict[tuple[str, str], list[Object]] = defaultdict(list)
     said: dict[tuple[str, str], str] = {}
@@ -58,7 +58,7 @@ def _initializing(scene: Scene, pods: tuple[Object, ...]) -> tuple[Clue, ...]:
         lines = next((log.lines for log in logs_of(scene, waiting) if log.container == name and log.lines), ())
         reason = signature(lines, warnings=True) or (cut(without_time(lines[-1]), 120) if lines else "")
         says = (
-            f"{many(len(waiting), len(pods))} of {objects.name(workload)} not ready: init container {name} runs for "
+            f"{some_of(workload, waiting, len(pods))} not ready: init container {name} runs for "
             f"{ago(scene.now, since[name])} and does not end{f': {reason}' if reason else ''}"
         )
         clues.append(
@@ -91,8 +91,7 @@ def _clue(scene: Scene, total: int, key: tuple[str, str], unready: list[Object])
     probe, said = key
     workload = scene.workload
     entity = objects.reference(workload if workload is not None else unready[0])
-    name = objects.name(workload) if workload is not None else objects.name(unready[0])
-    count = f"{many(len(unready), total)} of {name} not ready"
+    count = f"{some_of(workload or unready[0], unready, total)} not ready"
     reason = next((line for log in logs_of(scene, unready) if (line := signature(log.lines, warnings=True))), "")
     full = full_disk(unready[0], reason)
     because = f": {reason}{full}" if reason else ""
@@ -134,9 +133,9 @@ def probe_answer(said: str) -> tuple[str, str]:
         return ("probe-path" if match[1] == "404" else "unready"), f"answers {match[1]}"
     if "connection refused" in said:
         return "probe-port", "is refused: nothing listens on its port"
-    if "deadline exceeded" in said or "imeout" in said:
+    if "deadline exceeded" in said or "imeout" in said or said.rstrip().endswith("timed out"):
         return "probe-timeout", "times out"
-    return "unready", f"fails ({cut(said, 80)})" if said else "fails"
+    return "unready", f"fails ({cut(said.strip(), 80)})" if said.strip() else "fails"
 
 
 def _asked(pod: Object, probe: str) -> tuple[str, str]:

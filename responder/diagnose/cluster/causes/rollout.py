@@ -3,7 +3,14 @@
 import re
 
 from responder.diagnose.cluster import objects
-from responder.diagnose.cluster.causes.changes import before_alert, revisions, template_of, versions
+from responder.diagnose.cluster.causes.changes import (
+    before_alert,
+    is_recent,
+    revisions,
+    rolled_out_at,
+    template_of,
+    versions,
+)
 from responder.diagnose.cluster.objects import Object
 from responder.diagnose.cluster.pods import is_ready, is_steady, ready_of, serves, wanted
 from responder.diagnose.cluster.scene import Scene, last_seen
@@ -33,7 +40,7 @@ def _ready(scene: Scene, workload: Object) -> Clue:
     says = f"{ready} of {max(needed, len(pods))} pods of {name} ready"
     if not scene.was_read("Pod"):
         return _by_status(workload, needed)
-    if ready >= needed and all(map(is_ready, pods)) is False and is_under_way(scene, workload):
+    if not all(map(is_ready, pods)) and is_under_way(scene, workload):
         says = f"a rollout of {name} is under way: {ready} pods ready, {needed} wanted"
         return Clue(code="rollout-under-way", role=Role.FACT, entity=objects.reference(workload), says=says)
     if ready >= needed and ready == len(pods):
@@ -60,15 +67,31 @@ def _by_status(workload: Object, needed: int) -> Clue:
 
 
 def is_under_way(scene: Scene, workload: Object) -> bool:
-    """Return True if the newest revision is being rolled out within its deadline, and its unready pods are young."""
-    progress = objects.condition(workload, "Progressing")
-    if objects.text(progress, "reason") != "ReplicaSetUpdated":
+    """Return True if the newest revision is being rolled out: no more pods are missing than its strategy allows.
+
+    Pods that are not ready are young. A Deployment adds pods first, the other kinds stop a pod and make it anew.
+    """
+    pods, spare = scene.pods_of(workload), 0
+    status = objects.at(workload, "status")
+    if objects.kind(workload) == "Deployment":
+        under_way = objects.text(objects.condition(workload, "Progressing"), "reason") == "ReplicaSetUpdated"
+    else:
+        spare = objects.number(workload, "spec", "updateStrategy", "rollingUpdate", "maxUnavailable") or 1
+        revision = objects.text(status, "updateRevision")
+        under_way = revision != objects.text(status, "currentRevision") if revision else _is_new(scene, workload)
+    if not under_way or sum(map(is_ready, pods)) < wanted(workload) - spare:
         return False
-    unready = [each for each in scene.pods_of(workload) if not is_ready(each)]
     return all(
         (created := objects.created(each)) is not None and (scene.now - created).total_seconds() < START_SECONDS
-        for each in unready
+        for each in pods
+        if not is_ready(each)
     )
+
+
+def _is_new(scene: Scene, daemons: Object) -> bool:
+    """Return True if not all pods of a DaemonSet are of its newest revision, or that is recent: it keeps no other."""
+    behind = objects.number(daemons, "status", "updatedNumberScheduled") < wanted(daemons)
+    return behind or is_recent(scene, rolled_out_at(scene, daemons))
 
 
 def _serving(scene: Scene, workload: Object) -> str:
@@ -148,7 +171,8 @@ def _partial(scene: Scene, workload: Object) -> tuple[Clue, ...]:
     if partition and updated >= needed - partition:
         says += f": its partition of {partition} keeps the others at the old one"
         return (Clue(code="rollout-partition", role=Role.FACT, entity=entity, says=says),)
-    return (Clue(code="rollout-stuck", role=Role.SYMPTOM, entity=entity, says=says),)
+    role = Role.FACT if is_under_way(scene, workload) else Role.SYMPTOM
+    return (Clue(code="rollout-stuck", role=role, entity=entity, says=says),)
 
 
 def _scaled_to_nothing(scene: Scene, workload: Object) -> Clue:

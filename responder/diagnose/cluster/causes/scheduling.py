@@ -174,7 +174,7 @@ def _reason(scene: Scene, pod: Object, reason: str) -> tuple[str, str]:
         )
         return "schedule-port", f"its host port {ports} is taken".replace("  ", " ")
     if "topology spread" in reason:
-        return "schedule-spread", "topology spread constraints are not met"
+        return "schedule-spread", f"topology spread constraints are not met{_spread(scene, pod)}"
     return "schedule", reason
 
 
@@ -242,6 +242,17 @@ def _label(scene: Scene, pod: Object) -> str:
             return f"no node has the label {label} that it asks for (node affinity/selector)"
     labels = ", ".join(f"{key}={'|'.join(values)}" for key, values in wanted)
     return f"node affinity/selector {labels} fits no node that has room"
+
+
+def _spread(scene: Scene, pod: Object) -> str:
+    """Return the label over which a pod must be spread, and that no node has it, or how many places it has."""
+    for each in objects.items(pod, "spec", "topologySpreadConstraints"):
+        key = objects.text(each, "topologyKey")
+        if objects.text(each, "whenUnsatisfiable") == "ScheduleAnyway" or not key:
+            continue
+        places = {objects.labels(node).get(key, "") for node in scene.of("Node")} - {""}
+        return f": no node has the label {key}" if scene.of("Node") and not places else f" (over {key})"
+    return ""
 
 
 def _claims(pod: Object) -> str:
