@@ -1,17 +1,22 @@
-"""Take the pictures of the console for the documentation: ``python -m scripts.console_pictures [FOLDER]``.
+"""Take the pictures of the console and of Slack for the documentation: ``python -m scripts.console_pictures [FOLDER]``.
 
-A real ``serve`` with stand-ins receives sample alerts; Debian's Chromium opens its console and takes the pictures.
+A real ``serve`` with stand-ins receives sample alerts; Debian's Chromium opens its console, and the page of the demo
+that shows the messages of Slack's stand-in, and takes the pictures. Debian's ``fonts-noto-color-emoji`` has the emoji.
 """
 
 import re
 import sys
 import tempfile
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.request import urlopen
 
+from playwright.sync_api import Browser
+
 from responder.cli.demo.butterfly_state import prepare_services
 from responder.standins.processes import free_port
+from responder.standins.slack_page import SlackPage
 from responder.standins.stage import stage
 from tests.support.browser import chromium, visit
 
@@ -22,6 +27,8 @@ ALERTS = (
     *("certificate", "replicas-mismatch", "kafka-lag", "node-not-ready", "resolved", "high-latency", "out-of-memory"),
     *("volume-filling", "connection-pool", "service-down"),
 )
+#: Width of the messages of Slack, and height of the picture of a thread.
+SLACK_WIDTH, THREAD_HEIGHT = 900, 900
 #: Seconds that the diagnoses, and the start of the console, may take.
 SETTLE_SECONDS, START_SECONDS = 6.0, 60.0
 #: File, page (with the incident in place of ``ID``), width and scheme.
@@ -46,6 +53,30 @@ def page_of(url: str) -> str:
             time.sleep(0.5)
 
 
+def recent(name: str) -> bytes:
+    """Return a sample payload whose alerts began to fire three minutes ago."""
+    text = (ROOT / "examples" / "alerts" / f"{name}.json").read_text()
+    start = datetime.now(UTC) - timedelta(minutes=3)
+    return re.sub(r'("startsAt": ?)"[^"]+"', rf'\1"{start.isoformat()}"', text).encode()
+
+
+def slack_pictures(browser: Browser, url: str, folder: Path) -> None:
+    """Write a page in Slack, and the beginning of its thread."""
+    with visit(browser, SLACK_WIDTH) as open_page:
+        open_page.page.goto(url)
+        found = open_page.page.locator("article", has_text="plato is down").first
+        page, thread = found.bounding_box(), found.locator("details").bounding_box()
+        if page is None or thread is None:
+            raise SystemExit("Slack has no message with a thread")
+        for name, top, height in (
+            ("slack-page.png", page["y"], thread["y"] - page["y"]),
+            ("slack-thread.png", thread["y"], min(thread["height"], THREAD_HEIGHT)),
+        ):
+            part = {"x": page["x"], "y": top, "width": page["width"], "height": height}
+            open_page.page.screenshot(path=folder / name, full_page=True, clip=part)  # type: ignore[arg-type]
+            print(folder / name)
+
+
 def main(folder: Path) -> None:
     """Write the pictures into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -55,9 +86,13 @@ def main(folder: Path) -> None:
         stage(Path(work), rules=ROOT / "rules", runbooks=ROOT / "runbooks") as here,
     ):
         prepare_services(here)
-        with here.serve(console_listen=listen, console_auth="none"):
+        secret = here.slack.people.signing_secret
+        with (
+            here.serve(console_listen=listen, console_auth="none", slack_signing_secret=secret),
+            SlackPage(here.slack) as slack,
+        ):
             for name in ALERTS:
-                here.post((ROOT / "examples" / "alerts" / f"{name}.json").read_bytes())
+                here.post(recent(name))
                 time.sleep(0.5)
             time.sleep(SETTLE_SECONDS)
             found = re.search(r'/incidents/(INC-\w+)"[^>]*>plato is down', page_of(f"http://{listen}/"))
@@ -69,6 +104,7 @@ def main(folder: Path) -> None:
                         open_page.page.goto(f"http://{listen}{path.replace('ID', found[1])}")
                         open_page.page.screenshot(path=folder / name)
                         print(folder / name)
+                slack_pictures(browser, slack.url, folder)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,10 @@ ROOT = Path(__file__).parents[2]
 #: Parts of the site, with patterns of their pages in order. A page belongs to the first part that matches it.
 PARTS = {
     "Start": ("docs/quick-start.md", "docs/comparison.md"),
-    "Guides": ("docs/guides/*.md",),
+    "Guides": (
+        *("docs/guides/alertmanager.md", "docs/guides/pagerduty.md", "docs/guides/slack.md", "docs/guides/teams.md"),
+        *("docs/guides/kubernetes.md", "docs/guides/runbooks.md", "docs/guides/operating.md", "docs/guides/*.md"),
+    ),
     "Operate": (
         *("docs/guide.md", "docs/deployment/*.md", "docs/operations/*.md", "docs/monitoring/*.md", "docs/console.md"),
         *("docs/conversation.md", "docs/kubernetes.md", "docs/performance.md", "docs/reliability.md"),
@@ -62,13 +65,15 @@ def _lists() -> dict[str, list[str]]:
 
 
 def _toctree(pages: list[str], options: str) -> str:
-    return f"\n```{{toctree}}\n:hidden:\n{options}\n{chr(10).join('/' + each for each in pages)}\n```\n"
+    lines = "\n".join(each if "<" in each else f"/{each}" for each in pages)
+    return f"\n```{{toctree}}\n:hidden:\n{options}\n{lines}\n```\n"
 
 
 def _navigate(_: Sphinx, name: str, source: list[str]) -> None:
     """Add the lists of pages, and show folders and diagrams as text, which the site has no page for."""
     if name == root_doc:
         parts = _lists()
+        parts["Start"].insert(0, "For what, and for what not <self>")
         source[0] += "".join(_toctree(parts[part], f":caption: {part}\n") for part in ORDER if parts[part])
     elif name in BELOW:
         source[0] += _toctree([each for each in _documents(BELOW[name]) if each != name], "")

@@ -1,0 +1,48 @@
+"""Texts that the guide to troubleshooting quotes: what responder prints, logs or answers."""
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "guides" / "troubleshooting.md"
+#: Quotes that are no text of responder: names of files, settings, labels, codes of vendors and what a person types.
+TYPED = re.compile(r"/|responder |RESPONDER_[A-Z_.]+$|[a-z_]+$|[a-z_]+: (true|0)$|deploy/")
+
+
+@cache
+def _texts() -> tuple[str, ...]:
+    """All literals of responder; ``…`` stands for the values in a formatted one."""
+    found = set()
+    for path in ROOT.glob("responder/**/*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.add(node.value)
+            elif isinstance(node, ast.JoinedStr):
+                found.add("".join(str(each.value) if isinstance(each, ast.Constant) else "…" for each in node.values))
+    return tuple(found)
+
+
+def _symptoms() -> list[str]:
+    rows = [line.split(" | ")[0].lstrip("| ") for line in PAGE.read_text().splitlines() if line.startswith("| ")]
+    return [row for row in rows if row != "symptom"]
+
+
+def test_each_quoted_symptom_is_a_text_of_responder() -> None:
+    """A reader who searches the page for a message finds it as responder writes it."""
+    quotes = [quote for row in _symptoms() for quote in re.findall(r"`([^`]+)`", row) if not TYPED.match(quote)]
+    assert len(quotes) > 40
+    unknown = [
+        quote
+        for quote in quotes
+        if not any(all(part in text for part in re.split(r" ?… ?", quote)) for text in _texts())
+    ]
+    assert unknown == []
+
+
+def test_the_page_has_enough_symptoms() -> None:
+    """Each row has a symptom, its meaning and what to do."""
+    rows = [line for line in PAGE.read_text().splitlines() if line.startswith("| ")]
+    assert all(line.count(" | ") == 2 for line in rows)
+    assert len(_symptoms()) >= 15
