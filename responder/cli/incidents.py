@@ -18,6 +18,7 @@ from responder.cli.options import LIMIT
 from responder.cli.postmortem import postmortem
 from responder.cli.table import Column, format_time, print_rows, table, terminal
 from responder.model.action import Action, ActionKind
+from responder.model.report import OPEN_STATUSES
 from responder.model.text import number_of, one_line, sanitize, seconds_of
 from responder.model.transcript import OUTPUT_LIMIT
 
@@ -156,10 +157,15 @@ def note(number: str, text: str, person: str | None, wait: float) -> None:
 @incidents.command("publish", short_help="Publish an incident on its status pages.")
 @click.argument("number", metavar="INCIDENT")
 @click.option("--text", metavar="TEXT", default="", help="Text for customers. [default: the template's, or the impact]")
+@click.option(
+    "--status",
+    type=click.Choice([each.lower() for each in OPEN_STATUSES]),
+    help="Status on the page. [default: investigating; for an update what the conclusion proposes]",
+)
 @click.option("--yes", is_flag=True, help="Publish without asking.")
 @AS
 @WAIT
-def publish(number: str, text: str, person: str | None, wait: float, *, yes: bool) -> None:
+def publish(number: str, text: str, status: str | None, person: str | None, wait: float, *, yes: bool) -> None:
     """Show what customers would read, ask, and publish it. The next time, --text is published as an update.
 
     The resolution on the status page follows that of the incident. Exit status: 0 if it is published or the action is
@@ -179,15 +185,18 @@ def publish(number: str, text: str, person: str | None, wait: float, *, yes: boo
             raise FatalError(
                 f"{incident.id} has no status page: its severity needs status_pages, and its service components"
             )
+        updates, now, target = set(pages) <= set(incident.channels), bootstrap.SystemClock().now(), ""
         for page in pages:
-            shown = proposed(content, page, incident.id, bootstrap.SystemClock().now())
+            given = (status or "").capitalize()
+            shown = proposed(content, page, incident.id, now, updates=updates, status=given)
+            target = shown.status.value
             verb = "update" if page in incident.channels else "open"
-            click.echo(f"{page}: {verb}: {one_line(shown.title)}", err=True)
+            click.echo(f"{page}: {verb} as {target.lower()}: {one_line(shown.title)}", err=True)
             click.echo(f"  text: {one_line(text or shown.text)}", err=True)
             click.echo(f"  components: {', '.join(shown.components) or '-'}", err=True)
     if not yes:
         click.confirm("Publish?", abort=True, err=True)
-    _act((number,), ActionKind.PUBLISH, person, wait, text)
+    _act((number,), ActionKind.PUBLISH, person, wait, text, target)
 
 
 @incidents.command("rejudge", short_help="Decide an incident again by the current rules.")
@@ -222,7 +231,9 @@ def _looking(look: "Callable[[Database], None]", *, watch: bool) -> None:
             look(database)
 
 
-def _act(numbers: tuple[str, ...], kind: ActionKind, person: str | None, wait: float, text: str = "") -> None:
+def _act(
+    numbers: tuple[str, ...], kind: ActionKind, person: str | None, wait: float, text: str = "", target: str = ""
+) -> None:
     """Store an action on each incident, then print the outcome of each."""
     clock, actor = bootstrap.SystemClock(), actor_of(person)
     if kind is ActionKind.NOTE and not one_line(text):
@@ -234,7 +245,8 @@ def _act(numbers: tuple[str, ...], kind: ActionKind, person: str | None, wait: f
         for each in known:
             at = clock.now()
             key = f"{kind.value}/{each}/{actor}/{at.isoformat()}"
-            wanted.append(Action(incident=each, kind=kind, entry=ENTRY, key=key, actor=actor, text=text, at=at))
+            mine = Action(incident=each, kind=kind, entry=ENTRY, key=key, actor=actor, text=text, target=target, at=at)
+            wanted.append(mine)
         good = carried_out(database, clock, wanted, wait)
     sys.exit(0 if good else FAILED)
 

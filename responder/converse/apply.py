@@ -5,6 +5,7 @@ from datetime import datetime
 
 from responder.model.action import Action, ActionKind, Handling
 from responder.model.clock import time_of_day
+from responder.model.report import OPEN_STATUSES
 from responder.model.silence import Silenced, SilenceResult
 from responder.model.text import sanitize_line
 
@@ -102,8 +103,11 @@ def apply(
             said = f"priority {target} set" if target else "priority removed"
             return Applied(handling=replace(handling, priority=target), outcome=f"{said} {by}")
         case ActionKind.PUBLISH:
+            if action.target and action.target not in OPEN_STATUSES:
+                return _refused(handling, f"the status is none of {', '.join(OPEN_STATUSES)}")
+            what = f"published on the status page{f' as {action.target.lower()}' if action.target else ''}"
             said = sanitize_line(action.text, NOTE_LIMIT)
-            return Applied(handling=handling, outcome=f"published on the status page {by}{f': {said}' if said else ''}")
+            return Applied(handling=handling, outcome=f"{what} {by}{f': {said}' if said else ''}")
         case ActionKind.RESOLVE:
             why = sanitize_line(action.text, NOTE_LIMIT)
             return Applied(handling=handling, outcome=f"resolved {by}{f': {why}' if why else ''}", resolves=True)

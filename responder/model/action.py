@@ -39,8 +39,9 @@ class Action:
 
     ``entry`` is the entry point: the name of a channel, or ``cli``, ``api``, ``console``. ``key`` is the entry point's
     own for this action, so that one which arrives twice is stored once. ``actor`` is the person's name as the entry
-    point gives it, empty for automation. ``text`` is a note or a reason, ``target`` the new assignee or priority, or
-    the number of other alerts that the person agreed to silence, too. ``until`` is the end of a snooze or silence.
+    point gives it, empty for automation. ``text`` is a note or a reason. ``target`` is the new assignee or priority,
+    the status on a status page, or the number of other alerts that the person agreed to silence, too. ``until`` is the
+    end of a snooze or silence.
     ``at`` is when the person acted.
     """
 

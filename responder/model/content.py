@@ -125,7 +125,7 @@ class MessageFacts:
     ``reaches_on_call`` is True if the fallback still pages on-call. ``easing`` marks an update that reports
     improvement. ``due_by`` is the latest time to send. ``ended_at`` is set once the incident is resolved;
     ``resolution`` belongs to the resolve, and ``draft`` to a post-mortem. ``public`` are a person's own
-    words for a status page.
+    words for a status page, and ``public_status`` is the status that the person chose there, empty for none.
     """
 
     update: str = ""
@@ -139,6 +139,7 @@ class MessageFacts:
     resolution: str = ""
     draft: str = ""
     public: str = ""
+    public_status: str = ""
 
 
 NO_FACTS = MessageFacts()

@@ -55,6 +55,10 @@ class Status(StrEnum):
         return cls.INVESTIGATING if isinstance(value, str) else None
 
 
+#: The statuses of an open incident, which a person may choose for a status page.
+OPEN_STATUSES = (Status.INVESTIGATING, Status.IDENTIFIED, Status.MONITORING)
+
+
 @dataclass(frozen=True, slots=True)
 class PublicText:
     """Title, text and components of an incident on a status page. It has only what rule files and people wrote."""
@@ -62,6 +66,7 @@ class PublicText:
     title: str
     text: str
     components: tuple[str, ...] = ()
+    status: Status = Status.INVESTIGATING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

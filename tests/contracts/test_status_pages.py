@@ -12,8 +12,8 @@ import pytest
 
 from responder.model.content import DecisionRecord, IncidentContent, MessageFacts
 from responder.model.message import Request, Response
-from responder.model.outcome import Delivered, TryLater
-from responder.model.report import MessageKind, Report
+from responder.model.outcome import Continue, Delivered, Outcome, TryLater
+from responder.model.report import MessageKind, PublicText, Report, Status
 from responder.model.rule import Template
 from responder.notify.channels import CHANNELS
 from responder.notify.contract import Use
@@ -21,7 +21,7 @@ from responder.notify.report.compose import compose, proposed
 from responder.notify.report.template import filled
 from tests.contracts.channel_cases import CASES, PAGE_KEY
 from tests.support import statuspage
-from tests.support.builders import NOW, a_content, a_draft, a_letter
+from tests.support.builders import NOW, a_conclusion, a_content, a_draft, a_letter
 from tests.support.statuspage import StatuspageStandIn
 
 STATUS_PAGES = [name for name, kind in CHANNELS.items() if kind.use is Use.STATUS_PAGE]
@@ -90,9 +90,23 @@ def test_only_rule_files_and_people_are_published(name: str, kind: MessageKind) 
 @pytest.mark.parametrize("name", STATUS_PAGES)
 def test_a_person_has_the_last_word(name: str) -> None:
     """The words that a person confirmed replace the template, in the first text and in an update."""
-    assert proposed(a_public_content(name), name, "INC-1", NOW).text == "Status: Investigating\nImpact: Searches fail."
+    opened = proposed(a_public_content(name), name, "INC-1", NOW, updates=False)
+    assert opened.text == "Status: Investigating\nImpact: Searches fail."
     for kind in (MessageKind.START, MessageKind.NOTE):
         assert b"Search is slow." in rendered(name, kind, {}, public="Search is slow.").body
+
+
+@pytest.mark.parametrize("name", STATUS_PAGES)
+def test_a_person_chooses_the_status(name: str) -> None:
+    """A page opens as investigating; a likely cause proposes "identified" for an update, and only a person says it."""
+    content = replace(a_public_content(name), conclusion=a_conclusion())
+    assert proposed(content, name, "INC-1", NOW, updates=False).status is Status.INVESTIGATING
+    assert proposed(content, name, "INC-1", NOW, updates=True).status is Status.IDENTIFIED
+    assert proposed(content, name, "INC-1", NOW, updates=True, status="Monitoring").status is Status.MONITORING
+    for chosen, shown in (("", b"investigating"), ("Identified", b"identified"), ("Monitoring", b"monitoring")):
+        facts = {"public": "A text.", "public_status": chosen}
+        assert shown in rendered(name, MessageKind.NOTE, {}, **facts).body
+    assert b'"resolved"' in rendered(name, MessageKind.RESOLUTION, {}, public_status="Identified").body
 
 
 @pytest.mark.parametrize("name", STATUS_PAGES)
@@ -127,6 +141,58 @@ def test_statuspage_opens_updates_and_resolves_one_incident() -> None:
         ("investigating", "Status: Investigating\nImpact: Searches fail."),
     ]
     assert incident.components == {"8kbf7d35c070": "major_outage"}
+
+
+@pytest.mark.parametrize("lost", [True, False], ids=["answer lost", "request lost"])
+def test_a_repeat_after_an_unknown_result_shows_nothing_twice(lost: bool) -> None:
+    """One incident, and each text once, if the answer was lost and if the whole request was."""
+    with StatuspageStandIn(PAGE_KEY) as vendor:
+        channel = replace(CASES["statuspage"].make(), base_url=vendor.url)  # type: ignore[call-arg]
+        known: dict[str, str] = {}
+        asked = []
+        for number, kind in enumerate((MessageKind.START, MessageKind.NOTE, MessageKind.RESOLUTION, MessageKind.AGAIN)):
+            report = a_public_report("statuspage", kind, public="A text." if kind is MessageKind.NOTE else "")
+            letter = replace(
+                a_letter(report, channel="statuspage", step=channel.steps[kind][0], previous=known), id=7 + number
+            )
+            if lost:
+                vendor_answer(channel.render(letter))
+            outcome: Outcome = TryLater("")
+            before: str | None = None
+            while not isinstance(outcome, Delivered):
+                later = replace(letter, attempt=2, before=before)
+                if kind is MessageKind.RESOLUTION:  # composed anew, with another duration
+                    later = replace(later, report=replace(report, public=PublicText("x", "Resolved after an hour.")))
+                request = channel.render(later)
+                asked.append(request.method)
+                outcome = channel.read(later, vendor_answer(request))
+                before = outcome.reason if isinstance(outcome, Continue) else before
+            known = known or outcome.ref
+        [incident] = vendor.incidents.values()
+    assert [status for status, _text in incident.updates] == ["investigating"] * 2 + ["resolved", "investigating"]
+    assert asked == (["GET"] * 4 if lost else ["GET", "POST", *["GET", "PATCH"] * 3])
+
+
+def test_an_incident_of_another_is_not_taken_for_its_own() -> None:
+    """The look-up compares the reference that only responder writes, not the name."""
+    with StatuspageStandIn(PAGE_KEY) as vendor:
+        channel = replace(CASES["statuspage"].make(), base_url=vendor.url)  # type: ignore[call-arg]
+        letter = a_letter(a_public_report("statuspage"), channel="statuspage", step="open")
+        vendor_answer(channel.render(replace(letter, id=letter.id + 1)))
+        again = replace(letter, before=None)
+        assert isinstance(channel.read(again, vendor_answer(channel.render(again))), Continue)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[", b"[1]", b'"x"', b"null", *(b'[{"%s":1}]' % each for each in (b"metadata", b"incident_updates"))]
+)
+def test_an_answer_to_a_look_up_that_means_nothing(body: bytes) -> None:
+    """It is asked for again, or says that the incident is not there: it raises nothing."""
+    channel = CASES["statuspage"].make()
+    for previous in ({}, {"id": "p31"}):
+        letter = a_letter(a_public_report("statuspage"), channel="statuspage", step="open", previous=previous)
+        outcome = channel.read(replace(letter, before=None), Response(200, body))
+        assert isinstance(outcome, TryLater | Continue)
 
 
 def test_the_limit_of_statuspage_is_waited_out() -> None:

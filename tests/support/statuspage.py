@@ -17,7 +17,8 @@ STATUSES = ("investigating", "identified", "monitoring", "resolved")
 COMPONENT_STATES = ("operational", "degraded_performance", "partial_outage", "major_outage", "under_maintenance")
 IMPACTS = ("none", "maintenance", "minor", "major", "critical")
 _KNOWN = {"name", "status", "body", "impact_override", "component_ids", "components", "deliver_notifications"}
-_PATH = re.compile(r"/v1/pages/([a-z0-9]+)/incidents(?:/([a-z0-9]+))?")
+_KNOWN |= {"metadata"}
+_PATH = re.compile(r"/v1/pages/([a-z0-9]+)/incidents(?:/([a-z0-9]+)|\?limit=([0-9]+))?")
 ACCEPTED = Response(201, b'{"id":"p31zjtct2jer","status":"investigating"}')
 #: Requests of one key in 60 seconds; the vendor answers 420 or 429 beyond.
 PER_MINUTE = 60
@@ -29,10 +30,15 @@ def refusal(method: str, path: str, body: bytes, headers: Mapping[str, str]) -> 
     if not given.get("authorization", "").startswith("OAuth "):
         return 401, "Could not authenticate"
     found = _PATH.fullmatch(path)
-    if found is None or method != ("PATCH" if found[2] else "POST"):
+    if found is not None and method == "GET":
+        return 0, ""
+    if found is None or found[3] or method != ("PATCH" if found[2] else "POST"):
         return 404, "Not found"
     sent = json.loads(body).get("incident", {})
     wrong = [f"{name} is not a field" for name in set(sent) - _KNOWN]
+    wrong += (
+        [] if all(isinstance(each, dict) for each in sent.get("metadata", {}).values()) else ["Metadata is invalid"]
+    )
     wrong += [] if found[2] or sent.get("name") else ["Name can't be blank"]
     wrong += [] if sent.get("status") in STATUSES else ["Status is invalid"]
     wrong += [] if sent.get("impact_override", "none") in IMPACTS else ["Impact override is invalid"]
@@ -48,6 +54,7 @@ class PublicIncident:
     name: str
     updates: list[tuple[str, str]] = field(default_factory=list)
     components: dict[str, str] = field(default_factory=dict)
+    metadata: dict[str, Any] = field(default_factory=dict)
 
 
 class StatuspageStandIn(StandIn):
@@ -78,11 +85,32 @@ class StatuspageStandIn(StandIn):
     def _taken(self, call: Call) -> Reply:
         found = _PATH.fullmatch(call.path)
         assert found is not None
+        if call.method == "GET":
+            return self._read(found)
         sent: dict[str, Any] = json.loads(call.body)["incident"]
         number = found[2] or f"p31zjtct{len(self.incidents):04}"
         if found[2] and number not in self.incidents:
             return as_json(404, {"error": "Not found"})
         incident = self.incidents.setdefault(number, PublicIncident(sent.get("name", "")))
         incident.updates.append((sent["status"], sent["body"]))
+        incident.metadata |= sent.get("metadata", {})
         incident.components |= sent.get("components", {})
         return as_json(200 if found[2] else 201, {"id": number, "status": sent["status"]})
+
+    def _read(self, found: re.Match[str]) -> Reply:
+        """One incident, or the newest ones first."""
+        if found[2]:
+            known = self.incidents.get(found[2])
+            return as_json(200, _shown(found[2], known)) if known else as_json(404, {"error": "Not found"})
+        newest = list(reversed(self.incidents.items()))[: int(found[3] or 100)]
+        return as_json(200, [_shown(number, each) for number, each in newest])
+
+
+def _shown(number: str, incident: PublicIncident) -> dict[str, Any]:
+    """An incident as the API shows it: the newest update first."""
+    updates = [
+        {"status": status, "body": body, "created_at": f"2026-02-28T02:{place:02}:00.000Z"}
+        for place, (status, body) in enumerate(incident.updates)
+    ]
+    newest = list(reversed(updates))
+    return {"id": number, "name": incident.name, "incident_updates": newest, "metadata": incident.metadata}

@@ -182,8 +182,9 @@ class SlackEntry:
         pages = content.decision.publishable if content else ()
         if content is None or not pages:
             return None
-        text = proposed(content, pages[0], incident.id, self.clock.now())
-        return views.publish_dialog(incident.id, text, pages, updates=set(pages) <= set(incident.channels))
+        updates = set(pages) <= set(incident.channels)
+        text = proposed(content, pages[0], incident.id, self.clock.now(), updates=updates)
+        return views.publish_dialog(incident.id, text, pages, updates=updates)
 
     def _submit(self, form: Submission) -> Mapping[str, Any] | None:
         incident = self._incident(form.incident)
@@ -194,7 +195,7 @@ class SlackEntry:
             return self._refuse(form, f"{incident.id} is resolved already")
         if form.button is Button.SILENCE:
             return self._submit_silence(form)
-        self._keep(form, kind, form.values.get(views.TEXT, ""))
+        self._keep(form, kind, form.values.get(views.TEXT, ""), target=form.values.get(views.STATUS, "")[:20])
         return None
 
     def _refuse(self, found: Press | Submission, why: str) -> Mapping[str, Any] | None:

@@ -35,7 +35,7 @@ def dialog(
     """Return the dialog. ``reach`` is the reason, where Alertmanager did not say how many alerts match."""
     until = f"Until the next business morning ({time_of_day(morning, seen_from=now)})"
     named = {**{value: text for value, (text, _length) in _CHOICES.items()}, _MORNING: until}
-    options = [_option(text, value) for value, text in named.items()]
+    options = [views.option(text, value) for value, text in named.items()]
     chosen = {"type": "static_select", "action_id": DURATION, "options": options, "initial_option": options[0]}
     other = {"type": "plain_text_input", "action_id": OTHER, "max_length": 20}
     blocks = [
@@ -48,7 +48,7 @@ def dialog(
         views.text_input("Reason", "It becomes the comment of the silence in Alertmanager.", optional=True),
     ]
     if isinstance(reach, SilenceReach) and reach.others:
-        box = _option(f"Silence {number_of(reach.others, 'alert')} of others, too", str(reach.others))
+        box = views.option(f"Silence {number_of(reach.others, 'alert')} of others, too", str(reach.others))
         boxes = {"type": "checkboxes", "action_id": CONFIRM, "options": [box]}
         blocks.append(views.input_block(CONFIRM, "More than this incident", boxes))
     return views.dialog(Button.SILENCE, incident, "Silence", "Silence", blocks)
@@ -77,7 +77,3 @@ def _matched(reach: SilenceReach | str) -> str:
         )
     others = f", {reach.others} of them NOT of this incident" if reach.others else ""
     return f"Matches {number_of(reach.total, 'alert')} now{others}."
-
-
-def _option(text: str, value: str) -> dict[str, Any]:
-    return {"text": {"type": "plain_text", "text": text[:75]}, "value": value}

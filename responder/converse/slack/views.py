@@ -11,12 +11,12 @@ from typing import Any
 from responder.converse.slack.payloads import Button
 from responder.model.clock import short_duration
 from responder.model.incident import Incident
-from responder.model.report import PublicText
+from responder.model.report import OPEN_STATUSES, PublicText
 from responder.model.text import number_of
 from responder.notify.render import slack_blocks
 
-#: Action id of the input of a dialog.
-TEXT = "text"
+#: Action ids of the inputs of a dialog.
+TEXT, STATUS = "text", "status"
 #: Characters of a text that a person writes (https://docs.slack.dev/reference/block-kit/block-elements).
 INPUT_LIMIT = 2000
 #: Incidents that ``/responder`` lists.
@@ -30,13 +30,17 @@ def note_dialog(incident: str) -> Mapping[str, Any]:
 
 
 def publish_dialog(incident: str, proposed: PublicText, pages: Sequence[str], *, updates: bool) -> Mapping[str, Any]:
-    """Return the dialog for a publication, with the text that it proposes; an update begins empty."""
+    """Return the dialog for a publication, with the status and text that it proposes; an update's text begins empty."""
     where = f"{'Updates' if updates else 'Opens'} the incident on {', '.join(pages)}. Customers can read it."
     named = f"Title: {proposed.title}. Components: {', '.join(proposed.components) or 'none'}."
+    options = [option(each.value, each.value) for each in OPEN_STATUSES]
+    first = option(proposed.status.value, proposed.status.value)
+    chosen = {"type": "static_select", "action_id": STATUS, "options": options, "initial_option": first}
     asked = text_input("Text", "Everything that customers read beside the title.", optional=False)
     if not updates and proposed.text:
         asked["element"]["initial_value"] = proposed.text[:INPUT_LIMIT]
-    return dialog(Button.PUBLISH, incident, "Status page", "Publish", [_said(where), _said(named), asked])
+    blocks = [_said(where), _said(named), input_block(STATUS, "Status", chosen), asked]
+    return dialog(Button.PUBLISH, incident, "Status page", "Publish", blocks)
 
 
 def resolve_dialog(incident: str, firing: int) -> Mapping[str, Any]:
@@ -44,6 +48,11 @@ def resolve_dialog(incident: str, firing: int) -> Mapping[str, Any]:
     warning = f"{number_of(firing, 'alert')} still firing: the next notification of them reopens the incident."
     asked = text_input("Resolution", "What fixed it. It becomes the resolution of the incident.", optional=True)
     return dialog(Button.RESOLVE, incident, "Resolve", "Resolve", [*([_said(warning)] if firing else []), asked])
+
+
+def option(text: str, value: str) -> dict[str, Any]:
+    """Return an option of a list or of checkboxes."""
+    return {"text": {"type": "plain_text", "text": text[:75]}, "value": value}
 
 
 def answer(text: str) -> Mapping[str, Any]:

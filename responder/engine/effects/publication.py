@@ -44,7 +44,7 @@ def published(
     pages = context.configured(content.decision.publishable)
     new = [each for each in pages if each.name not in incident.channels]
     known = [each for each in pages if each.name in incident.channels]
-    facts = replace(counts(incident), public=clean(action.text).strip()[:TEXT_LIMIT])
+    facts = replace(counts(incident), public=clean(action.text).strip()[:TEXT_LIMIT], public_status=action.target)
     outcome_facts = replace(counts(incident), update=sanitize_line(outcome, LINE_LIMIT))
     readers = [
         each for each in context.configured(incident.channels) if not each.pages and each.use is not Use.STATUS_PAGE

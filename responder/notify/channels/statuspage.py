@@ -15,7 +15,9 @@ with `status_page: {automatic: true}` need no confirmation. The page shows only 
 impact, or the templates `public-start`, `public-update` and `public-resolution`, or the words of the person. Updates
 are published by people only; the resolution follows that of the incident.
 
-Statuspage accepts one request a second for each key. This channel never pages.
+Statuspage accepts one request a second for each key, and does not recognise one that is sent twice. After an attempt
+whose result is not known, the page is read before it is sent again: a new incident has the id of its message in
+`metadata`, which customers do not see. This channel never pages.
 """
 
 import json
@@ -26,8 +28,8 @@ from typing import Any, ClassVar, Self
 
 from responder.model.check import Result, bad, ok
 from responder.model.message import ClaimedMessage, Request, Response
-from responder.model.outcome import Delivered, Outcome, TryLater
-from responder.model.report import MessageKind, PublicText, Report
+from responder.model.outcome import Continue, Delivered, Outcome, TryLater
+from responder.model.report import MessageKind, PublicText
 from responder.model.secret import Secret
 from responder.model.setting import Setting
 from responder.notify.contract import Channel, SendRequest, ShownMessage, Use
@@ -45,6 +47,10 @@ COMPONENT_STATES = {"critical": "major_outage", "error": "partial_outage"}
 IMPACTS = {"critical": "critical", "error": "major"}
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _OPEN, _UPDATE, _RESOLVE = "open", "update", "resolve"
+#: The newest incidents of a page that are searched for one whose answer was lost.
+LISTED = 50
+#: Result of a look-up after which the request is sent again.
+_ABSENT = "it is not on the page: it is sent"
 NO_TEXT = PublicText("Service disruption", "Under investigation.")
 
 
@@ -116,12 +122,12 @@ class Statuspage(Channel):
         return f"{json.loads(sent[0].body)['incident']['status']}, {len(sent[0].body):,} bytes", sent[0].body
 
     def render(self, message: ClaimedMessage) -> Request:
-        """Return the request that opens the incident, or that changes the one opened before."""
-        known = message.previous.get("id", "")
-        body = encoded({"incident": _incident(message.report, minimal=message.minimal, opens=not known)})
-        if _ID.fullmatch(known):
-            return Request(f"{self._root}/incidents/{known}", body, self._headers, "PATCH")
-        return Request(f"{self._root}/incidents", body, self._headers)
+        """Return the request that opens the incident, that changes it, or that looks for the attempt before."""
+        known = _known(message)
+        url = f"{self._root}/incidents{f'/{known}' if known else ''}"
+        if _is_check(message):
+            return Request(url if known else f"{url}?limit={LISTED}", b"", self._headers, "GET")
+        return Request(url, encoded({"incident": _incident(message)}), self._headers, "PATCH" if known else "POST")
 
     def read(self, message: ClaimedMessage, response: Response) -> Outcome:
         """Return the outcome: an accepted incident has an id."""
@@ -132,6 +138,8 @@ class Statuspage(Channel):
         outcome = outcome_of(message, response, said, (self.key,))
         if not isinstance(outcome, Delivered):
             return outcome
+        if _is_check(message):
+            return _found(message, response)
         number = text_of(answer.get("id"))
         return Delivered({"id": number}) if _ID.fullmatch(number) else TryLater("HTTP 2xx without an incident's id")
 
@@ -144,16 +152,63 @@ class Statuspage(Channel):
         return {"Authorization": f"OAuth {self.key.reveal()}", "Content-Type": "application/json"}
 
 
-def _incident(report: Report, *, minimal: bool, opens: bool) -> dict[str, Any]:
+def _known(message: ClaimedMessage) -> str:
+    """Return the page's id of the incident, empty if it is not known; an id of an answer is no path."""
+    known = message.previous.get("id", "")
+    return known if _ID.fullmatch(known) else ""
+
+
+def _is_check(message: ClaimedMessage) -> bool:
+    """Return True if an attempt before may have arrived: its result was lost, or it failed."""
+    return message.before not in {"", _ABSENT}
+
+
+def _found(message: ClaimedMessage, response: Response) -> Outcome:
+    """Return what a look-up says about the attempt before.
+
+    A text that responder wrote has changed since, with its durations: the status shows that it arrived.
+    """
+    sent, listed = _incident(message), _listed(response)
+    if listed is None:
+        return TryLater(f"HTTP {response.status} without the incidents of the page")
+    for each in listed:
+        if not _known(message):
+            arrived = each.get("metadata") == sent["metadata"]
+        else:
+            updates = each.get("incident_updates")
+            shown = [update for update in updates if isinstance(update, dict)] if isinstance(updates, list) else []
+            newest = max(shown, key=lambda update: text_of(update.get("created_at")), default={})
+            told = message.report.kind is not MessageKind.NOTE or text_of(newest.get("body")).strip() == sent["body"]
+            arrived = newest.get("status") == sent["status"] and told
+        number = text_of(each.get("id"))
+        if arrived and _ID.fullmatch(number):
+            return Delivered({"id": number})
+    return Continue(_ABSENT)
+
+
+def _listed(response: Response) -> list[Mapping[str, Any]] | None:
+    """Return the incidents of a response, the one or a list; None if it is neither."""
+    try:
+        answer = json.loads(response.body)
+    except (ValueError, RecursionError):
+        return None
+    listed = answer if isinstance(answer, list) else [answer]
+    return listed if all(isinstance(each, dict) for each in listed) else None
+
+
+def _incident(message: ClaimedMessage) -> dict[str, Any]:
     """Return the incident; the minimal form has neither components nor characters outside ASCII."""
+    report, opens = message.report, not _known(message)
     public = report.public or NO_TEXT
     title, text = within(public.title, TITLE_LIMIT), within(public.text, TEXT_LIMIT)
     status = report.status.value.lower()
-    if minimal:
-        return {"name": ascii_only(title), "status": status, "body": ascii_only(text)}
+    # Values of the top level have to be objects (https://developer.statuspage.io/#operation/postPagesPageIdIncidents).
+    own = {"metadata": {"responder": {"incident": report.incident, "message": str(message.id)}}} if opens else {}
+    if message.minimal:
+        return {"name": ascii_only(title), "status": status, "body": ascii_only(text), **own}
     over = report.kind is MessageKind.RESOLUTION
     state = "operational" if over else COMPONENT_STATES.get(report.pagerduty_severity, "degraded_performance")
-    parts: dict[str, Any] = {"name": title} if opens else {}
+    parts: dict[str, Any] = {"name": title, **own} if opens else {}
     parts |= {"status": status, "body": text, "deliver_notifications": True}
     if not over:
         parts["impact_override"] = IMPACTS.get(report.pagerduty_severity, "minor")

@@ -15,6 +15,8 @@ from responder.notify.contract import Channel
 from responder.outgoing import UnreachableError
 
 ANSWER_LIMIT = 64 * 1024
+#: The same for a response to a look-up, which may be a list.
+LIST_LIMIT = 1024 * 1024
 _REDACTED = re.compile(rb"\[REDACTED:([a-z-]{1,20})\]")
 
 
@@ -61,7 +63,8 @@ class Deliverer:
                 COUNTERS.add("responder_redactions", kind.decode())
         transport = self._transports[request.url.partition(":")[0].lower()]
         try:
-            response = transport.send(request, deadline, ANSWER_LIMIT)
+            limit = LIST_LIMIT if request.method == "GET" else ANSWER_LIMIT
+            response = transport.send(request, deadline, limit)
         except UnreachableError as error:
             return self._scrubbed(channel, TryLater(str(error)))
         return self._scrubbed(channel, channel.read(message, response))

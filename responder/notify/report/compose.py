@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from responder.model.action import Handling
 from responder.model.clock import TITLE_LIMIT, ago, duration_in_minutes, short_duration, time_of_day
 from responder.model.conclusion_codes import NONE
-from responder.model.content import AlertExtract, DecisionRecord, IncidentContent, MessageFacts
+from responder.model.content import NO_FACTS, AlertExtract, DecisionRecord, IncidentContent, MessageFacts
 from responder.model.finding import Conclusion, Finding, Verdict
 from responder.model.message import ClaimedMessage, OutboxMessage, OutboxRow
 from responder.model.report import MessageKind, PublicText, Report, Status
@@ -115,8 +115,9 @@ def compose(content: IncidentContent, message: OutboxMessage, now: datetime) -> 
         publishable=bool(record.publishable) and not resolution,
     )
     if message.channel in record.components:
-        # A likely cause is not one that people have identified, which is what customers read in that word.
-        status = Status.RESOLVED if resolution else Status.INVESTIGATING
+        # A likely cause is not one that people have identified, which is what customers read in that word: only a
+        # person who publishes says so.
+        status = Status.RESOLVED if resolution else Status(own.public_status or Status.INVESTIGATING)
         report = replace(report, status=status)
         report = replace(report, public=_public(report, content, message))
     template = template_of(record.templates, message.kind)
@@ -125,16 +126,23 @@ def compose(content: IncidentContent, message: OutboxMessage, now: datetime) -> 
     return replace(report, heading=template.title, fields=filled(template, report, content))
 
 
-def proposed(content: IncidentContent, channel: str, incident: str, now: datetime) -> PublicText:
-    """Return the text that a status page would show of an incident, before a person changes it."""
+def proposed(
+    content: IncidentContent, channel: str, incident: str, now: datetime, *, updates: bool, status: str = ""
+) -> PublicText:
+    """Return the text that a status page would show of an incident, before a person changes it.
+
+    A page opens as investigating. For an update the conclusion proposes the status, unless the person gave one.
+    """
+    likely = _status(MessageKind.UPDATE, NO_FACTS, content.conclusion) if updates else Status.INVESTIGATING
     message = OutboxMessage(
         incident=incident,
         ordering_key=incident,
         channel=channel,
         step="",
-        kind=MessageKind.START,
+        kind=MessageKind.NOTE if updates else MessageKind.START,
         priority=1,
         due_at=now,
+        facts=MessageFacts(public_status=status or likely),
     )
     return compose(content, message, now).public or PublicText("", "")
 
@@ -151,7 +159,8 @@ def _public(report: Report, content: IncidentContent, message: OutboxMessage) ->
         "This incident is resolved." if report.status is Status.RESOLVED else record.impact or "Under investigation."
     )
     text = message.facts.public or "\n".join(lines) or usual
-    return PublicText(sanitize_line(title, TITLE_LIMIT), text, tuple(record.components.get(message.channel, ())))
+    components = tuple(record.components.get(message.channel, ()))
+    return PublicText(sanitize_line(title, TITLE_LIMIT), text, components, report.status)
 
 
 def without_content(row: OutboxRow) -> IncidentContent:

@@ -220,7 +220,9 @@ def test_a_publication_is_shown_and_confirmed(shop: Shop, run: Callable[..., Res
     assert (asked.exit_code, "text: Searches fail." in asked.stderr) == (1, True), asked.output
     assert shop.rows("SELECT count(*) FROM actions")[0][0] == 0
     assert run("publish", incident(shop), "--yes", "--as", "Ann", "--wait", "0").exit_code == 0
-    assert shop.rows("SELECT kind, actor FROM actions") == [("publish", "Ann")]
+    assert "open as investigating" in asked.stderr
+    assert run("publish", incident(shop), "--status", "monitoring", "--yes", "--wait", "0").exit_code == 0
+    assert shop.rows("SELECT kind, target FROM actions") == [("publish", "Investigating"), ("publish", "Monitoring")]
 
 
 def test_rejudge_replays_the_newest_notification(shop: Shop, run: Callable[..., Result]) -> None:

@@ -192,11 +192,16 @@ def test_a_publication_is_shown_before_it_is_stored(bench: Bench) -> None:
     shown = json.dumps(view)
     assert "Opens the incident on public" in shown
     assert "Components: 8kbf7d35c070" in shown
-    assert [each["element"]["initial_value"] for each in view["blocks"] if "element" in each] == ["Searches fail."]
+    status, words = (each["element"] for each in view["blocks"] if "element" in each)
+    assert status["initial_option"]["value"] == "Investigating"
+    assert [each["value"] for each in status["options"]] == ["Investigating", "Identified", "Monitoring"]
+    assert words["initial_value"] == "Searches fail."
     assert bench.stored() == []
-    words = {"text": {"type": "plain_text_input", "value": "Search is slow."}}
-    assert bench.entry.interact(submitted(Button.PUBLISH, "INC-118", words)) is None
+    form = {"text": {"value": "Search is slow."}, "status": {"selected_option": {"value": "Identified"}}}
+    assert bench.entry.interact(submitted(Button.PUBLISH, "INC-118", form)) is None
     assert bench.stored() == [("publish", "ann", "Search is slow.")]
+    with bench.database.read() as connection:
+        assert [each.target for each in actions.new(connection, 9)] == ["Identified"]
 
 
 def test_an_incident_without_a_status_page_is_not_published(bench: Bench) -> None:

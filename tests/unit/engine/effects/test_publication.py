@@ -59,14 +59,16 @@ def test_a_person_publishes_and_the_page_follows(shop: Shop) -> None:
     shop.deliver(a_body(alerts=[FIRING]))
     assert act(shop, ActionKind.PUBLISH) == "published on the status page by Ann (command line)"
     assert act(shop, ActionKind.PUBLISH, key="again").startswith("refused: it is on the status page")
-    act(shop, ActionKind.PUBLISH, key="more", text="Search is slow.")
+    act(shop, ActionKind.PUBLISH, key="more", text="Search is slow.", target="Identified")
     act(shop, ActionKind.NOTE, key="n", text="the disk of 10.1.2.3 is full")
     shop.deliver(a_body(alerts=[OVER], status="resolved"))
     assert published(shop) == [("start", "open"), ("note", "update"), ("resolution", "resolve")]
     facts = [row[0] for row in shop.rows("SELECT facts FROM messages WHERE channel = 'public' ORDER BY id")]
     assert [b"Search is slow." in each for each in facts] == [False, True, False]
+    assert [b'"public_status":"Identified"' in each for each in facts] == [False, True, False]
+    assert act(shop, ActionKind.PUBLISH, key="x", text="y", target="Resolved").startswith("refused: ")
     notes = shop.rows("SELECT facts FROM messages WHERE channel = 'slack' AND kind = 'note' ORDER BY id")
-    assert b"published on the status page by Ann (command line): Search is slow." in notes[1][0]
+    assert b"published on the status page as identified by Ann (command line): Search is slow." in notes[1][0]
     assert not shop.rows("SELECT id FROM messages WHERE channel = 'pagerduty' AND kind = 'note'")
 
 
