@@ -85,6 +85,8 @@ def conclude(findings: Iterable[Finding], subject: Subject) -> Conclusion:
         others = tuple(finding for finding in others if not _is_twin_without_data(finding))
     context = [finding for finding in others if finding.verdict in {Verdict.BAD, Verdict.OK} and not finding.judged]
     known = explain(clues)
+    if known.cause is not None:
+        context = [finding for finding in context if not _is_same_look(finding)]
     bad = _likely([each for each in others if each.verdict is Verdict.BAD and each.judged], subject)
     likely, evidence = _cause(known, bad)
     fine = [each.says for each in (() if _pods_suffer(known) else known.fine) if each.says not in likely]
@@ -122,6 +124,11 @@ def _with_source(finding: Finding, *, read: bool) -> Finding:
     if finding.verdict is Verdict.BAD or (finding.verdict is Verdict.OK and not read):
         return replace(finding, headline=f"{finding.headline}, from kube-state-metrics")
     return finding
+
+
+def _is_same_look(finding: Finding) -> bool:
+    """Return True for a runbook step that shows by kubectl what the cause says: it would repeat the cause."""
+    return finding.kind == "runbook-step" and finding.verdict is Verdict.BAD and finding.query.startswith("kubectl ")
 
 
 def _is_twin_without_data(finding: Finding) -> bool:

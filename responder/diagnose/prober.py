@@ -14,8 +14,7 @@ from responder.counters import COUNTERS
 from responder.diagnose.contract import ProbeKind, ProbeQuestion, ProbeTools
 from responder.diagnose.make_finding import answer, skipped, span
 from responder.model.clock import Deadline
-from responder.model.finding import HEADLINE_LIMIT, Finding, Verdict
-from responder.model.text import cut
+from responder.model.finding import Finding, Verdict
 
 _log = structlog.get_logger()
 
@@ -221,7 +220,7 @@ class Prober:
             self._forget(job)
         self._remember(job, findings)
         for each in (job, *job.followers):
-            each.news.put((each.number, findings if each is job else repeated(findings, each.ask, 0.0)))
+            each.news.put((each.number, findings if each is job else repeated(findings, each.ask)))
 
     def _forget(self, job: _Job) -> None:
         """Let no other job follow this one. The caller holds the lock."""
@@ -312,7 +311,7 @@ class CircuitBreaker:
                 self._breakers.pop(endpoint, None)
 
 
-#: Seconds for which an answer is reused. Its finding shows the age.
+#: Seconds for which an answer is reused. It is as good as a new one, so its age is not shown.
 FRESH = 10.0
 
 
@@ -321,19 +320,9 @@ def cache_key(question: ProbeQuestion) -> Hashable:
     return question.kind, question.target, question.query, repr(question.wire)
 
 
-def repeated(findings: Findings, question: ProbeQuestion, age: float) -> Findings:
-    """Return the findings for another probe with the same query, with their age in seconds."""
-    said = f" ({age:.0f} s ago)" if age >= 1 else ""
-    return tuple(
-        replace(
-            finding,
-            probe=question.probe,
-            headline=cut(finding.headline, HEADLINE_LIMIT - len(said)) + said,
-            link=question.link,
-            duration=0.0,
-        )
-        for finding in findings
-    )
+def repeated(findings: Findings, question: ProbeQuestion) -> Findings:
+    """Return the findings for another probe with the same query."""
+    return tuple(replace(each, probe=question.probe, link=question.link, duration=0.0) for each in findings)
 
 
 class AnswerCache:
@@ -350,7 +339,7 @@ class AnswerCache:
         """The answer to the same question, where it is fresh."""
         with self._guard:
             at, findings = self._answers.get(cache_key(question), (0.0, None))
-        return repeated(findings, question, now - at) if findings and now - at <= FRESH else None
+        return repeated(findings, question) if findings and now - at <= FRESH else None
 
     def keep(self, question: ProbeQuestion, findings: Findings, now: float) -> None:
         """Remember an answer, and forget those that are not fresh any more."""

@@ -150,3 +150,12 @@ def test_a_figure_without_data_is_not_missed_where_the_cluster_was_read() -> Non
     looked = a_finding(Verdict.OK, kind="kubernetes", clue=clue)
     assert "restarts" in conclude((figure,), a_subject()).unknown
     assert conclude((figure, looked), a_subject()).unknown == ""
+
+
+def test_a_runbook_step_does_not_repeat_the_cause() -> None:
+    """A list of pods that differs from the runbook's is context only as long as no cause says why."""
+    step = a_finding(kind="runbook-step", headline="step 1 of 6 differs", query="kubectl get pods", judged=False)
+    cause = Clue(code="crash", role=Role.CAUSE, entity="Deployment/plato", says="all 3 pods of plato crash-loop")
+    seen = a_finding(kind="kubernetes", headline=cause.says, clue=cause)
+    assert conclude((step,), a_subject()).seen == "step 1 of 6 differs"
+    assert conclude((step, seen), a_subject()).seen == ""
