@@ -123,6 +123,9 @@ def _refuse_used_port(listen: str) -> None:
 def _serve(settings: Settings, *, check: bool) -> None:
     if not check:
         gc.disable()  # until the master has frozen the objects that workers share; almost none of them is garbage
+        # structlog and httpx import rich and pygments where they are installed: 10 MB that a server never uses.
+        for name in ("rich", "pygments"):
+            sys.modules.setdefault(name, None)  # type: ignore[arg-type]
     import structlog
 
     from responder import telemetry

@@ -107,6 +107,21 @@ def test_help_imports_nothing_heavy() -> None:
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+def test_serve_loads_no_library_for_terminals(tmp_path: Path) -> None:
+    """A server does not keep rich and pygments in memory, which structlog and httpx load where they are installed."""
+    code = (
+        "import sys, contextlib\n"
+        "from responder.cli import main\n"
+        "with contextlib.suppress(SystemExit): main(['serve', '--insecure', '--listen', '127.0.0.1:8199', '--rules', 'missing'])\n"
+        "import responder.outgoing.session\n"
+        "print([name for name in ('structlog', 'httpx', 'rich', 'pygments') if sys.modules.get(name)])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "['structlog', 'httpx']", done.stderr
+
+
 def test_there_are_scripts() -> None:
     """An empty folder would pass silently."""
     assert len(SCRIPTS) >= 12
