@@ -57,6 +57,14 @@ def test_every_link_leads_somewhere(page: Path) -> None:
     assert not [f"{page.relative_to(ROOT)}:{link.line}: {link.target}: {why}" for link, why in found if why]
 
 
+def test_the_readme_is_short_and_begins_with_what_a_visitor_wants() -> None:
+    """The first screen says what responder is, how to start it and how a page looks."""
+    lines = (ROOT / "README.md").read_text().splitlines()
+    first = "\n".join(lines[:16])
+    assert len(lines) <= 150
+    assert all(each in first for each in ("Alertmanager", "pipx install", "responder demo", "![A page in Slack"))
+
+
 def test_every_mention_of_a_page_leads_somewhere() -> None:
     """Messages, comments and docstrings that send a reader to a page name a page and a section that exist."""
     mentions = [(path, found) for path in MENTIONING for found in MENTION.findall(path.read_text())]
