@@ -175,6 +175,8 @@ _CURL = Flags(
     {"-s": "-s", "-S": "-S", "-f": "-f", "--silent": "-s", "--show-error": "-S", "--fail": "-f"},
     grouped=True,
 )
+#: Reasons of refusals that depend on the settings.
+OF_SETTINGS: Final = re.compile(r"is not an address of|in the settings")
 #: Endpoints of Spring Boot's actuator that show settings or memory, or change something.
 _CLOSED_ENDPOINTS = frozenset(
     {"env", "configprops", "heapdump", "threaddump", "loggers", "shutdown", "jolokia", "restart", "refresh", "logfile"}

@@ -97,10 +97,12 @@ def rules_beside(folder: Path, rules: Path | None) -> Path | None:
     return next((each for each in candidates if each.is_dir()), None)
 
 
-def load_book(rules: Path | None) -> tuple[RuleBook | None, str]:
-    """Return the rule book, or None and the reason."""
+def load_book(
+    rules: Path | None, lacking: str = "contacts, severities and services are not compared"
+) -> tuple[RuleBook | None, str]:
+    """Return the rule book, or None and the reason with what is ``lacking`` without it."""
     if rules is None:
-        return None, "no rule files found: contacts, severities and services are not compared"
+        return None, f"no rule files found: {lacking}"
     try:
         return bootstrap.load_rules(str(rules), None, confined=True), ""
     except InvalidRules:

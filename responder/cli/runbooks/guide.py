@@ -1,7 +1,7 @@
 """Guided run: walks a person through the steps of a runbook, one question at a time."""
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from responder.runbooks.document import Document, Step
     from responder.runbooks.plan import PlannedCommand
 
+#: Questions until a person who gives other answers is taken to have stopped, such as a pipe.
+_TRIES: Final = 3
 _TICKED = {"d": "done", "s": "skipped"}
 
 
@@ -112,9 +114,12 @@ def _tick(
 
 
 def _asked(what: str, answers: dict[str, str], default: str) -> str:
-    """Ask a question. Returns the letter of the answer. Raises _QuitError for ``q``, and at the end of the input."""
+    """Ask a question. Returns the letter of the answer, of which ``n`` means skip.
+
+    Raises _QuitError for ``q``, at the end of the input, and after other answers only.
+    """
     choices = ", ".join(f"{letter} = {word}" for letter, word in answers.items())
-    while True:
+    for _ in range(_TRIES):
         try:
             answer: str = click.prompt(f"{what}? [{choices}, q = quit]", default=default, show_default=True, err=True)
         except click.Abort:
@@ -122,5 +127,9 @@ def _asked(what: str, answers: dict[str, str], default: str) -> str:
         letter = answer.strip().lower()[:1]
         if letter == "q":
             raise _QuitError
+        if letter == "n":
+            letter = "s"
         if letter in answers:
             return letter
+        click.echo(f"answer {', '.join(answers)} or q", err=True)
+    raise _QuitError

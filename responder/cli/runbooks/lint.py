@@ -78,6 +78,9 @@ def lint(
     from responder.cli.findings import WRITERS
     from responder.cli.runbooks.folder import open_folder
 
+    if missing := [path for path in paths if not path.exists()]:
+        click.echo(f"error: {missing[0]}: no such file or folder of runbooks", err=True)
+        sys.exit(MISUSED)
     with named_failures():
         folder, names = open_folder(paths)
     if not names:

@@ -30,7 +30,7 @@ def list_them(rules: str | None, runbooks: str | None, output: str | None) -> No
         folders = bootstrap.folders_from_environment()
         folder = Folder(Path(runbooks or folders.runbooks))
         where = Path(rules or folders.rules)
-        book, note = load_book(where if where.is_dir() else None)
+        book, note = load_book(where if where.is_dir() else None, "the rules that link to each file are not known")
         found = entries(folder, book, bootstrap.SystemClock().now().date())
     if note:
         click.echo(f"note: {note}", err=True)

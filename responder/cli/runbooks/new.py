@@ -54,7 +54,7 @@ def new(
         if not to_stdout and path.exists():
             raise FatalError(f"{path} exists; it is not overwritten")
         found = Path(rules or folders.rules)
-        book, note = load_book(found if found.is_dir() else None)
+        book, note = load_book(found if found.is_dir() else None, "service, alerts and contacts are left as TODO")
         if note:
             click.echo(f"note: {note}", err=True)
         text = write(_facts(name, book, service, rule_ids, alerts, owner))

@@ -1,6 +1,7 @@
 """``responder runbooks run``: run the read-only steps of a runbook, and compare their output."""
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -57,13 +58,17 @@ def run(
     with named_failures():
         settings = bootstrap.settings_from_environment()
         book = bootstrap.load_rules(settings.rules, settings.runbooks)
+        if record:
+            _check_known(record, settings)
         document, anchor = opened(file, settings)
         values = values_of(given, book)
+        from responder.runbooks.command import Refusal
+
         steps = planned_of(document, anchor, names, values, settings, book)
+        _hint_values(steps)
         if dry_run:
-            for each in steps:
-                click.echo(_dry(each))
-            return
+            _show_dry(steps, output)
+            sys.exit(UNKNOWN if any(isinstance(each.command, Refusal) for each in steps) else 0)
         clock = bootstrap.SystemClock()
         with bootstrap.step_tools(settings, clock) as tools:
             if guided:
@@ -86,9 +91,27 @@ def status_of(results: list[str]) -> int:
     return UNKNOWN if "unknown" in results else 0
 
 
-def _dry(planned: "PlannedCommand") -> str:
-    line = command_line(planned)
-    return f"{planned.name}: {line}" if line else f"{planned.name}: not run: {planned.command} (line {planned.line})"
+def _hint_values(steps: "list[PlannedCommand]") -> None:
+    """Say which --value is missing, on stderr."""
+    text = " ".join(str(each.command) for each in steps if not command_line(each))
+    if names := dict.fromkeys(re.findall(r"no value for \{\{ (\w+) \}\}", text)):
+        click.echo(f"note: to run all steps, add {' '.join(f'--value {name}=...' for name in names)}", err=True)
+
+
+def _show_dry(steps: "list[PlannedCommand]", output: str) -> None:
+    """Print the command of each step, or the reason why it would not be run."""
+    if output == "json":
+        click.echo(json.dumps([_planned(each) for each in steps], indent=2, ensure_ascii=False))
+        return
+    for each in steps:
+        line = command_line(each)
+        click.echo(f"{each.name}: {line}" if line else f"{each.name}: not run: {each.command} (line {each.line})")
+
+
+def _planned(each: "PlannedCommand") -> dict[str, Any]:
+    """Return an element of ``--dry-run --output json``. Scripts rely on its keys: add, never rename."""
+    refused = "" if command_line(each) else str(each.command)
+    return {"name": each.name, "line": each.line, "command": command_line(each), "refused": refused}
 
 
 def _shown(steps: "list[PlannedCommand]", tools: "StepTools", output: str) -> "Iterator[StepRun]":
@@ -121,6 +144,15 @@ def _fields(ran: "StepRun") -> dict[str, Any]:
         "exit_status": ran.output.status if ran.output else None,
         "output": ran.output.text if ran.output else "",
     }
+
+
+def _check_known(incident: str, settings: "Settings") -> None:
+    """Raise FatalError for an unknown incident, before anything is run for it."""
+    from responder.store.incidents import transcripts
+
+    with bootstrap.database(settings) as database, database.read() as connection:
+        if not transcripts.has_content(connection, incident):
+            raise FatalError(f"there is no incident {incident}: nothing was run")
 
 
 def _keep(incident: str, records: "list[StepRecord]", settings: "Settings") -> None:

@@ -24,17 +24,22 @@ _COLOURS = {"match": "green", "mismatch": "red", "unknown": "yellow"}
 def opened(file: str, settings: "Settings") -> "tuple[Document, str]":
     """Return a runbook and the anchor of a section of it, empty for none. Raises FatalError."""
     from responder.checked_file import repository_of
+    from responder.model.suggestions import nearest
 
     name, _, anchor = file.partition("#")
-    path = next((each for each in (Path(name), Path(settings.runbooks) / name) if each.is_file()), None)
+    folder = Path(settings.runbooks)
+    places = (Path(name), folder / name, folder / f"{name}.md")
+    path = next((each for each in places if name and each.is_file()), None)
     if path is None:
-        raise FatalError(f"there is no runbook {name}, neither here nor in {settings.runbooks}")
+        hint = nearest(Path(name).name, {each.name for each in folder.glob("*.md")})
+        raise FatalError(f"there is no runbook {name}, neither here nor in {folder}{hint and f': {hint}'}")
     try:
         document = bootstrap.document_of(path, repository_of(path))
     except OSError as error:
         raise FatalError(f"{path}: {error.strerror}") from error
     if anchor and document.section(anchor) is None:
-        raise FatalError(f"{path} has no section #{anchor}")
+        hint = nearest(anchor, document.anchors)
+        raise FatalError(f"{path} has no section #{anchor}{hint and f': {hint}'}")
     return document, anchor
 
 

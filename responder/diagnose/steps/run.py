@@ -43,7 +43,7 @@ def run(command: CommandLine, deadline: Deadline, tools: StepTools) -> Output:
     match command.action:
         case KubectlCall() as call:
             if tools.cluster is None:
-                raise NotRunError("no access to a Kubernetes cluster is configured")
+                raise NotRunError("no access to a Kubernetes cluster is configured (RESPONDER_KUBECONFIG)")
             try:
                 found = kubectl.run(call, Reader(tools.cluster, tools.clock), deadline, tools.clock.now())
             except UnseenError as error:

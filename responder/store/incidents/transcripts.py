@@ -23,6 +23,11 @@ def add(connection: Connection, incident: str, records: Sequence[StepRecord]) ->
     return True
 
 
+def has_content(connection: Connection, incident: str) -> bool:
+    """Return True if an incident is known and may have a transcript."""
+    return connection.execute(select(contents.c.incident).where(contents.c.incident == incident)).first() is not None
+
+
 def of_incident(connection: Connection, incident: str) -> tuple[StepRecord, ...]:
     """Return the transcript of an incident; empty without one."""
     found = connection.execute(select(contents.c.transcript).where(contents.c.incident == incident)).scalar()

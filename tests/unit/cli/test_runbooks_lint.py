@@ -174,7 +174,7 @@ def test_formats_and_statuses_are_those_of_rules_check(folder: Path, tmp_path: P
     assert sarif["runs"][0]["tool"]["driver"]["rules"][0]["id"] == "no-language"
     (tmp_path / "empty").mkdir()
     assert _lint(str(tmp_path / "empty")).exit_code == 2
-    assert _lint(str(tmp_path / "missing")).exit_code == 1
+    assert _lint(str(tmp_path / "missing")).exit_code == 2
     assert "name one folder alone" in _lint(str(folder), str(tmp_path)).stderr
     assert _lint("--explain", "ded-link").exit_code == 2
 

@@ -236,12 +236,49 @@ def test_a_guided_run_can_be_stopped(folder: Path) -> None:
         assert done.exit_code == 0
 
 
+@pytest.mark.usefixtures("cluster")
+def test_other_answers_end_a_guided_run(folder: Path) -> None:
+    """A pipe that answers something else is not asked for ever; ``n`` skips."""
+    arguments = ("run", str(folder / "test.md"), "--guided", "--value", "service=plato")
+    done = invoke(*arguments, answers="x\n" * 50)
+    assert done.stderr.count("answer y, s or q") == 3
+    assert "stopped here" in done.stderr
+    assert "step 6 of 6" in invoke(*arguments, answers="n\n" * 50).output
+
+
+def test_a_run_says_which_values_are_missing(folder: Path) -> None:
+    """Without a value the commands are named with the reason, and the option that is missing."""
+    done = invoke("run", str(folder / "test.md"), "--dry-run")
+    assert "pods: not run: there is no value for {{ service }}" in done.stdout
+    assert "add --value service=..." in done.stderr
+    assert done.exit_code == 3
+    done = invoke("run", str(folder / "test.md"), "--dry-run", "--output", "json", "--value", "service=plato")
+    assert json.loads(done.stdout)[0]["command"] == "kubectl --namespace=butterfly get pods -l app=plato"
+
+
+@pytest.mark.usefixtures("database")
+def test_nothing_is_run_for_an_incident_that_does_not_exist(folder: Path) -> None:
+    """A transcript that could not be kept is noticed before the first step."""
+    done = invoke("run", str(folder / "test.md"), "--value", "service=plato", "--record", "INC-NONE")
+    assert "there is no incident INC-NONE: nothing was run" in done.stderr
+    assert "kubectl" not in done.stdout
+
+
+def test_a_misspelled_runbook_or_section_has_a_suggestion(folder: Path) -> None:
+    """A name without its ending is found; another one is suggested."""
+    assert "did you mean 'step-1-look'" in invoke("run", str(folder / "test.md") + "#step-1-lok", "--dry-run").stderr
+    assert "did you mean 'scaling.md'" in invoke("run", "scalling.md", "--dry-run").stderr
+    assert invoke("run", "scaling#add-replicas", "--dry-run").exit_code in {0, 1, 3}
+
+
 @pytest.mark.usefixtures("folder")
 def test_the_four_runbooks_say_what_their_steps_produce() -> None:
     """Every read-only step of the shipped runbooks is as expected in one of the stand-in scenarios."""
     done = invoke("drill", *FOUR)
     assert done.exit_code == 0, "\n".join(line for line in done.stdout.splitlines() if not line.startswith("ok"))
-    assert len(done.stdout.splitlines()) > 60
+    lines = done.stdout.splitlines()
+    assert len(lines) > 60
+    assert not [line for line in lines if line.startswith("skipped") and "is not started in a drill" not in line]
 
 
 def test_a_drill_finds_a_step_that_no_longer_fits(folder: Path) -> None:

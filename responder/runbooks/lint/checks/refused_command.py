@@ -24,11 +24,10 @@ Good:
 import re
 from collections.abc import Iterator
 
-from responder.runbooks.command import Refusal, Scope, parse, placeholders
+from responder.runbooks.command import OF_SETTINGS, Refusal, Scope, parse, placeholders
 from responder.runbooks.lint.contract import Finding, Runbook
 
-#: Reasons that depend on the settings, and those that depend on the rules.
-_SETTINGS = re.compile(r"is not an address of|in the settings")
+#: Reasons that depend on the rules.
 _RULES = re.compile(r"of the service catalog|names no namespace")
 _ANY = Scope(namespace="x", namespaces=frozenset())
 
@@ -45,7 +44,7 @@ def check(runbook: Runbook) -> Iterator[Finding]:
             continue
         values = dict.fromkeys(placeholders(fence.content), "x")
         found = parse(fence.content, fence.line, values, catalog.scope if catalog else _ANY)
-        if not isinstance(found, Refusal) or _SETTINGS.search(found.reason):
+        if not isinstance(found, Refusal) or OF_SETTINGS.search(found.reason):
             continue
         if catalog or not _RULES.search(found.reason):
             hint = "without the tag it is documentation, and never run"
