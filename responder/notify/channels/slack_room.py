@@ -1,8 +1,9 @@
 """A Slack channel of its own for each incident of severities with `room: true`: created, people invited, topic set.
 
-It uses the bot of `slack`, which needs the scopes `channels:manage` (create, invite, topic, archive) and `chat:write`.
-Put the ids of the people to invite (`U0123ABCD`, separated by commas) into `RESPONDER_SLACK_ROOM_PEOPLE`; without them
-there is no such channel. Then, in a rule file:
+It uses the bot of `slack`, which needs the scopes `channels:manage` (create, invite, topic, archive), `chat:write`, and
+`usergroups:read` for groups. Put the ids of people (`U0123ABCD`) and user groups (`S0123ABCD`) to invite, separated by
+commas, into `RESPONDER_SLACK_ROOM_PEOPLE`; without them there is no such channel. The members of the `oncall_group` of
+the incident's teams are invited, too. Then, in a rule file:
 
     severities:
       P1: {room: true}
@@ -18,10 +19,11 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
+from urllib.parse import urlencode
 
-from responder.model.check import Result, ok
+from responder.model.check import Result, bad, ok
 from responder.model.message import ClaimedMessage, Request, Response
-from responder.model.outcome import Delivered, Outcome, Refused, TryLater
+from responder.model.outcome import Continue, Delivered, Outcome, Refused, TryLater
 from responder.model.report import MessageKind, Report
 from responder.model.secret import Secret
 from responder.model.setting import Setting
@@ -36,6 +38,10 @@ PACE = per_minute(30, 10)
 NAME_LIMIT, TOPIC_LIMIT = 80, 250
 #: People that one request may invite (https://docs.slack.dev/reference/methods/conversations.invite).
 MOST_PEOPLE = 100
+#: Scopes of the bot for all of it.
+SCOPES = ("channels:manage", "chat:write", "usergroups:read")
+#: Result of a look-up of a group: the groups and people known by then, which the next request reads.
+_MEMBERS = "invites "
 _CREATE, _INVITE, _TOPIC, _POST, _REPLY, _ARCHIVE = "create", "invite", "topic", "post", "reply", "archive"
 _METHODS = {
     _CREATE: "conversations.create",
@@ -47,13 +53,14 @@ _METHODS = {
 _DONE = {_INVITE: frozenset({"already_in_channel", "cant_invite_self"}), _ARCHIVE: frozenset({"already_archived"})}
 _PASSING = frozenset({"ratelimited", "rate_limited", "internal_error", "fatal_error", "service_unavailable"})
 _TAKEN = "name_taken"
-_PEOPLE = re.compile(r"[UW][A-Z0-9]{4,20}(,[UW][A-Z0-9]{4,20})*")
+_ID = r"[UWS][A-Z0-9]{4,20}"
+_PERSON, _PEOPLE = re.compile(r"[UW][A-Z0-9]{4,20}"), re.compile(f"{_ID}(,{_ID})*")
 
 
 def _people_problem(text: str) -> str:
     listed = text.replace(" ", "")
     if listed and not (_PEOPLE.fullmatch(listed) and listed.count(",") < MOST_PEOPLE):
-        return f"is '{text}': write at most {MOST_PEOPLE} ids of users as Slack shows them, separated by commas"
+        return f"is '{text}': write at most {MOST_PEOPLE} ids of users or groups of Slack, separated by commas"
     return ""
 
 
@@ -76,7 +83,7 @@ class SlackRoom(Channel):
             name="slack_room_people",
             kind=str,
             default="",
-            doc="ids of Slack users (U0123ABCD), separated by commas, to invite to the channel of an incident",
+            doc="ids of Slack users (U0123ABCD) and user groups (S0123ABCD) to invite to the channel of an incident",
             check=_people_problem,
         ),
         Setting(
@@ -103,7 +110,7 @@ class SlackRoom(Channel):
         token, people = given["slack_bot_token"], given["slack_room_people"].replace(" ", "")
         if not (token.reveal() and people):
             return None
-        interactive = bool(given["slack_signing_secret"].reveal())
+        interactive = bool(given["slack_signing_secret"].reveal() or given["slack_app_token"].reveal())
         return cls(token, people, given["slack_room_prefix"], given["slack_api_url"], interactive=interactive)
 
     @property
@@ -111,9 +118,22 @@ class SlackRoom(Channel):
         """The bot."""
         return self.base_url, self.token.reveal(), self.name
 
-    def check(self, _send: SendRequest) -> Iterator[Result]:
-        """Say what the bot needs: only the first incident proves it."""
-        yield ok(self.name, "needs the scope channels:manage, which the first incident proves")
+    def check(self, send: SendRequest) -> Iterator[Result]:
+        """Check the scopes of the bot."""
+        headers = {"Authorization": f"Bearer {self.token.reveal()}"}
+        response = send(Request(f"{self.base_url.rstrip('/')}/auth.test", b"", headers))
+        if decoded(response).get("ok") is not True:
+            said = text_of(decoded(response).get("error")) or f"HTTP {response.status}"
+            yield bad(self.name, f"refuses the token: {said}", "see RESPONDER_SLACK_BOT_TOKEN (xoxb-...)")
+            return
+        scopes = {each.strip() for each in response.headers.get("x-oauth-scopes", "").split(",")} - {""}
+        if not scopes:
+            yield ok(self.name, f"Slack does not list the scopes of the bot; it needs {', '.join(SCOPES)}")
+        elif missing := sorted(set(SCOPES) - scopes):
+            what = f"the bot lacks scopes: {', '.join(missing)}"
+            yield bad(self.name, what, "add them to the app (deploy/slack/manifest.yaml) and install it again")
+        else:
+            yield ok(self.name, "the bot may create channels and invite people")
 
     def shown(self, request: Request) -> ShownMessage:
         """Return the message, or the name, people or topic that the request sets."""
@@ -122,8 +142,14 @@ class SlackRoom(Channel):
         return ShownMessage(where="channel of the incident", rows=tuple(("", text) for text in texts))
 
     def render(self, message: ClaimedMessage) -> Request:
-        """Return the request of a step. The channel is the one that the first step created."""
+        """Return the request of a step, or the look-up of a group to invite.
+
+        The channel is the one that the first step created.
+        """
         room = message.previous.get("channel", "")
+        if group := self._unknown_group(message):
+            url = f"{self.base_url.rstrip('/')}/usergroups.users.list?{urlencode({'usergroup': group})}"
+            return Request(url, b"", {"Authorization": f"Bearer {self.token.reveal()}"}, "GET")
         method = _METHODS.get(message.step, "chat.postMessage")
         return Request(
             url=f"{self.base_url.rstrip('/')}/{method}",
@@ -134,13 +160,25 @@ class SlackRoom(Channel):
             },
         )
 
+    def _ids(self, message: ClaimedMessage) -> list[str]:
+        """Return the users and groups to invite, those of the setting first."""
+        return [*self.people.split(","), *message.report.oncall_groups, *_looked_up(message)]
+
+    def _unknown_group(self, message: ClaimedMessage) -> str:
+        """Return a group whose members are to be invited and not known yet, empty for none."""
+        if message.step != _INVITE or message.minimal:
+            return ""
+        known = _looked_up(message)
+        return next((each for each in self._ids(message) if each.startswith("S") and each not in known), "")
+
     def _body(self, message: ClaimedMessage, room: str) -> dict[str, Any]:
         report = message.report
         match message.step:
             case "create":
                 return {"name": _name(self.prefix, report, message.attempt), "is_private": False}
             case "invite":
-                return {"channel": room, "users": self.people}
+                people = list(dict.fromkeys(each for each in self._ids(message) if _PERSON.fullmatch(each)))
+                return {"channel": room, "users": ",".join(people[:MOST_PEOPLE]), "force": True}
             case "topic":
                 return {"channel": room, "topic": within(f"{report.incident} · {report.title}", TOPIC_LIMIT)}
             case "archive":
@@ -159,6 +197,13 @@ class SlackRoom(Channel):
             return outcome
         answer = decoded(response)
         error = text_of(answer.get("error"))
+        if group := self._unknown_group(message):
+            # A group that Slack does not list is left out; the others are invited.
+            users = answer.get("users")
+            members = [text_of(each) for each in users] if isinstance(users, list) else []
+            known = [*_looked_up(message), group, *(each for each in members if _PERSON.fullmatch(each))]
+            if answer.get("ok") is True or (error and error not in _PASSING):
+                return Continue(_MEMBERS + ",".join(dict.fromkeys(known)))
         if answer.get("ok") is True or error in _DONE.get(message.step, ()):
             made = answer.get("channel")
             number = text_of(made.get("id")) if isinstance(made, dict) else ""
@@ -169,6 +214,12 @@ class SlackRoom(Channel):
         if error == _TAKEN or error in _PASSING:
             return TryLater(reason, retry_after(message, response), limited=error in {"ratelimited", "rate_limited"})
         return Refused(reason)
+
+
+def _looked_up(message: ClaimedMessage) -> list[str]:
+    """Return the groups that were looked up, and their members."""
+    before = message.before or ""
+    return before.removeprefix(_MEMBERS).split(",") if before.startswith(_MEMBERS) else []
 
 
 def _name(prefix: str, report: Report, attempt: int) -> str:

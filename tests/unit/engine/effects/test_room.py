@@ -12,11 +12,13 @@ from sqlalchemy import text
 from responder.engine.jobs.fallback import FallbackJob
 from responder.engine.workers.triage import IncidentWriter
 from responder.model.action import ActionKind
-from responder.model.message import Response
-from responder.model.outcome import Delivered, TryLater
+from responder.model.message import ClaimedMessage, Response
+from responder.model.outcome import Continue, Delivered, Outcome, TryLater
 from responder.model.report import MessageKind
 from responder.model.secret import Secret
 from responder.notify.channels.slack_room import SlackRoom
+from responder.standins.server import Call
+from responder.standins.slack import SlackStandIn
 from responder.store.database import Database
 from tests.conftest import HandClock
 from tests.support.builders import a_letter, a_report
@@ -92,3 +94,49 @@ def test_each_step_is_for_the_channel_that_was_created() -> None:
             assert step == "create" or body["channel"] == "C0ROOM"
     invited = a_letter(a_report(), channel="slack_room", step="invite", previous=known)
     assert isinstance(ROOM.read(invited, Response(200, b'{"ok":false,"error":"already_in_channel"}')), Delivered)
+
+
+def exchanged(vendor: SlackStandIn, room: SlackRoom, letter: ClaimedMessage) -> list[str]:
+    """The methods that a step calls until it is done."""
+    called: list[str] = []
+    outcome: Outcome = TryLater("")
+    while not isinstance(outcome, Delivered):
+        request = room.render(letter)
+        path = request.url.removeprefix(room.base_url)
+        called.append(path.partition("?")[0])
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        reply = vendor.answer(Call(request.method, path, headers, request.body, 0.0))
+        outcome = room.read(letter, Response(reply.status, reply.body))
+        assert isinstance(outcome, Delivered | Continue), outcome
+        letter = replace(letter, before=outcome.reason if isinstance(outcome, Continue) else "")
+    return called
+
+
+def test_members_of_groups_are_invited() -> None:
+    """Those of the setting and of the teams' on-call groups, once each; a group that is gone stops nothing."""
+    vendor = SlackStandIn()
+    vendor._server.server_close()
+    vendor.groups = {"S0ONCALL": ("U0BOB", "U0CID"), "S0LEADS": ("U0DORA",)}
+    room = replace(ROOM, people="U0ANN,S0LEADS,S0GONE,U0BOB")
+    letter = a_letter(replace(a_report(), oncall_groups=("S0ONCALL",)), channel="slack_room", step="create")
+    assert exchanged(vendor, room, letter) == ["/conversations.create"]
+    [number] = vendor.rooms
+    invite = replace(letter, step="invite", previous={"channel": number})
+    assert exchanged(vendor, room, invite) == ["/usergroups.users.list"] * 3 + ["/conversations.invite"]
+    assert sorted(vendor.rooms[number]["users"].split(",")) == ["U0ANN", "U0BOB", "U0CID", "U0DORA"]
+
+
+@pytest.mark.parametrize(
+    ("scopes", "said"),
+    [
+        ("chat:write,channels:manage,usergroups:read", "may create channels"),
+        ("chat:write", "lacks scopes: channels:manage, usergroups:read"),
+        ("", "needs channels:manage"),
+    ],
+)
+def test_doctor_checks_the_scopes(scopes: str, said: str) -> None:
+    """Before the first incident, not by it."""
+    [result] = ROOM.check(lambda _request: Response(200, b'{"ok":true}', {"x-oauth-scopes": scopes}))
+    assert said in result.what
+    [result] = ROOM.check(lambda _request: Response(200, b'{"ok":false,"error":"invalid_auth"}'))
+    assert "invalid_auth" in result.what
