@@ -81,7 +81,8 @@ class AlertExtract:
 
     ``summary`` is what the alerts say about themselves, ``description`` what they say beyond it, ``said`` the summary
     or title of the worst one. Where ``counted``, the number of firing alerts and how long they have been firing follow.
-    ``truncated`` counts the alerts that ``max_alerts`` removed. ``dated`` is False where no alert names its start.
+    ``truncated`` counts the alerts that ``max_alerts`` or the size limit removed. ``dated`` is False if no alert names
+    its start. ``firing_since`` is the start of the first alert that fires now, ``started_at`` that of the incident.
     ``labels`` and ``annotations`` are those that all alerts share, tidied. ``members`` holds at most 20 alerts.
     ``groups`` are the labels of the newest groups by their dedup key, byte for byte: the matchers of a silence.
     """
@@ -92,6 +93,7 @@ class AlertExtract:
     truncated: int = 0
     started_at: datetime
     dated: bool = True
+    firing_since: datetime | None = None
     flaps: int = 0
     related: str = ""
     said: str = ""

@@ -218,9 +218,9 @@ def title(record: DecisionRecord, findings: Sequence[Finding] = (), cause: str =
 def what(alerts: AlertExtract, firing: int, now: datetime, title: str = "") -> str:
     """The summary if ``title`` lacks it, for how long it has been so, how many alerts fire, how often it came back."""
     count = f"{number_of(firing, 'alert')} firing" if firing else "No alerts firing"
-    seconds = (now - alerts.started_at).total_seconds()
+    seconds = (now - (alerts.firing_since or alerts.started_at)).total_seconds()
     since = f" for {short_duration(seconds)}" if firing and alerts.dated and seconds >= 1 else ""
-    cut = f" (+{alerts.truncated} alerts cut by max_alerts)" if alerts.truncated else ""
+    cut = f" (+{alerts.truncated} alerts not in the notification)" if alerts.truncated else ""
     times = "once" if alerts.flaps == 1 else f"{alerts.flaps} times"
     flaps = f" Flapping: re-fired {times}." if alerts.flaps else ""
     summary = "" if alerts.summary.casefold() in title.casefold() else f"{alerts.summary}. "

@@ -156,6 +156,11 @@ def started(decision: Decision, group: AlertGroup, incident: Incident) -> dateti
     return min((incident.opened_at, *(each for each in starts if each >= _NO_DATE)))
 
 
+def firing_since(group: AlertGroup) -> datetime | None:
+    """Return the start of the first alert that fires now, which may be later than that of the incident."""
+    return min((each.starts_at for each in group.alerts if each.firing and each.starts_at >= _NO_DATE), default=None)
+
+
 def ended(decision: Decision, group: AlertGroup, began: datetime, now: datetime) -> datetime:
     """Return the end of the last alert: never in the future, never before the start."""
     ends = [alert.ends_at for alert in group.alerts if alert.ends_at]
@@ -288,6 +293,7 @@ def extract(decision: Decision, group: AlertGroup, incident: Incident) -> AlertE
         truncated=group.truncated,
         started_at=started(decision, group, incident),
         dated=dated(group),
+        firing_since=firing_since(group),
         flaps=incident.flaps,
         related=related(decision, group),
         said=own_words(decision.match.alert, group),

@@ -75,7 +75,7 @@ def page(report: Report) -> tuple[Section, ...]:
     repeated = not open_ and any(found.likely in text for text in report.fields.values())
     return (
         Section("Update", report.update),
-        Section("Summary", report.what),
+        Section("Summary", "" if report.what.casefold() in report.title.casefold() else report.what),
         Section("Impact", report.impact),
         Section("Likely cause", "" if repeated else likely),
         Section("First step", report.first_step, report.runbook) if open_ else Section("First step", ""),
@@ -92,7 +92,7 @@ def metadata(report: Report) -> tuple[Section, ...]:
     counts = (
         f"{report.firing} firing",
         f"{report.resolved} resolved" if report.resolved else "",
-        f"{report.truncated} more cut by max_alerts" if report.truncated else "",
+        f"{report.truncated} more not in the notification" if report.truncated else "",
     )
     rows = (
         ("Context", "; ".join(filter(None, (found.evidence, found.seen))) if open_ else ""),

@@ -13,12 +13,14 @@ from responder.store.schema.tables import notifications, rejects
 
 #: Statuses of requests without valid credentials or with a wrong path; recorded at most once a minute.
 OUTSIDE = frozenset({401, 404, 405})
+#: Requests that are searched for an alert's name.
+_NEWEST = 3
 _ALERT_NAME = re.compile(rb'"alertname"\s*:\s*("(?:[^"\\]|\\.){1,200}")')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusals:
-    """Refused requests of one sender with one status. ``error`` and ``alert`` are those of the newest."""
+    """Refused requests of one sender with one status. ``error`` is that of the newest, ``alert`` the newest name."""
 
     remote: str
     status: int
@@ -42,10 +44,11 @@ def refusals(connection: Connection, since: datetime, statuses: Collection[int] 
     )
     found = []
     for remote, code, count, first, last, number in connection.execute(grouped).all():
-        row = connection.execute(select(rejects.c.error, rejects.c.body).where(rejects.c.id == number)).one()
+        ours = select(rejects.c.error, rejects.c.body).where(rejects.c.remote == remote, status == code)
+        rows = connection.execute(ours.where(rejects.c.id <= number).order_by(rejects.c.id.desc()).limit(_NEWEST)).all()
         times = {"first_at": to_time(first), "last_at": to_time(last)}
-        alert = _alert_name(bytes(row.body))
-        found.append(Refusals(remote=remote, status=code, count=count, error=row.error, alert=alert, **times))
+        alert = next(filter(None, (_alert_name(bytes(row.body)) for row in rows)), "")
+        found.append(Refusals(remote=remote, status=code, count=count, error=rows[0].error, alert=alert, **times))
     return found
 
 

@@ -91,7 +91,7 @@ def test_every_sample_can_be_explained(path: Path) -> None:
     done = _explain(str(path))
     assert done.exit_code == 0, done.output
     assert all(sign.isprintable() or sign == "\n" for sign in done.output)
-    assert len(_element(str(path))["rules"]) == 38
+    assert len(_element(str(path))["rules"]) == 39
 
 
 def test_a_body_may_come_on_standard_input() -> None:
@@ -252,7 +252,7 @@ def test_it_says_what_findings_would_make_of_it() -> None:
     assert (found["severity"], found["findings"]["severity"], found["page"]) == ("P3", "P1", True)
     assert "raised from P3 to P1 because plato: replicas-ready is bad" in found["findings"]["reason"]
     assert found["route"] == ["slack", "pagerduty"]
-    assert found["title"].startswith("[P1] plato has fewer replicas")
+    assert found["title"].startswith("[P1] plato: kube deployment replicas mismatch")
 
 
 def test_a_label_in_the_place_of_a_file_is_understood() -> None:

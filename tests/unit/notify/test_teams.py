@@ -20,10 +20,10 @@ CHANNEL = Teams(Secret("https://prod-1.westeurope.example.com/workflows/0a1b?sig
 def test_the_most_important_is_read_first() -> None:
     """The card shows the event, its impact, the likely cause and the first step."""
     likely = a_conclusion(likely="the database refuses connections")
-    report = a_report(what="plato is down", impact="all users", first_step="undo the rollout", conclusion=likely)
+    report = a_report(what="no pod is ready", impact="all users", first_step="undo the rollout", conclusion=likely)
     texts = teams.runs(CHANNEL.render(a_letter(report)).body)
     assert texts[0].startswith("[P1] plato is down")
-    wanted = ["plato is down", "all users", "the database refuses connections", "undo the rollout"]
+    wanted = ["no pod is ready", "all users", "the database refuses connections", "undo the rollout"]
     places = [next(number for number, text in enumerate(texts) if text.startswith(each)) for each in wanted]
     assert places == sorted(places)
     assert places[-1] < texts.index("Severity: ")

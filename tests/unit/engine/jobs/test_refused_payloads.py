@@ -107,3 +107,13 @@ def test_one_request_from_outside_never_pages(refusing: Refusing) -> None:
     refusing.refuse(401, body=b"")
     refusing.passes(timedelta(hours=3))
     assert {channel for channel, _ in refusing.sent()} == {"slack"}
+
+
+def test_a_page_names_an_alert_that_the_newest_payload_does_not_name(refusing: Refusing) -> None:
+    """The name of an alert is read from an earlier refused payload if the newest one has none."""
+    refusing.refuse(body=to_bytes(a_body(version="5")))
+    refusing.passes(timedelta(seconds=50))
+    refusing.refuse(body=b"not json")
+    refusing.passes(timedelta(seconds=20))
+    (title,) = refusing.titles()
+    assert "HighLatency" in title

@@ -160,7 +160,7 @@ def test_an_alert_name_is_put_in_words(name: str, words: str) -> None:
 def test_alerts_cut_by_max_alerts_are_mentioned() -> None:
     """A truncated group is marked as such."""
     report = _opening(group=a_group(truncated=25))
-    assert "+25 alerts cut by max_alerts" in report.what
+    assert "+25 alerts not in the notification" in report.what
     assert report.truncated == 25
 
 
@@ -227,6 +227,14 @@ def test_durations_are_those_of_the_moment_of_sending() -> None:
     """A message that waited in the outbox says how long the alert has been firing when it is sent, not before."""
     report = _sent(_content(), NOW + timedelta(minutes=10), MessageKind.UPDATE)
     assert "1 alert firing for 10 min" in report.what
+
+
+def test_the_duration_is_that_of_the_alerts_that_fire() -> None:
+    """Alerts that began to fire a minute ago are not said to fire since their incident opened, days before."""
+    decision = a_decision(change=a_change(alerts={"a": AlertState((NOW - timedelta(days=8)).timestamp())}))
+    report = _opening(decision, a_group(an_alert(starts_at=NOW - timedelta(minutes=1))))
+    assert "1 alert firing for 1 min" in report.what
+    assert report.started_at == NOW - timedelta(days=8)
 
 
 @pytest.mark.parametrize(("minutes", "delayed"), [(0, ""), (12, "This message was delayed by 12 minutes")])
