@@ -61,15 +61,16 @@ def recent(name: str) -> bytes:
 
 
 def slack_pictures(browser: Browser, url: str, folder: Path) -> None:
-    """Write a page in Slack, and the beginning of its thread."""
+    """Write the upper half of a page in Slack, and the beginning of its thread."""
     with visit(browser, SLACK_WIDTH) as open_page:
         open_page.page.goto(url)
         found = open_page.page.locator("article", has_text="plato is down").first
         page, thread = found.bounding_box(), found.locator("details").bounding_box()
-        if page is None or thread is None:
+        lower = found.locator("p", has_text="Severity:").first.bounding_box()
+        if page is None or thread is None or lower is None:
             raise SystemExit("Slack has no message with a thread")
         for name, top, height in (
-            ("slack-page.png", page["y"], thread["y"] - page["y"]),
+            ("slack-page.png", page["y"], lower["y"] - page["y"]),
             ("slack-thread.png", thread["y"], min(thread["height"], THREAD_HEIGHT)),
         ):
             part = {"x": page["x"], "y": top, "width": page["width"], "height": height}

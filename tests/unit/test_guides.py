@@ -1,14 +1,31 @@
-"""Texts that the guide to troubleshooting quotes: what responder prints, logs or answers."""
+"""Settings that pages name, and what responder prints, logs or answers as the guide to troubleshooting quotes it."""
 
 import ast
 import re
 from functools import cache
 from pathlib import Path
 
+from responder.settings import Settings
+
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "guides" / "troubleshooting.md"
 #: Quotes that are no text of responder: names of files, settings, labels, codes of vendors and what a person types.
 TYPED = re.compile(r"/|responder |RESPONDER_[A-Z_.]+$|[a-z_]+$|[a-z_]+: (true|0)$|deploy/")
+
+
+def test_each_setting_that_a_page_names_exists() -> None:
+    """A reader can set what a page names: no setting is misspelled, or gone."""
+    known = {name for name, _, _ in Settings().rows()}
+    pages = (ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("runbooks/*.md"))
+    named = {
+        (path.relative_to(ROOT).as_posix(), name)
+        for path in pages
+        for name in re.findall(r"RESPONDER_[A-Z_]*[A-Z]", path.read_text())
+        if path.parent.name != "decisions"
+    }
+    assert len(named) > 100
+    wrong = [(path, name) for path, name in named if not {name, name.removesuffix("_FILE")} & known]
+    assert [each for each in wrong if not each[1].startswith("RESPONDER_SECRET_")] == []
 
 
 @cache
