@@ -3,7 +3,7 @@
 Twenty connections send as fast as they are answered. PagerDuty runs in this process, Slack and the health endpoints in
 another one, and answer after 0.2 s. Memory is that of all processes of ``serve`` (PSS), the highest of one look each
 half second. The P1 is sent when half of the storm is stored; its time runs from the webhook to the page at PagerDuty,
-less the 0.2 s that its probes take. The peer is Alertmanager in `docs/performance.md`: 1.1 GB for the same alerts.
+less the 0.2 s that its probes take. The peer is Alertmanager in `docs/lab/performance.md`: 1.1 GB for the same alerts.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The figures of docs/reliability.md, written by a run of a hundred seeds or more."""
+"""The figures of docs/reliability.md and docs/lab/reliability.md, written by a run of a hundred seeds or more."""
 
 from __future__ import annotations
 
@@ -13,21 +13,23 @@ from tests.faults.catalog import FAULTS
 from tests.faults.play import Result
 from tests.faults.verdict import GRACE
 
-PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE, NOTES = DOCS / "reliability.md", DOCS / "lab" / "reliability.md"
 #: Seeds that a run needs for its figures to be written.
 ENOUGH = 100
 _FROM, _TO = "<!-- figures: written by make faults SEEDS=100 -->", "<!-- end of figures -->"
 
 
 def write(results: Sequence[Result], day: date) -> None:
-    """Put the figures of a run between the marks of the page."""
-    before, _, rest = PAGE.read_text("utf-8").partition(_FROM)
-    _, _, after = rest.partition(_TO)
-    PAGE.write_text("\n".join([f"{before}{_FROM}", "", *figures(results, day), "", f"{_TO}{after}"]), "utf-8")
+    """Put the figures of a run between the marks of both pages."""
+    for page, lines in ((PAGE, figures(results, day)), (NOTES, faults(results))):
+        before, _, rest = page.read_text("utf-8").partition(_FROM)
+        _, _, after = rest.partition(_TO)
+        page.write_text("\n".join([f"{before}{_FROM}", "", *lines, "", f"{_TO}{after}"]), "utf-8")
 
 
 def figures(results: Sequence[Result], day: date) -> Iterator[str]:
-    """Two tables: what was sent and what became of it, and which faults struck how often."""
+    """A table of what was sent and what became of it."""
     passed = [result for result in results if not result.problems]
     machine = f"{os.cpu_count()} processors, Linux {platform.release()}, Python {platform.python_version()}"
     yield f"{len(results)} seeds on {day:%d %B %Y}, {machine}: **{len(passed)} passed**."
@@ -38,7 +40,10 @@ def figures(results: Sequence[Result], day: date) -> Iterator[str]:
     columns = [_column([result for result in results if result.engine == engine]) for engine in engines]
     for name in columns[0]:
         yield f"| {name} | {' | '.join(column[name] for column in columns)} |"
-    yield ""
+
+
+def faults(results: Sequence[Result]) -> Iterator[str]:
+    """A table of how often each fault occurred."""
     yield "| fault | struck |"
     yield "|---|---|"
     struck = Counter(each.name for result in results for each in result.planned)

@@ -266,10 +266,11 @@ def _table(title: str, rows: Iterable[tuple[str, str]], text: str = "") -> list[
 
 
 def test_the_reliability_page_has_room_for_the_figures() -> None:
-    """A run of a hundred seeds writes its figures into the page, between the marks."""
-    text = (ROOT / "docs" / "reliability.md").read_text()
-    assert text.count("<!-- figures: written by make faults SEEDS=100 -->") == 1
-    assert text.count("<!-- end of figures -->") == 1
+    """A run of a hundred seeds writes its figures into both pages, between the marks."""
+    for name in ("reliability.md", "lab/reliability.md"):
+        text = (ROOT / "docs" / name).read_text()
+        assert text.count("<!-- figures: written by make faults SEEDS=100 -->") == 1
+        assert text.count("<!-- end of figures -->") == 1
 
 
 RUNBOOKS = ROOT / "runbooks"
