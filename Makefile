@@ -52,6 +52,7 @@ generate: setup-dev  ## write the generated files anew: parts of docs/, rules/sc
 	@$(BIN)/python -m scripts.helm
 
 docs: setup-dev  ## build the site of the documentation in build/site; a dead link or an unlisted page fails
+	@rm -rf build/site
 	@$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -c docs/site . build/site
 	@echo "build/site/index.html"
 

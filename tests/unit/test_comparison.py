@@ -21,6 +21,15 @@ QUESTIONS = {
     "oncall": "schedules and escalation",
 }
 
+#: Columns of the table of all products, with the answer for responder, and the facts that they are taken from.
+SHORT = {
+    "run as": "self-hosted",
+    "finds out about an alert by": "probes and rules",
+    "changes systems": "no",
+    "schedules and escalation": "no",
+}
+KEYS = ("runs", "diagnosis", "acts", "oncall")
+
 
 def _products() -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = yaml.load((DOCS / "comparison.yaml").read_text(), yaml.CSafeLoader)["products"]
@@ -28,6 +37,12 @@ def _products() -> list[dict[str, Any]]:
 
 
 def _lines() -> Iterator[str]:
+    yield from ("| | " + " | ".join(SHORT) + " |", "|---" * (len(SHORT) + 1) + "|")
+    yield "| **responder** | " + " | ".join(SHORT.values()) + " |"
+    for product in _products():
+        anchor = product["name"].lower().replace(" ", "-")
+        yield f"| [{product['name']}](#{anchor}) | " + " | ".join(product[key]["short"] for key in KEYS) + " |"
+    yield ""
     for product in _products():
         yield from (f"## {product['name']}", "", "| question | fact | source |", "|---|---|---|")
         for key, question in QUESTIONS.items():
@@ -61,3 +76,4 @@ def test_each_fact_has_a_source_and_a_day() -> None:
             assert fact["source"].startswith("https://")
             assert isinstance(fact["read"], date)
             assert isinstance(fact.get("dated", fact["read"]), date)
+        assert all(product[key]["short"] for key in KEYS)
