@@ -14,6 +14,7 @@ from responder.model.silence import Matchers
 class DecisionRecord:
     """A copy of what the rules said about an incident, so that its messages need no rules.
 
+    ``outage_impact`` is the impact while its service is down, by the catalog.
     ``title`` has neither the finding that diagnosis adds nor the cluster (without one: the environment). ``severity``
     is P1 to P4, ``pagerduty_severity`` one of critical, error, warning, info. ``respond_within`` and ``next_update``
     are seconds, ``respond_within`` counts from ``respond_from``; where the severity sets no time, ``response`` says
@@ -35,6 +36,7 @@ class DecisionRecord:
     namespace: str
     alertname: str
     impact: str
+    outage_impact: str = ""
     first_step: str = ""
     response: str = ""
     responders: str = ""

@@ -196,7 +196,8 @@ class RuleShape(StrictModel):
         | None
     ) = Field(
         default=None,
-        description="Impact on users, if the alert means that there is one; {from: service} for that of the catalog.",
+        description="Impact on users, if the alert means that there is one; {from: service} for that of the catalog, "
+        "which a page otherwise states once no pod of the service is ready.",
     )
     runbook: RunbookShape | None = Field(default=None, description=f"{RUNBOOK} Or from an annotation.")
     first_step: Text = Field(description="First step, in one sentence.")

@@ -3,7 +3,7 @@
 Delivery, ``dry-run``, replay and ``messages show`` call the same function.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -81,7 +81,7 @@ def compose(content: IncidentContent, message: OutboxMessage, now: datetime) -> 
         namespace=record.namespace,
         alertname=record.alertname,
         what=alerts.summary if resolution or not alerts.counted else what(alerts, own.firing, now, record.title),
-        impact="" if status is Status.RESOLVED else record.impact,
+        impact="" if status is Status.RESOLVED else _impact(record, findings),
         summary=alerts.said,
         update=own.update if message.kind in _FOREIGN else _update(message, now),
         conclusion=conclusion,
@@ -124,6 +124,14 @@ def compose(content: IncidentContent, message: OutboxMessage, now: datetime) -> 
     if template is None:
         return report
     return replace(report, heading=template.title, fields=filled(template, report, content))
+
+
+def _impact(record: DecisionRecord, findings: Iterable[Finding]) -> str:
+    """Return the impact that the rule states, or that of the catalog once no pod of the service is ready."""
+    clues = [each.clue for each in findings if each.clue and each.clue.code == "pods-unready"]
+    mine = [each for each in clues if each.entity.partition("/")[2] == record.catalog_service]
+    down = any(each.says.startswith("0 of ") for each in mine)
+    return record.impact or (record.outage_impact if down else "")
 
 
 def proposed(

@@ -86,12 +86,10 @@ def dated(group: AlertGroup) -> bool:
     return not group.alerts or any(alert.starts_at >= _NO_DATE for alert in group.alerts)
 
 
-def impact(rule: Rule, service: Service | None) -> str:
-    """Return the impact that the rule states, or that of the catalog if the rule says that it applies."""
-    if service is None or not rule.service_impact:
-        return rule.impact
-    needing = ", ".join(service.needed_by)
-    return f"{service.impact} Depended on by: {needing}." if needing else service.impact
+def outage_impact(service: Service | None) -> str:
+    """Return the impact while a service of the catalog is down."""
+    needing = ", ".join(service.needed_by) if service and service.impact else ""
+    return f"{service.impact if service else ''}{needing and f' Depended on by: {needing}.'}"
 
 
 def related(decision: Decision, group: AlertGroup) -> str:
@@ -242,7 +240,8 @@ def _record(
         environment=book.environment,
         namespace=sanitize_line(subject.namespace, 63),
         alertname=sanitize_line(decision.match.alert.name, 120),
-        impact=impact(rule, service),
+        impact=outage_impact(service) if service and rule.service_impact else rule.impact,
+        outage_impact=outage_impact(service),
         first_step=rule.first_step,
         response=severity.response,
         responders=severity.responders,

@@ -48,14 +48,16 @@ def test_the_twelve_fields_have_the_values_that_a_person_would_write() -> None:
     start = decided(body, 0)
     content = investigated(start, scenario)
     assert start.content is not None
-    assert posted(start, start.content, 0).fields["Status"] == "Investigating"
+    unchecked = posted(start, start.content, 0).fields
+    assert (unchecked["Status"], unchecked["Impact"]) == ("Investigating", "not known yet")
     first = posted(start, content, 0.1)
     assert (first.heading, dict(first.fields)) == (
         "INCIDENT STARTED",
         {
             "Severity": "P1",
             "Service": "plato",
-            "Impact": "not known yet",
+            "Impact": "Policies and reference knowledge cannot be looked up; actions that need an approval wait or "
+            "fail. Depended on by: nexus.",
             "Status": "Identified",
             "Lead": "On-Call Primary (PagerDuty)",
             "Channel": "#incident-2026-02-28-plato",
