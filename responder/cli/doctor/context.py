@@ -39,9 +39,13 @@ class DoctorContext:
         """Send a request without a body. Raises UnreachableError by the deadline."""
         return self.outgoing.send(Request(url, b"", headers or {}, method), self.deadline, ANSWER_LIMIT)
 
-    def query(self, url: str) -> Response:
-        """GET from Prometheus or Alertmanager, with their credentials. Raises UnreachableError by the deadline."""
-        return self.outgoing.query(Request(url, b"", {}, "GET"), self.deadline, ANSWER_LIMIT)
+    def query(self, url: str, body: bytes = b"") -> Response:
+        """GET from Prometheus or Alertmanager, or POST the JSON in ``body``, with their credentials.
+
+        Raises UnreachableError by the deadline.
+        """
+        headers, method = ({"Content-Type": "application/json"}, "POST") if body else ({}, "GET")
+        return self.outgoing.query(Request(url, body, headers, method), self.deadline, ANSWER_LIMIT)
 
 
 Check = Callable[[DoctorContext], tuple[Result, ...]]

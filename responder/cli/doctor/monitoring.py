@@ -64,7 +64,22 @@ def _alertmanager(context: DoctorContext, url: str) -> tuple[Result, ...]:
         found = check_config("alertmanager", data, heartbeats, parse, predicate, context.settings, team_labels)
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         return (warn("alertmanager", f"its configuration cannot be fully parsed: {error}", "check it manually"),)
-    return (ok("alertmanager", f"answers, version {version}"), *found)
+    return (ok("alertmanager", f"answers, version {version}"), *found, silences(context, url))
+
+
+def silences(context: DoctorContext, url: str) -> Result:
+    """Check the right to create silences by one without matchers, which every version refuses as invalid."""
+    try:
+        status = context.query(f"{url}/api/v2/silences", b'{"matchers":[]}').status
+    except UnreachableError as error:
+        return warn("alertmanager", f"not checked if it takes silences: {error}", "check the network")
+    if status in {400, 422}:
+        return ok("alertmanager", "takes silences: one without matchers was refused as invalid, and nothing created")
+    if status in {401, 403, 405}:
+        what = f"people cannot silence incidents: POST /api/v2/silences is answered with HTTP {status}"
+        return warn("alertmanager", what, "let responder's user, or the proxy in front, write silences")
+    what = f"not checked if it takes silences: HTTP {status} for one without matchers"
+    return warn("alertmanager", what, "silence an incident to see if it works")
 
 
 def _change(status: int, server: str) -> str:

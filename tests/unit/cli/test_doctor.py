@@ -6,6 +6,7 @@ import json
 import re
 import threading
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -19,6 +20,7 @@ from responder.cli.doctor import checks, doctor
 from responder.cli.doctor.channels import checks as channel_checks
 from responder.cli.doctor.channels import clocks
 from responder.cli.doctor.context import DoctorContext
+from responder.cli.doctor.monitoring import silences
 from responder.cli.doctor.own import settings, version_of
 from responder.cli.doctor.receiver import check_config, matching_routes, route
 from responder.cli.doctor.run import run
@@ -28,9 +30,12 @@ from responder.model.message import Request, Response
 from responder.model.rule import ExpectedHeartbeat
 from responder.model.secret import Secret
 from responder.notify.channels import CHANNELS
+from responder.outgoing import Outgoing
 from responder.rulebook.yaml.reader import read
 from responder.settings import Settings
 from responder.settings import read as read_settings
+from responder.standins.alertmanager import AlertmanagerStandIn
+from responder.standins.server import healthy, reset, status
 from responder.triage.matchers import parse, predicate
 from tests.conftest import HandClock
 from tests.support.builders import NOW, a_rule
@@ -245,6 +250,28 @@ def test_a_check_that_hangs_is_left_behind() -> None:
     held.set()
     assert (first.about, first.level) == ("slow", Level.BAD)
     assert (second.about, second.level) == ("quick", Level.OK)
+
+
+@pytest.mark.parametrize(
+    ("fault", "level", "said"),
+    [
+        (healthy, Level.OK, "takes silences"),
+        (lambda _call: status(403), Level.WARN, "people cannot silence incidents"),
+        (lambda _call: status(405), Level.WARN, "HTTP 405"),
+        (lambda _call: status(200, b"<html>"), Level.WARN, "not checked if it takes silences: HTTP 200"),
+        (lambda _call: reset(), Level.WARN, "not checked if it takes silences"),
+    ],
+)
+def test_the_right_to_silence_is_checked_without_a_silence(fault: Any, level: Level, said: str) -> None:
+    """Alertmanager refuses the silence of the check, so that none is created; what cannot be checked says so."""
+    clock = SystemClock()
+    with closing(Outgoing(clock)) as outgoing, AlertmanagerStandIn() as server:
+        context = replace(a_patient(outgoing), clock=clock, deadline=Deadline(clock.monotonic() + 5))
+        server.manner = fault
+        found = silences(context, server.url)
+        assert not server.silences
+    assert found.level is level
+    assert said in found.what
 
 
 def test_every_check_is_described_in_the_guide() -> None:
