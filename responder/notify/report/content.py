@@ -12,7 +12,7 @@ from responder.model.content import AlertExtract, AlertMember, DecisionRecord, I
 from responder.model.decision import Decision
 from responder.model.finding import NOTHING, Conclusion, Finding
 from responder.model.incident import Incident
-from responder.model.rule import Rule, RuleBook, Service, Severity
+from responder.model.rule import RuleBook, Service, Severity
 from responder.model.silence import Matchers
 from responder.model.text import number_of, sanitize_line
 from responder.notify.report.links import LinkBuilder
