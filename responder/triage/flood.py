@@ -21,9 +21,6 @@ MOST = 200
 #: Seconds between the first two messages of a digest, and the longest interval: each is twice the one before.
 FIRST_UPDATE, LAST_UPDATE = 60.0, 600.0
 
-#: Labels that the digest shows in other places.
-_SHOWN_ELSEWHERE = frozenset({"alertname", "severity"})
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FloodVerdict:
@@ -66,7 +63,7 @@ def decide_paging(
     if not flood.digest and rate <= severity.flood_above:
         return FloodVerdict(flood=replace(flood, arrivals=arrivals, alone=alone))
     begun: dict[str, Any] = {} if flood.digest else {"digest": _digest(severity.name, notification), "began_at": now}
-    counted = begun | _counted(flood, new_incident, shared)
+    counted = begun | _counted(flood, new_incident, _telling(decision, shared))
     if unlike := _unlike(new_incident, flood, sum(alone.values())):
         flood = replace(flood, arrivals=arrivals, alone=_more(alone, second), **counted)
         return FloodVerdict(flood=flood, why=f"paged separately from digest {flood.digest}: {unlike}")
@@ -128,7 +125,7 @@ def _unlike(new_incident: NewIncident, flood: FloodCounter, paged: int) -> str:
 
 def _counted(flood: FloodCounter, new_incident: NewIncident, shared: Labels) -> dict[str, Any]:
     """Return the counts of a flood with one more incident."""
-    pairs = (sanitize_line(f"{key}={value}", 120) for key, value in shared.items() if key not in _SHOWN_ELSEWHERE)
+    pairs = (sanitize_line(f"{key}={value}", 120) for key, value in shared.items())
     return {
         "counted": flood.counted + 1,
         "kinds": _add(flood.kinds, (new_incident.kind,)),
@@ -146,9 +143,17 @@ def _new_incident(decision: Decision) -> NewIncident:
         severity=decision.severity,
         pages=decision.pages,
         name=name,
-        kind=f"{name} of {about}" if about else name,
+        kind=f"{name} of {about}" if about not in {"", "unknown subject"} else name,
         service=subject.service or "",
     )
+
+
+def _telling(decision: Decision, shared: Labels) -> Labels:
+    """Return the labels that incidents can have in common: without those of an exporter."""
+    subject = decision.subject
+    left_out = {"alertname", "severity", *(each.partition(":")[0] for each in subject.rejected)}
+    left_out |= set() if subject.namespace == shared.get("namespace") else {"namespace"}
+    return {name: value for name, value in shared.items() if name not in left_out}
 
 
 def _digest(severity: str, notification: int) -> str:

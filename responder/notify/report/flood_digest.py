@@ -14,8 +14,12 @@ from responder.model.text import cut, number_of
 from responder.notify.report import content
 
 _TOP = 5
-#: Share of the incidents from which a label counts as common.
+#: Share of the incidents above which a group or a label is that of most.
 _MOST_OF = 0.5
+#: Incidents of one kind from which on they are named as a group in the title.
+_GROUP = 3
+#: Labels that say where a cause is to be looked for, the narrowest first.
+_TELLING = ("node", "instance", "service", "namespace", "cluster")
 
 
 def dedup_key(digest: str) -> str:
@@ -28,7 +32,7 @@ def digest(flood: FloodCounter, severity: Severity, book: RuleBook, now: datetim
     began = datetime.fromtimestamp(flood.began_at, UTC)
     shared = _shared(flood)
     groups = _groups(flood)
-    biggest = _counts(groups, _TOP) if max(groups.values(), default=0) > 1 else "none, each is of another kind"
+    biggest = _counts(groups, flood.counted) or "none, each is of another kind"
     record = DecisionRecord(
         title=_title(flood, severity, book, now),
         severity=severity.name,
@@ -100,16 +104,26 @@ def _title(flood: FloodCounter, severity: Severity, book: RuleBook, now: datetim
     seconds = now.timestamp() - flood.began_at
     lasted = f"in {short_duration(seconds)}" if seconds >= 1 else "within a second"
     tail = f" ({book.environment})" if book.environment else ""  # the composer adds it
-    stem = f"[{severity.name}] Flood: {flood.counted} new incidents {lasted}, {_most(flood)}"
+    stem = f"[{severity.name}] Flood: {number_of(flood.counted, 'new incident')} {lasted}, {_most(flood)}"
     return cut(stem, TITLE_LIMIT - len(tail))
 
 
 def _most(flood: FloodCounter) -> str:
-    """Return the biggest group of incidents, or that there is none: two of a kind are the least to be one."""
+    """Return what most incidents are or share, else the biggest group, else that there is none."""
     groups = _groups(flood)
-    if (size := max(groups.values(), default=0)) < 2:
-        return "nothing in common" if not _shared(flood) else "each of another kind"
-    return f"{'most' if size >= _MOST_OF * flood.counted else 'the largest group'} {_counts(groups, 1)}"
+    biggest = min(groups, key=lambda key: (-groups[key], key), default="")
+    size = groups.get(biggest, 0)
+    named = f"{cut(biggest, 60)} ({size})"
+    if size > max(1, _MOST_OF * flood.counted):
+        return f"most {named}"
+    label, value, part = _narrowest(flood)
+    if label and label != "cluster":
+        return f"{part} with {label} {cut(value, 60)}"
+    if size >= _GROUP:
+        return f"the largest group {named}"
+    if size > 1:
+        return "of many kinds"
+    return "each of another kind" if _shared(flood) else "nothing in common"
 
 
 def _groups(flood: FloodCounter) -> Mapping[str, int]:
@@ -122,10 +136,14 @@ def _incidents(count: int, severity: Severity) -> str:
     return number_of(count, f"{severity.name} incident")
 
 
-def _counts(counts: Mapping[str, int], most: int) -> str:
-    biggest = sorted(counts, key=lambda key: (-counts[key], key))[:most]
-    more = f" and {len(counts) - most} more" if len(counts) > most > 1 else ""
-    return ", ".join(f"{cut(key, 60)} ({counts[key]})" for key in biggest) + more
+def _counts(counts: Mapping[str, int], of: int) -> str:
+    """Return the biggest groups of two and more, and how many kinds there are beside them; empty without one."""
+    biggest = sorted((key for key in counts if counts[key] > 1), key=lambda key: (-counts[key], key))[:_TOP]
+    listed, others = ", ".join(f"{cut(key, 60)} ({counts[key]})" for key in biggest), len(counts) - len(biggest)
+    if not biggest or not others:
+        return listed
+    counted = "more than " if sum(counts.values()) < of else ""  # the kinds of a long flood are not all kept
+    return f"{listed} and {counted}{number_of(others, 'more kind' if not counted else 'other kind')}"
 
 
 def _alone(flood: FloodCounter) -> str:
@@ -145,9 +163,20 @@ def _own(count: int) -> str:
 
 def _shared(flood: FloodCounter) -> str:
     """``cluster=prod-eu (all), node=worker-7 (94 %)``: what most of the incidents have in common."""
-    often = [pair for pair, count in flood.labels.items() if count >= _MOST_OF * flood.counted]
-    often.sort(key=lambda pair: (-flood.labels[pair], pair))
+    often = sorted(_common(flood), key=lambda pair: (-flood.labels[pair], pair))
     return ", ".join(f"{cut(pair, 80)} ({_part(flood.labels[pair], flood.counted)})" for pair in often[: 2 * _TOP])
+
+
+def _common(flood: FloodCounter) -> list[str]:
+    return [pair for pair, count in flood.labels.items() if count > _MOST_OF * flood.counted]
+
+
+def _narrowest(flood: FloodCounter) -> tuple[str, str, str]:
+    """Return the narrowest label that most incidents share: its name, its value, and ``all`` or ``most``."""
+    shared = {name: (value, pair) for pair in _common(flood) for name, _, value in [pair.partition("=")]}
+    label = next((each for each in _TELLING if each in shared), "")
+    value, pair = shared.get(label, ("", ""))
+    return label, value, "all" if flood.labels.get(pair, 0) >= flood.counted else "most"
 
 
 def _part(count: int, of: int) -> str:
@@ -165,12 +194,7 @@ def _services(flood: FloodCounter) -> str:
 
 def _first_step(flood: FloodCounter) -> str:
     """Return the first step: check the narrowest label that most incidents share."""
-    for telling in ("node", "instance", "cluster", "namespace"):
-        often = [
-            pair
-            for pair, count in flood.labels.items()
-            if pair.startswith(f"{telling}=") and count >= _MOST_OF * flood.counted
-        ]
-        if often:
-            return f"Check {often[0].replace('=', ' ', 1)} first: most of the incidents share it."
+    label, value, part = _narrowest(flood)
+    if label:
+        return f"Check {label} {value} first: {part} of the incidents share it."
     return "Find what the incidents have in common first: a node, a network, a database, a deployment."

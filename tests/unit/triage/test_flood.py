@@ -188,3 +188,13 @@ def test_what_is_remembered_is_bounded() -> None:
         sea.comes(new(), pod=f"pod-{number}", node="worker-7")
     assert len(sea.flood.labels) <= MOST
     assert sea.flood.labels["node=worker-7"] == sea.flood.counted
+
+
+def test_the_labels_of_an_exporter_are_not_what_incidents_have_in_common() -> None:
+    """Incidents that one exporter reports share its address and namespace, and neither is where the cause is."""
+    sea = Sea()
+    subject = a_subject(service=None, name="cart", namespace="shop", rejected=("instance: it is the exporter's",))
+    for number in range(LIMIT + 2):
+        labels = {"instance": "10.42.1.17:8080", "namespace": "monitoring", "node": "worker-7"}
+        sea.comes(replace(new(f"Alert{number}"), subject=subject), **labels)
+    assert sea.flood.labels == {"node=worker-7": 2}

@@ -35,9 +35,11 @@ def test_a_kind_of_one_incident_is_not_called_most(kinds: dict[str, int], labels
     ("kinds", "names", "said"),
     [
         ({f"HostDown of web-{number}": 1 for number in range(12)}, {"HostDown": 12}, "most HostDown (12)"),
-        ({"A of x": 2} | {f"B{number} of y": 1 for number in range(10)}, {}, "the largest group A of x (2)"),
+        ({"A of x": 3} | {f"B{number} of y": 1 for number in range(9)}, {}, "the largest group A of x (3)"),
         ({"HostDown of web-1": 7, "A of x": 5}, {"HostDown": 7, "A": 5}, "most HostDown of web-1 (7)"),
         ({f"HostDown of web-{number}": 1 for number in range(4)}, {"HostDown": 4}, "the largest group HostDown (4)"),
+        ({"A of x": 2} | {f"B{number} of y": 1 for number in range(10)}, {}, "of many kinds"),
+        ({"A of x": 6, "B of x": 6}, {}, "the largest group A of x (6)"),
     ],
 )
 def test_the_largest_group_is_named_as_what_it_is(kinds: dict[str, int], names: dict[str, int], said: str) -> None:
@@ -47,3 +49,32 @@ def test_the_largest_group_is_named_as_what_it_is(kinds: dict[str, int], names: 
         severity="P2", began_at=NOW.timestamp(), counted=12, in_digest=12, kinds=kinds, names=names, labels={}
     )
     assert digest(flood, severity, a_book(), NOW).decision.title.endswith(said)
+
+
+@pytest.mark.parametrize(
+    ("labels", "said", "step"),
+    [
+        ({"cluster=eu": 12, "node=w-3": 12, "namespace=a": 12}, "all with node w-3", "Check node w-3 first: all of"),
+        ({"cluster=eu": 12, "namespace=shop": 9}, "most with namespace shop", "Check namespace shop first: most of"),
+        ({"cluster=eu": 6, "cluster=us": 6}, "nothing in common", "Find what the incidents have in common first"),
+        ({"cluster=eu": 12}, "each of another kind", "Check cluster eu first: all of"),
+    ],
+)
+def test_the_narrowest_label_that_most_share_is_named(labels: dict[str, int], said: str, step: str) -> None:
+    """The title of incidents of many kinds says where they are, and half of them are not most of them."""
+    severity, kinds = a_book().severities["P2"], {f"A{number} of x{number}": 1 for number in range(12)}
+    flood = FloodCounter(
+        severity="P2", began_at=NOW.timestamp(), counted=12, in_digest=12, kinds=kinds, names={}, labels=labels
+    )
+    found = digest(flood, severity, a_book(), NOW)
+    assert found.decision.title.endswith(said)
+    assert found.decision.first_step.startswith(step)
+
+
+def test_groups_of_one_are_counted_and_not_listed() -> None:
+    """The biggest groups are those of two incidents and more; the others are a number."""
+    kinds = {"A of x": 8} | {f"B{number} of y": 1 for number in range(4)}
+    flood = FloodCounter(severity="P2", began_at=NOW.timestamp(), counted=12, in_digest=12, kinds=kinds, labels={})
+    said = digest(flood, a_book().severities["P2"], a_book(), NOW).alerts.summary
+    assert "Biggest groups: A of x (8) and 4 more kinds." in said
+    assert "(1)" not in said
