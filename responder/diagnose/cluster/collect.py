@@ -86,7 +86,8 @@ def collect(
         reads = [read for read in dict.fromkeys(wave(scene)) if read not in asked]
         asked.update(reads)
         health = pods.start(scene, deadline) if pods is not None and wave is _third else None
-        scene = answered(scene, reads, reader, until, clock)
+        # What was worked out about a scene is kept with it, so it is made anew only by answers.
+        scene = answered(scene, reads, reader, until, clock) if reads else scene
         if health is not None:
             scene = replace(scene, health=health())
     return scene

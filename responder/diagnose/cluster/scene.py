@@ -114,10 +114,19 @@ class Scene:
     def of(self, kind: str, namespace: str | None = None) -> tuple[Object, ...]:
         """Return the objects of a kind, of the alert's namespace unless another is given (empty for all)."""
         wanted = self.place.namespace if namespace is None else namespace
-        found = self.objects.get(kind, ())
         if not wanted:
-            return found
-        return tuple(each for each in found if objects.text(each, "metadata", "namespace") in {wanted, ""})
+            return self.objects.get(kind, ())
+        if (kind, wanted) not in self._in_namespace:
+            self._in_namespace[kind, wanted] = tuple(
+                each
+                for each in self.objects.get(kind, ())
+                if objects.text(each, "metadata", "namespace") in {wanted, ""}
+            )
+        return self._in_namespace[kind, wanted]
+
+    @cached_property
+    def _in_namespace(self) -> dict[tuple[str, str], tuple[Object, ...]]:
+        return {}
 
     def was_read(self, kind: str) -> bool:
         """Return True if the objects of this kind were read here, so that their absence means something."""
