@@ -37,10 +37,17 @@ def channels(settings: Settings) -> "dict[str, Channel]":
 def companions(settings: Settings, configured: "Mapping[str, Channel]") -> "dict[str, Channel]":
     """Return the companions of configured channels, as far as the settings have what they need."""
     from responder.notify.channels.pagerduty_notes import PagerDutyNotes
+    from responder.notify.channels.slack import Slack
+    from responder.notify.channels.slack_pictures import SlackPictures
+    from responder.notify.contract import COMPANION_SUFFIX
 
     kinds = {channel.kind for channel in configured.values()}
-    found = PagerDutyNotes.from_settings(settings.of_channels)
-    return {found.name: found} if found is not None and found.accompanies & kinds else {}
+    notes = PagerDutyNotes.from_settings(settings.of_channels)
+    found: list[Channel] = [notes] if notes is not None and notes.accompanies & kinds else []
+    if settings.of_channels["slack_pictures"] == "on":
+        slacks = [each for each in configured.values() if isinstance(each, Slack)]
+        found += [SlackPictures(each.token, each.base_url, name=f"{each.name}{COMPANION_SUFFIX}") for each in slacks]
+    return {channel.name: channel for channel in found}
 
 
 def _own_addresses(settings: Settings) -> dict[str, str]:

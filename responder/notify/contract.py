@@ -24,6 +24,10 @@ from responder.notify.rate_limit import MethodLimit, RateLimit
 SendRequest = Callable[[Request], Response]
 
 
+#: End of the name of a companion of one channel, whose references to messages it gets.
+COMPANION_SUFFIX = ".pictures"
+
+
 class Use(Enum):
     """Use of a channel: by rules, as a fallback only, or as the last resort."""
 
@@ -183,6 +187,14 @@ class Channel(ABC):
         The minimal form is sent after the vendor refused the full one, so that no text of an alert can be the cause
         twice: ASCII, few lines, no markup. A message that was cut says so, with ``Cut`` or an ellipsis.
         """
+
+    def early(self, _message: ClaimedMessage) -> Outcome | None:
+        """Return the outcome of a message that is not sent, or not yet; None to send it."""
+        return None
+
+    def following(self, _message: ClaimedMessage, _responses: Sequence[Response]) -> Request | None:
+        """Return the next request of an attempt of several, after these responses; None after the last."""
+        return None
 
     @abstractmethod
     def read(self, message: ClaimedMessage, response: Response) -> Outcome:

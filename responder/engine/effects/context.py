@@ -17,7 +17,7 @@ from responder.model.delivery import Effects
 from responder.model.incident import UNJUDGED, Incident
 from responder.model.rule import RuleBook, RunbookRef, Severity
 from responder.model.timing import USUAL, Timing
-from responder.notify.contract import Channel, Use
+from responder.notify.contract import COMPANION_SUFFIX, Channel, Use
 from responder.notify.delivery.route import pagers
 from responder.notify.report.content import HISTORY_DAYS
 from responder.notify.report.links import LinkBuilder
@@ -95,6 +95,11 @@ class DecisionContext:
         """Return the companions of the channels of these names."""
         kinds = {channel.kind for channel in self.configured(names)}
         return tuple(channel for channel in self.channels.values() if channel.accompanies & kinds)
+
+    def pictures(self, names: Iterable[str]) -> tuple[Channel, ...]:
+        """Return the companions that send pictures into the threads of the channels of these names."""
+        wanted = {f"{name}{COMPANION_SUFFIX}" for name in names}
+        return tuple(channel for name, channel in self.channels.items() if name in wanted)
 
     def questions(
         self,

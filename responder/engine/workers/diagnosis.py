@@ -19,6 +19,7 @@ from responder.model.clock import Clock, Deadline
 from responder.model.content import NO_FACTS
 from responder.model.delivery import DiagnosisJob, DiagnosisRequest, DiagnosisResult
 from responder.model.report import MessageKind
+from responder.notify.render.chart import chart_of
 from responder.notify.report.content import HISTORY_DAYS, MOST_ALIKE, elsewhere
 from responder.store.database import Database
 from responder.store.incidents import diagnoses, incidents
@@ -142,6 +143,7 @@ class DiagnosisWorker:
         if not self._finish(connection, ended, now):
             return ()
         reached = outbox.release(connection, work.incident, now)
+        self._illustrate(connection, ended, work.channels, now)
         missed = [name for name in work.channels if name not in reached and name in channels]
         if not missed or not ended.diagnosed.findings:
             return work.channels
@@ -156,6 +158,18 @@ class DiagnosisWorker:
         )
         outbox.write(connection, messages, now)
         return work.channels
+
+    def _illustrate(
+        self, connection: Connection, ended: FinishedDiagnosis, channels: Iterable[str], now: datetime
+    ) -> None:
+        """Write the pictures of the range behind the alert, which follow the page."""
+        work, pictures = ended.job.request, self._context().pictures(channels)
+        if pictures and any(chart_of(each) for each in ended.diagnosed.findings):
+            stream = work.incident, work.ordering_key
+            messages = messages_for(
+                stream, MessageKind.LATE, NO_FACTS, pictures, priority=work.priority + 1, due_at=now
+            )
+            outbox.write(connection, messages, now)
 
     def _finish(self, connection: Connection, ended: FinishedDiagnosis, now: datetime) -> bool:
         """Save the findings with the incident. Returns False if another worker has taken the diagnosis over."""
@@ -187,6 +201,7 @@ class DiagnosisWorker:
         outbox.release(connection, work.incident, now, revision.priority)
         incidents.save_contents(connection, [revision.content], (), now)
         outbox.write(connection, revision.messages, now)
+        self._illustrate(connection, ended, revision.incident.channels, now)
         incidents.save(connection, (), (revision.incident,))
         return revision.incident.channels
 

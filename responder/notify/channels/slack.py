@@ -20,14 +20,16 @@ from responder.model.message import ClaimedMessage, Request, Response
 from responder.model.outcome import Delivered, Outcome, Refused, TryLater
 from responder.model.report import MessageKind
 from responder.model.secret import Secret
-from responder.model.setting import Setting
+from responder.model.setting import Setting, one_of
 from responder.notify.contract import Channel, SendRequest, ShownMessage
 from responder.notify.rate_limit import MethodLimit, RateLimit, per_minute
 from responder.notify.render.response import decoded, encoded, error_text, outcome_of, retry_after, text_of
 from responder.notify.render.slack_messages import (
     BURST,
+    LIMITED,
     ONCALL_GROUP,
     PACE,
+    PASSING,
     details,
     dry_run,
     fallback_page,
@@ -35,20 +37,6 @@ from responder.notify.render.slack_messages import (
     parent,
     reply,
     shown,
-)
-
-# https://docs.slack.dev/reference/methods/chat.postMessage and chat.update, "Errors": those that may pass.
-LIMITED = frozenset({"ratelimited", "rate_limited"})
-PASSING = LIMITED | frozenset(
-    {
-        "internal_error",
-        "fatal_error",
-        "service_unavailable",
-        "request_timeout",
-        "team_added_to_org",
-        "external_channel_migrating",
-        "update_failed",
-    }
 )
 
 # https://docs.slack.dev/apis/web-api/rate-limits: a token posts several hundred messages a minute to a workspace,
@@ -59,9 +47,9 @@ EDITS = per_minute(50, 15)
 _POST, _DETAILS, _EDIT, _REPLY, _ALOUD, _ALARM = "post", "details", "edit", "reply", "aloud", "alarm"
 _THREADED = frozenset({_DETAILS, _REPLY, _ALOUD, _ALARM})
 _SHOWN = frozenset({_ALOUD, _ALARM})
-_SCOPE = "chat:write"
-#: Scopes of the bot in deploy/slack/manifest.yaml.
-SCOPES = (_SCOPE, "chat:write.public", "commands", "usergroups:read")
+_SCOPE, _FILES = "chat:write", "files:write"
+#: Scopes of the bot in deploy/slack/manifest.yaml; the last one is for pictures only.
+SCOPES = (_SCOPE, "chat:write.public", "commands", "usergroups:read", _FILES)
 #: Settings by which presses of buttons reach responder.
 _OF_THE_APP = frozenset({"slack_signing_secret", "slack_app_token"})
 
@@ -81,6 +69,7 @@ class Slack(Channel):
     group: str = ""
     interactive: bool = field(default=False, kw_only=True)
     app_token: Secret = field(default=Secret(""), kw_only=True)
+    pictures: bool = field(default=False, kw_only=True)
     name: str = field(default="slack", kw_only=True)
     settings: ClassVar[tuple[Setting, ...]] = (
         Setting(
@@ -101,6 +90,13 @@ class Slack(Channel):
             kind=Secret,
             default=Secret(""),
             doc="app token (xapp-...) for Socket Mode: pages get buttons, and no public address is needed",
+        ),
+        Setting(
+            name="slack_pictures",
+            kind=str,
+            default="off",
+            doc="on: the range behind the alert follows the page as a picture in its thread (scope files:write)",
+            check=one_of("on", "off"),
         ),
         Setting(name="slack_api_url", kind=str, default="https://slack.com/api", doc="base of /chat.postMessage"),
         ONCALL_GROUP,
@@ -140,7 +136,10 @@ class Slack(Channel):
         app_token = given["slack_app_token"]
         interactive = bool(given["slack_signing_secret"].reveal() or app_token.reveal())
         place, url, group = given["slack_channel"], given["slack_api_url"], given["slack_oncall_group"]
-        return cls(token, place, url, rate_limit, group, interactive=interactive, app_token=app_token)
+        pictures = given["slack_pictures"] == "on"
+        return cls(
+            token, place, url, rate_limit, group, interactive=interactive, app_token=app_token, pictures=pictures
+        )
 
     @classmethod
     def problems(cls, given: Mapping[str, Any]) -> Iterator[str]:
@@ -157,7 +156,8 @@ class Slack(Channel):
     @classmethod
     def keys(cls) -> Mapping[str, Setting]:
         """Return its settings by the keys of a rule file, without those of the app: presses come to one app only."""
-        return {key: each for key, each in super(Slack, cls).keys().items() if each.name not in _OF_THE_APP}
+        left_out = _OF_THE_APP | {"slack_pictures"}
+        return {key: each for key, each in super(Slack, cls).keys().items() if each.name not in left_out}
 
     @classmethod
     def from_rule_files(cls, name: str, own: Mapping[str, Any], given: Mapping[str, Any]) -> Self | None:
@@ -180,6 +180,8 @@ class Slack(Channel):
             return
         who = f"{text_of(answer.get('user'))} (workspace {text_of(answer.get('team'))})"
         yield ok(self.name, f"authenticated as {who}; --send proves that it may post to {self.channel}")
+        if self.pictures and given and _FILES not in scopes:
+            yield warn(self.name, f"no pictures: the bot has no scope {_FILES}", "add it and install the app again")
         if self.group:
             yield self._group_checked(decoded(self._call(send, "usergroups.list", "GET")))
         if self.interactive:
@@ -187,7 +189,7 @@ class Slack(Channel):
 
     def _buttons_checked(self, send: SendRequest, scopes: Collection[str]) -> Iterator[Result]:
         """Check what buttons and `/responder` need beyond posting: the scopes of the manifest, and the app token."""
-        if missing := sorted(set(SCOPES).difference(scopes)):
+        if missing := sorted(set(SCOPES).difference(scopes, (_FILES,))):
             what = f"the bot lacks scopes of deploy/slack/manifest.yaml: {', '.join(missing)}"
             yield warn(self.name, what, "add them to the app and install it again")
         if not self.app_token.reveal():

@@ -57,17 +57,25 @@ class Deliverer:
         """
         if deadline.left(self._clock.monotonic()) <= 0:
             return TryLater("no time left for this attempt")
-        request = channel.render(message)
+        if (known := channel.early(message)) is not None:
+            return known
+        request: Request | None = channel.render(message)
+        responses: list[Response] = []
+        try:
+            while request is not None:
+                responses.append(self._sent(request, deadline))
+                request = channel.following(message, responses)
+        except UnreachableError as error:
+            return self._scrubbed(channel, TryLater(str(error)))
+        return self._scrubbed(channel, channel.read(message, responses[-1]))
+
+    def _sent(self, request: Request, deadline: Deadline) -> Response:
         for kind in _REDACTED.findall(request.body):
             if kind.decode() in REDACTIONS:  # an alert may contain a mark of its own
                 COUNTERS.add("responder_redactions", kind.decode())
         transport = self._transports[request.url.partition(":")[0].lower()]
-        try:
-            limit = LIST_LIMIT if request.method == "GET" else ANSWER_LIMIT
-            response = transport.send(request, deadline, limit)
-        except UnreachableError as error:
-            return self._scrubbed(channel, TryLater(str(error)))
-        return self._scrubbed(channel, channel.read(message, response))
+        limit = LIST_LIMIT if request.method == "GET" else ANSWER_LIMIT
+        return transport.send(request, deadline, limit)
 
     def _scrubbed(self, channel: Channel, outcome: Outcome) -> Outcome:
         if isinstance(outcome, Delivered | Continue):

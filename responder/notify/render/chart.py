@@ -1,4 +1,4 @@
-"""The range behind a finding as a picture: geometry once, drawn as SVG and as a line of text. Pure."""
+"""The range behind a finding as a picture: geometry once, drawn as SVG, as PNG and as a line of text. Pure."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,6 +12,15 @@ WIDTH, HEIGHT, MARGIN = 600.0, 120.0, 6.0
 _BARS = "▁▂▃▄▅▆▇█"
 #: Characters of the line of text.
 SPARK_WIDTH = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The lines of a picture: the levels of the threshold and of the moment it fired, None for none, and the values."""
+
+    threshold: float | None
+    fired: float | None
+    line: tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,25 +55,35 @@ def chart_of(finding: Finding, fired_at: datetime | None = None) -> Chart | None
     return Chart(points, finding.threshold, fired_at.timestamp() if fired_at else None)
 
 
-def svg(chart: Chart, label: str) -> str:
-    """Return the chart as SVG. Colours are those of the classes line, threshold and fired of the style sheet."""
+def shape(chart: Chart, width: float, height: float, margin: float) -> Shape:
+    """Return the lines of a picture of this size; y grows downwards."""
     (first, last), (low, high) = chart.span, chart.bounds
 
     def x(at: float) -> float:
-        return MARGIN + (at - first) / (last - first) * (WIDTH - 2 * MARGIN)
+        return margin + (at - first) / (last - first) * (width - 2 * margin)
 
     def y(value: float) -> float:
-        return HEIGHT - MARGIN - (value - low) / (high - low) * (HEIGHT - 2 * MARGIN)
+        return height - margin - (value - low) / (high - low) * (height - 2 * margin)
 
+    return Shape(
+        threshold=None if chart.threshold is None else y(chart.threshold),
+        fired=x(chart.fired_at) if chart.fired_at is not None and first <= chart.fired_at <= last else None,
+        line=tuple((x(at), y(value)) for at, value in chart.points),
+    )
+
+
+def svg(chart: Chart, label: str) -> str:
+    """Return the chart as SVG. Colours are those of the classes line, threshold and fired of the style sheet."""
+    lines = shape(chart, WIDTH, HEIGHT, MARGIN)
     box = f'viewBox="0 0 {WIDTH:g} {HEIGHT:g}" preserveAspectRatio="none"'
     parts = [f'<svg class="chart" role="img" {box}><title>{escape(label)}</title>']
-    if chart.threshold is not None:
-        level = f"{y(chart.threshold):.1f}"
+    if lines.threshold is not None:
+        level = f"{lines.threshold:.1f}"
         parts.append(f'<line class="threshold" x1="0" x2="{WIDTH:g}" y1="{level}" y2="{level}"/>')
-    if chart.fired_at is not None and first <= chart.fired_at <= last:
-        at = f"{x(chart.fired_at):.1f}"
+    if lines.fired is not None:
+        at = f"{lines.fired:.1f}"
         parts.append(f'<line class="fired" x1="{at}" x2="{at}" y1="0" y2="{HEIGHT:g}"/>')
-    line = " ".join(f"{x(at):.1f},{y(value):.1f}" for at, value in chart.points)
+    line = " ".join(f"{x:.1f},{y:.1f}" for x, y in lines.line)
     parts.append(f'<polyline class="line" points="{line}"/></svg>')
     return "".join(parts)
 

@@ -56,6 +56,20 @@ BURST = 6
 # https://docs.slack.dev/apis/web-api/rate-limits: one message a second and channel, short bursts are allowed.
 PACE = per_minute(60, BURST)
 
+# https://docs.slack.dev/reference/methods/chat.postMessage and chat.update, "Errors": those that may pass.
+LIMITED = frozenset({"ratelimited", "rate_limited"})
+PASSING = LIMITED | frozenset(
+    {
+        "internal_error",
+        "fatal_error",
+        "service_unavailable",
+        "request_timeout",
+        "team_added_to_org",
+        "external_channel_migrating",
+        "update_failed",
+    }
+)
+
 #: Characters of a message that a phone shows in a notification.
 PHONE = 150
 _NAME = re.compile(r"\*([^*:]+):\* ?")

@@ -97,12 +97,13 @@ def _later(queue: ChannelQueue) -> Select[float]:
 
 
 _accepted = messages.alias("accepted")
-# Reference returned for the first accepted message of the same incident and channel.
+# Reference returned for the first accepted message of the same incident and channel. A companion that sends pictures
+# into the threads of a channel has the name of that channel with an end (COMPANION_SUFFIX), and gets its references.
 _REF = (
     select(_accepted.c.ref)
     .where(
         _accepted.c.incident == messages.c.incident,
-        _accepted.c.channel == messages.c.channel,
+        or_(_accepted.c.channel == messages.c.channel, _accepted.c.channel + ".pictures" == messages.c.channel),
         _accepted.c.ref.is_not(None),
     )
     .order_by(_accepted.c.id)

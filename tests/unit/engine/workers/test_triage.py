@@ -21,11 +21,13 @@ from responder.model.clue import Clue, Role
 from responder.model.delivery import DiagnosisJob, DiagnosisRequest
 from responder.model.finding import Finding, Verdict
 from responder.model.rule import ProbeSpec, SeverityFrom
+from responder.model.secret import Secret
+from responder.notify.channels.slack_pictures import SlackPictures
 from responder.store.database import Database
 from responder.store.inbox import inbox
 from responder.store.inbox.inbox import Inbox
 from responder.store.incidents import diagnoses, incidents
-from responder.store.outbox import claims
+from responder.store.outbox import claims, outbox
 from tests.conftest import HandClock
 from tests.support.outbox_messages import claimed
 from tests.unit.engine.test_pipeline import EVERYTHING, a_desk
@@ -49,6 +51,7 @@ class Shop:
         self.ended = threading.Semaphore(0)
         self.asked: list[tuple[ProbeQuestion, ...]] = []
         self.clue: Clue | None = None
+        self.points: tuple[tuple[float, float], ...] = ()
         self.on_diagnosed: Callable[[DiagnosisRequest], None] = lambda _work: None
         self.diagnosis = DiagnosisWorker(
             database,
@@ -86,6 +89,7 @@ class Shop:
                 headline="plato: refused after 1 ms",
                 query=question.query,
                 clue=self.clue,
+                points=self.points,
             )
             for question in questions
         )
@@ -235,6 +239,25 @@ def test_the_findings_are_in_the_page_and_release_it(shop: Shop) -> None:
         messages = claimed(connection, claims.ChannelQueue(("pagerduty",)), now, now + timedelta(seconds=6), 10)
     assert "refused after 1 ms" in messages[0].report.conclusion.likely
     assert messages[0].due_at == now
+
+
+@pytest.mark.parametrize("points", [((0.0, 1.0), (60.0, 2.0)), ()])
+def test_a_picture_follows_the_page_into_its_thread(shop: Shop, points: tuple[tuple[float, float], ...]) -> None:
+    """A finding with a range writes one picture beside the page, which gets the place of the page once it is sent."""
+    name = "slack.pictures"
+    pictures = SlackPictures(Secret("t"), "https://slack.com", name=name)
+    shop.context = replace(shop.context, channels={**shop.context.channels, name: pictures})
+    shop.points = points
+    shop.deliver(a_body(alerts=[FIRING]))
+    shop.diagnosis.begin(shop.begun)
+    finished(shop)
+    with shop.database.write() as connection:
+        now = shop.clock.now()
+        (page, *_) = claimed(connection, claims.ChannelQueue(("slack",)), now, now + timedelta(seconds=6), 1)
+        outbox.sent(connection, page, {"channel": "C1", "ts": "1.2"}, now)
+        sent = claimed(connection, claims.ChannelQueue((name,)), now, now + timedelta(seconds=6), 10)
+    assert [each.previous for each in sent] == ([{"channel": "C1", "ts": "1.2"}] if points else [])
+    assert all(each.report.findings[0].points == points for each in sent)
 
 
 def test_findings_that_are_late_follow_the_page(shop: Shop) -> None:
