@@ -1,10 +1,14 @@
-"""Settings that pages name, and what responder prints, logs or answers as the guide to troubleshooting quotes it."""
+"""Settings and rule files in pages, and what responder prints and logs as the guide to troubleshooting quotes it."""
 
 import ast
 import re
 from functools import cache
 from pathlib import Path
 
+import yaml
+
+from responder.rulebook.schema import File
+from responder.runbooks.markdown import read
 from responder.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -26,6 +30,18 @@ def test_each_setting_that_a_page_names_exists() -> None:
     assert len(named) > 100
     wrong = [(path, name) for path, name in named if not {name, name.removesuffix("_FILE")} & known]
     assert [each for each in wrong if not each[1].startswith("RESPONDER_SECRET_")] == []
+
+
+def test_each_part_of_a_rule_file_in_a_guide_is_valid() -> None:
+    """A reader can copy a part of a rule file from a guide: keys and types are right, nothing is missing."""
+    found = 0
+    for page in PAGE.parent.glob("*.md"):
+        for fence in read(page.read_text()).fences:
+            data = yaml.load(fence.content, yaml.CSafeLoader) if fence.language == "yaml" else {}
+            if data and set(data) <= set(File.model_fields) - {"platform"}:
+                File.model_validate(data)
+                found += 1
+    assert found > 3
 
 
 @cache
