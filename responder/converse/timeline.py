@@ -84,12 +84,12 @@ def _sent(records: IncidentRecords) -> Iterator[Entry]:
 
 
 def _accepted(message: MessageRecord, opened_at: datetime) -> str:
-    """``start accepted by pagerduty, 2.1 s after the start``: the time is that of pages only."""
+    """``start accepted by pagerduty, 2.1 s after the start``: the time is that of pages only, a reason of reminders."""
     text = f"{message.kind} accepted by {message.channel}"
     if message.kind in _PAGES and message.ended_at is not None:
         seconds = (message.ended_at - opened_at).total_seconds()
         text += f", {seconds:.1f} s after the start"
-    return text
+    return sanitize_line(f"{text}: {message.reason}" if message.reason else text, ENTRY_LIMIT)
 
 
 def _acted(records: IncidentRecords) -> Iterator[Entry]:

@@ -17,7 +17,7 @@ from datetime import datetime
 from responder.diagnose.conclude import conclude, matching_adjustment
 from responder.engine.effects.context import DecisionContext, History
 from responder.engine.effects.on_notification import effects_of
-from responder.engine.effects.page import counts, messages_for, shadowed
+from responder.engine.effects.page import counts, messages_for, of_severity, shadowed
 from responder.model.alert import AlertGroup
 from responder.model.clock import time_between
 from responder.model.conclusion_codes import closest
@@ -132,7 +132,9 @@ def revise(
     )
     if not incident.channels:
         return SeverityRevision(moved, content, priority=adjustment.severity.priority)
-    wanted = _wanted(work, adjustment, context)
+    rule = next((each for each in context.book.rules if each.id == content.decision.rule), None)
+    own_channels = of_severity(adjustment.severity, rule, content.decision.components, context)
+    wanted = tuple(dict.fromkeys((*_wanted(work, adjustment, context), *own_channels)))
     worse = adjustment.severity.priority < work.priority
     withdrawn = tuple(name for name in work.channels if name in waiting and name not in wanted)
     added = tuple(name for name in wanted if name not in incident.channels)

@@ -1,6 +1,6 @@
 """An incident's next state, the messages that follow from it, and its page. Pure."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -15,7 +15,7 @@ from responder.model.flood import FloodState
 from responder.model.incident import Change, ChangeKind, Incident
 from responder.model.message import OutboxMessage
 from responder.model.report import MessageKind
-from responder.model.rule import PLACEHOLDER
+from responder.model.rule import PLACEHOLDER, Rule, Severity
 from responder.model.text import number_of, sanitize_line
 from responder.notify.contract import Channel, Use
 from responder.notify.delivery.route import is_known, pagers, route, with_non_paging
@@ -366,16 +366,23 @@ def channels_to_notify(decision: Decision, context: DecisionContext) -> tuple[st
         with_non_paging(requested_channels, context.channels) if decision.suppressed_by else requested_channels
     )
     found = route(requested_channels, decision.pages, context.channels)
-    rooms = (each.name for each in context.channels.values() if each.use is Use.ROOM and decision.severity.room)
-    return tuple(dict.fromkeys((*found, *rooms, *_status_pages(decision, context))))
-
-
-def _status_pages(decision: Decision, context: DecisionContext) -> Iterable[str]:
-    """Return the status pages that the rule publishes on without a confirmation."""
     service = context.book.services.get(decision.subject.service or "")
-    if not decision.rule.publishes or service is None:
-        return ()
-    return (name for name in decision.severity.status_pages if name in service.components and name in context.channels)
+    components = service.components if service else ()
+    return tuple(dict.fromkeys((*found, *of_severity(decision.severity, decision.rule, components, context))))
+
+
+def of_severity(
+    severity: Severity, rule: Rule | None, components: Collection[str], context: DecisionContext
+) -> Iterator[str]:
+    """Yield the channels that a severity asks for itself, beside those that a rule names.
+
+    They are the incident's own channel, and the status pages with ``components`` of the service on which the rule
+    publishes without a confirmation.
+    """
+    for each in context.channels.values():
+        publishes = rule is not None and rule.publishes and each.name in severity.status_pages
+        if (each.use is Use.ROOM and severity.room) or (publishes and each.name in components):
+            yield each.name
 
 
 def is_notified_of(channel: Channel, change: Change) -> bool:

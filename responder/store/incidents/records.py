@@ -8,8 +8,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, RowMapping, not_, select, text, tuple_
 
 from responder.model.action import Handling
-from responder.model.content import IncidentContent
+from responder.model.content import IncidentContent, MessageFacts
 from responder.model.incident import Incident
+from responder.model.report import MessageKind
 from responder.model.transcript import StepRecord
 from responder.store.incidents import actions, transcripts
 from responder.store.incidents.incidents import contents_of, find, from_row, with_signature
@@ -100,7 +101,10 @@ class NotificationRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageRecord:
-    """A message of an incident. ``ended_at`` is when it was accepted, given up or merged; None while it waits."""
+    """A message of an incident. ``ended_at`` is when it was accepted, given up or merged; None while it waits.
+
+    ``reason`` is the text of a reminder, empty for other kinds.
+    """
 
     id: int
     channel: str
@@ -109,6 +113,7 @@ class MessageRecord:
     error: str
     written_at: datetime
     ended_at: datetime | None
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,4 +271,5 @@ def _message(row: Row[tuple[object, ...]]) -> MessageRecord:
         error=row.error or "",
         written_at=to_time(row.written_at),
         ended_at=to_time(row.ended_at) if row.ended_at is not None else None,
+        reason=from_bytes(MessageFacts, row.facts).update if row.kind == MessageKind.REMINDER else "",
     )

@@ -10,13 +10,17 @@ from typing import Any
 
 import pytest
 
+from responder.engine.effects.context import DecisionContext
 from responder.model.message import ClaimedMessage
 from responder.model.rule import Adjustment, FindingCondition, Rule, SeverityFrom
+from responder.model.secret import Secret
+from responder.notify.channels.slack_room import SlackRoom
+from responder.notify.channels.statuspage import Statuspage
 from responder.notify.report.compose import compose_message as as_letter
 from responder.store.database import Database
 from responder.store.outbox import claims, outbox
 from tests.conftest import HandClock
-from tests.unit.engine.test_pipeline import EVERYTHING, a_desk
+from tests.unit.engine.test_pipeline import CHANNELS_USED, EVERYTHING, a_desk
 from tests.unit.engine.workers.test_triage import FIRING, LABELS, OVER, Shop
 from tests.unit.receive.test_alertmanager import a_body, an_alert
 
@@ -234,3 +238,40 @@ def test_a_study_that_another_worker_took_over_changes_nothing(shop: Shop) -> No
         time.sleep(0.01)
     assert incident(shop) == ("P3", "slack")
     assert shop.rows("SELECT count(*) FROM messages WHERE channel = 'pagerduty'") == [(0,)]
+
+
+def a_desk_with_rooms(rule: Rule) -> DecisionContext:
+    """P1 has a channel for each incident, and a status page that the rule publishes on by itself."""
+    room = SlackRoom(Secret("token"), "U0ANN")
+    page = Statuspage(Secret("key"), "page", name="public")
+    context = a_desk(replace(rule, publishes=True), CHANNELS_USED | {"slack_room": room, "public": page})
+    book = context.book
+    worst = replace(book.severities["P1"], room=True, status_pages=("public",))
+    plato = replace(book.services["plato"], components={"public": ("8kbf7d35c070",)})
+    changed = replace(book, severities={**book.severities, "P1": worst}, services={**book.services, "plato": plato})
+    return replace(context, book=changed)
+
+
+def test_findings_that_raise_open_what_the_severity_asks_for(shop: Shop) -> None:
+    """The incident's own channel and its status page are opened at that moment, not by the next notification."""
+    shop.context = a_desk_with_rooms(RAISED)
+    shop.deliver(a_body(alerts=[FIRING]))
+    assert incident(shop) == ("P3", "slack")
+    shop.clock.move(8)
+    diagnosed(shop)
+    assert incident(shop)[0] == "P1"
+    assert {"pagerduty", "slack_room", "public"} < set(incident(shop)[1].split())
+    steps = shop.rows("SELECT step FROM messages WHERE channel IN ('slack_room', 'public') ORDER BY channel, id")
+    assert [step for (step,) in steps] == ["open", "create", "invite", "topic", "post"]
+    shop.deliver(a_body(alerts=[FIRING]))
+    assert len(shop.rows("SELECT 1 FROM messages WHERE channel IN ('slack_room', 'public')")) == len(steps)
+
+
+def test_findings_that_lower_withdraw_what_the_severity_does_not_ask_for(shop: Shop) -> None:
+    """Neither a channel of its own nor a status page is opened for an incident that turned out to be less."""
+    shop.context = a_desk_with_rooms(LOWERED)
+    shop.deliver(a_body(alerts=[FIRING]))
+    diagnosed(shop)
+    assert incident(shop) == ("P3", "slack")
+    states = shop.rows("SELECT DISTINCT state FROM messages WHERE channel IN ('slack_room', 'public')")
+    assert states == [("withdrawn",)]

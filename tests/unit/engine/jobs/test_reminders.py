@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import text
 
+from responder.converse.timeline import timeline
 from responder.engine.jobs.reminders import ReminderJob
 from responder.engine.workers.triage import IncidentWriter
 from responder.model.action import ActionKind
@@ -17,6 +18,7 @@ from responder.model.team import Team
 from responder.notify.channels.pagerduty import PagerDuty
 from responder.notify.channels.slack import Slack
 from responder.store.database import Database
+from responder.store.incidents import records
 from tests.conftest import HandClock
 from tests.unit.engine.test_pipeline import CHANNELS_USED, EVERYTHING, a_desk
 from tests.unit.engine.workers.test_actions import act
@@ -138,3 +140,16 @@ def test_an_incident_that_pages_again_is_late_anew(shop: Shop) -> None:
     notified(shop, host(1, startsAt="2026-11-23T10:01:00Z"))
     passes(shop, 15)
     assert len(reminders(shop)) == 2
+
+
+def test_the_timeline_states_the_reason(shop: Shop) -> None:
+    """The row of a reminder names the response that is late, and its time."""
+    passes(shop, 15)
+    with shop.database.write() as connection:
+        connection.execute(text("UPDATE messages SET state = 'sent', ended_at = written_at"))
+    name = str(shop.rows("SELECT id FROM incidents")[0][0])
+    with shop.database.read() as connection:
+        found = records.of_incident(connection, name)
+    assert found is not None
+    [said] = [each.text for each in timeline(found) if each.text.startswith("reminder")]
+    assert said.startswith("reminder accepted by slack: not acknowledged; the response was due at ")
