@@ -90,7 +90,7 @@ def test_commands_are_single_and_say_what_they_do(path: Path) -> None:
         names.append(tags["name"])
         if tags["tag"] == "mutating":
             words = [word.text for word in split(body)]
-            assert words[:3] == ["kubectl", "-n", "butterfly"], body
+            assert words[:3] in (["kubectl", "-n", "butterfly"], ["cmctl", "renew", "-n"]), body
         else:
             assert isinstance(parse(body, 1, VALUES, SCOPE), CommandLine), parse(body, 1, VALUES, SCOPE)
     assert len(names) == len(set(names))
@@ -102,7 +102,7 @@ def test_what_changes_production_is_announced(path: Path) -> None:
     steps = re.split(r"^#+ ", path.read_text(), flags=re.MULTILINE)
     verbs = r"rollout (undo|restart|resume)|(un)?cordon|delete|scale|patch|set|drain|apply|edit"
     for step in steps:
-        changes = bool(re.search(rf"^kubectl -n butterfly ({verbs})\b", step, re.MULTILINE))
+        changes = bool(re.search(rf"^(kubectl -n butterfly ({verbs})|cmctl renew)\b", step, re.MULTILINE))
         assert changes == ('"tag":"mutating"' in step), step
         if changes:
             assert "(changes production)" in step.splitlines()[0], step
