@@ -23,6 +23,7 @@ from responder.triage.subject_labels import (
     LAST,
     NAMESPACE_OF,
     OF_HOSTS,
+    OF_PRODUCTS,
     OF_SLOS,
     PARTS_OF_DATABASES,
     PARTS_OF_HOSTS,
@@ -139,6 +140,7 @@ class _Series:
     """The labels of an alert by their Prometheus names. ``own`` names the original label of each that was renamed.
 
     ``of_host`` is True if the exporter of a host reports them, ``honored`` if namespace and pod are the object's.
+    ``of_product`` are the labels that name a thing of the product that reports them.
     """
 
     labels: Mapping[str, str]
@@ -146,6 +148,7 @@ class _Series:
     rejected: Mapping[str, str]
     of_host: bool
     honored: bool
+    of_product: tuple[str, ...]
 
 
 def _read(alert_labels: Labels, book: RuleBook) -> _Series:
@@ -155,7 +158,8 @@ def _read(alert_labels: Labels, book: RuleBook) -> _Series:
         plain = given.get(twin, "")
         if twin != "namespace" and plain and not _is_one(plain, (*EXPORTERS, *book.exporters)):
             continue
-        if spelling := next((each for each in (name, name.replace(".", "_")) if given.get(each)), ""):
+        spelling = next((each for each in (name, name.replace(".", "_")) if given.get(each)), "")
+        if spelling and not (twin == "service" and _is_one(given[spelling], EXPORTERS)):
             own[twin] = spelling
     own |= {name[9:]: name for name, value in given.items() if value and name[:9] == "exported_"}
     labels = {**given, **{name: given[source] for name, source in own.items()}}
@@ -163,7 +167,16 @@ def _read(alert_labels: Labels, book: RuleBook) -> _Series:
     of_host = any(_is_one(value, OF_HOSTS) for value in scrapers)
     honored = any(_is_one(value, HONORED) for value in scrapers)
     rejected = dict(_rejections(labels, given, own, book, of_host=of_host, honored=honored))
-    return _Series(labels, own, rejected, of_host, honored)
+    about = [labels[name] for name in ("job", "alertname") if labels.get(name)]
+    of_product = tuple(chain.from_iterable(_product_labels(value) for value in about))
+    return _Series(labels, own, rejected, of_host, honored, of_product)
+
+
+@lru_cache(maxsize=8192)
+def _product_labels(value: str) -> tuple[str, ...]:
+    """Return the labels that name a thing of a product, by a job or the name of an alert."""
+    named = (labels for pattern, labels in OF_PRODUCTS.items() if _is_one(value, (pattern,)))
+    return tuple(chain.from_iterable(named))
 
 
 def _rejections(
@@ -212,6 +225,7 @@ def _order(series: _Series, book: RuleBook) -> Iterator[str]:
     labels, rejected = series.labels, series.rejected
     pod = "" if "pod" in rejected else labels.get("pod", "")
     yield from book.subject_labels
+    yield from series.of_product
     yield from THINGS
     if objective := next((each for each in SLOS if labels.get(each)), ""):
         yield from (each for each in SERVICES if labels.get(each) and not _is_one(labels[each], OF_SLOS))
@@ -238,6 +252,8 @@ def _order(series: _Series, book: RuleBook) -> Iterator[str]:
 def _tells(label: str, series: _Series) -> bool:
     """True if the value of a label is a name, and not one that only looks like it."""
     value = series.labels[label]
+    if label in series.of_product:
+        return True
     if label in HOSTS:
         return not _IP.fullmatch(value)
     if label in _TARGETS:
@@ -246,7 +262,7 @@ def _tells(label: str, series: _Series) -> bool:
         return bool(series.labels.get("component"))
     if label == "name":
         return not series.of_host and not _JMX.fullmatch(value)
-    return label != "volume" or not _DRIVE.fullmatch(value)
+    return label != "volume" or not (value.isdecimal() or _DRIVE.fullmatch(value))
 
 
 def _entry(label: str, value: str, book: RuleBook) -> str:
@@ -319,7 +335,7 @@ def _namespace(label: str, series: _Series) -> str:
     value = _valid(labels.get("namespace", ""))
     if "namespace" in series.own:
         return value
-    if label in CLUSTER_SCOPED and not (label == "cluster" and label in series.own):
+    if label in series.of_product or (label in CLUSTER_SCOPED and not (label == "cluster" and label in series.own)):
         return ""
     exported = not series.honored and not series.rejected.keys().isdisjoint(TARGET)
     beside = {labels.get("prometheus", "").partition("/")[0], "monitoring"}

@@ -42,7 +42,7 @@ THINGS: Final = (
     *("persistentvolumeclaim", "pvc", "pvc_name", "claim", "claim_name", "openebs_pvc", "persistentvolume"),
     *("volume", "volume_name", "volumename", "pv", "pv_name", "openebs_pv", "ceph_daemon"),
     *("destination_service_name", "destination_service", "destination_workload"),
-    *("consumergroup", "consumer_group", "queue", "queue_name"),
+    *("consumergroup", "consumer_group", "queue", "queue_name", "consumer_name", "stream_name"),
     *("cronjob", "job_name", "schedule", "dag_id", "jenkins_job", "connector"),
     *SLO_SERVICES,
     *("deployment", "statefulset", "daemonset", "rollout", "workload", "horizontalpodautoscaler"),
@@ -52,9 +52,23 @@ THINGS: Final = (
     *("dimension_InstanceId", "dimension_DBInstanceIdentifier", "dimension_DBClusterIdentifier"),
     *("dimension_LoadBalancer", "dimension_TargetGroup", "dimension_FunctionName", "dimension_QueueName"),
     *("dimension_TableName", "dimension_BucketName", "dimension_CacheClusterId", "dimension_ClusterName"),
-    *("resourceName", "resource_name", "monitor_name"),
-    *("rabbitmq_node", "member_idx", "kubernetes_pod_name"),
+    *("resourceName", "resource_name", "monitor_name", "scaledObject", "scaledobject", "policy_name", "nodepool"),
+    *("ds_name", "ups", "ups_name"),
+    *("rabbitmq_node", "member_idx", "rs_nm", "kubernetes_pod_name"),
 )
+#: Labels that name the broken thing in the alerts of one product only, by its jobs or the names of its alerts. Such
+#: things have no namespace.
+OF_PRODUCTS: Final = {
+    "*linstor*": ("resource",),
+    "*drbd*": ("name",),
+    "*smokeping*": ("host",),
+    "*libvirt*": ("domain",),
+    "*domain-exporter*": ("domain",),
+    "^pve*": ("name", "id"),
+    "^proxmox*": ("name", "id"),
+    "*minio*": ("bucket",),
+    "*metallb*": ("pool",),
+}
 #: Clusters of a product. A pod with a number, which is one of their members, comes before them.
 CLUSTERS: Final = ("strimzi_io_cluster", "rabbitmq_cluster", "cnpg_cluster", "cnpg_io_cluster")
 #: Hosts. Where a pod says what runs there, it comes before them.
@@ -64,7 +78,7 @@ SERVICES: Final = ("service", "app", "app_kubernetes_io_name", "k8s_app", "appli
 ADDRESSES: Final = ("target", "url", "probe_url", "monitor_url", "server", "instance")
 #: Labels that name the subject if nothing else does.
 LAST: Final = (
-    *("group", "topic", "zone", "scope", "cluster_name", "datname", "database", "db"),
+    *("group", "topic", "project_name", "zone", "scope", "cluster_name", "datname", "database", "db"),
     *("exporter", "receiver", "processor", "rulename", "namespace", "cluster"),
 )
 #: Labels whose value may be host:port or a URL, of which only the host is the name.
@@ -73,21 +87,26 @@ HOST_VALUES: Final = frozenset({*ADDRESSES, *HOSTS, "member_idx"})
 NAMESPACE_OF: Final = {
     "pvc": "pvc_namespace",
     "volume": "pvc_namespace",
+    "policy_name": "resource_namespace",
     "destination_service_name": "destination_service_namespace",
     "destination_service": "destination_service_namespace",
     "destination_workload": "destination_workload_namespace",
 }
 #: Subjects without a namespace: one on the alert is that of the exporter.
-CLUSTER_SCOPED: Final = frozenset({*HOSTS, "instance", "persistentvolume", "volume", "cluster", "zone"})
+CLUSTER_SCOPED: Final = frozenset({*HOSTS, "instance", "persistentvolume", "volume", "cluster", "zone", "nodepool"})
 #: Parts of a host, and of a database server, that say where on it the fault is.
-PARTS_OF_HOSTS: Final = ("mountpoint", "groupname", "ifName", "ifDescr", "device", "disk", "name", "volume")
-PARTS_OF_DATABASES: Final = ("datname", "database")
+PARTS_OF_HOSTS: Final = (
+    *("mountpoint", "groupname", "ifName", "ifDescr", "bgpPeerRemoteAddr", "zpool", "storage_pool", "device", "disk"),
+    *("name", "volume"),
+)
+PARTS_OF_DATABASES: Final = ("datname", "database", "slot_name")
 
 #: All labels that a subject, its namespace or its part is read from.
 _PLAIN: Final = (
     *("alertname", "cluster", "component", "container", "job", "name", "namespace", "pod", "prometheus", "type"),
     *SLOS,
     *(*TARGET, *THINGS, *CLUSTERS, *HOSTS, *SERVICES, *ADDRESSES, *LAST),
+    *(label for labels in OF_PRODUCTS.values() for label in labels),
     *(*NAMESPACE_OF.values(), *PARTS_OF_HOSTS, *PARTS_OF_DATABASES),
 )
 READ: Final = frozenset(
@@ -113,12 +132,15 @@ EXPORTERS: Final = (
         "*-kube-proxy",
     ),
     *("*-kube-controller-manager", "longhorn-backend", "longhorn-manager*", "*ceph-mgr*", "argocd-*"),
+    *("linstor-controller*", "linstor-satellite*", "drbd-reactor*", "*smokeping*", "^libvirt*", "^pve", "^proxmox"),
+    *("^nut", "^apcupsd*", "^junos*", "^juniper*", "*metallb*", "kyverno-svc-metrics"),
 )
 #: Those whose pod and namespace are those of the object: the scrape configuration honors their labels.
 HONORED: Final = ("kube-state-metrics*", "kubelet", "cadvisor")
 #: Exporters of a host: ``instance`` is the host, ``name`` a part of it.
 OF_HOSTS: Final = (
     *("*node*exporter*", "^node", "^windows*", "^wmi*", "^snmp*", "^ipmi*", "^smartctl*", "^systemd*", "^zfs*"),
+    *("^junos*", "^juniper*"),
     *("^process", "*process-exporter*", "*snmp-exporter*", "*windows-exporter*", "*ipmi-exporter*"),
     *("integrations/unix", "integrations/windows", "*linux-node"),
 )

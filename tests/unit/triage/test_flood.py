@@ -196,5 +196,5 @@ def test_the_labels_of_an_exporter_are_not_what_incidents_have_in_common() -> No
     subject = a_subject(service=None, name="cart", namespace="shop", rejected=("instance: it is the exporter's",))
     for number in range(LIMIT + 2):
         labels = {"instance": "10.42.1.17:8080", "namespace": "monitoring", "node": "worker-7"}
-        sea.comes(replace(new(f"Alert{number}"), subject=subject), **labels)
+        sea.comes(replace(new(f"Alert{number}"), subject=subject), 0.0, **labels)
     assert sea.flood.labels == {"node=worker-7": 2}

@@ -1,4 +1,4 @@
-"""The subject of 160 published alerts is the broken thing, as written down from their expressions."""
+"""The subject of 225 published alerts is the broken thing, as written down from their expressions."""
 
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,6 @@ def test_the_subjects_of_a_group_are_those_of_its_alerts(row: dict[str, Any]) ->
 
 
 def test_the_table_is_wide_enough() -> None:
-    """At least a hundred alerts, each once."""
+    """At least two hundred alerts, each once."""
     names = [row["alert"] for row in TABLE["alerts"]]
-    assert len(names) == len(set(names)) >= 100
+    assert len(names) == len(set(names)) >= 200
