@@ -4,6 +4,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,6 +15,7 @@ from responder.cli.options import OUTPUT
 from responder.cli.runbooks.steps import (
     carried_out,
     command_line,
+    linked_as,
     opened,
     planned_of,
     record_of,
@@ -66,6 +68,7 @@ def run(
 
         steps = planned_of(document, anchor, names, values, settings, book)
         _hint_values(steps)
+        document = replace(document, path=linked_as(document.path, anchor, settings))
         if dry_run:
             _show_dry(steps, output)
             sys.exit(UNKNOWN if any(isinstance(each.command, Refusal) for each in steps) else 0)

@@ -43,6 +43,13 @@ def opened(file: str, settings: "Settings") -> "tuple[Document, str]":
     return document, anchor
 
 
+def linked_as(path: str, anchor: str, settings: "Settings") -> str:
+    """Return a runbook as rules link it: its path below the folder of the runbooks, and the section."""
+    folder, file = Path(settings.runbooks).resolve(), Path(path).resolve()
+    name = file.relative_to(folder).as_posix() if file.is_relative_to(folder) else path
+    return f"{name}#{anchor}" if anchor else name
+
+
 def values_of(given: tuple[str, ...], book: "RuleBook") -> dict[str, str]:
     """Return the values of placeholders. A service must be in the catalog. Raises FatalError."""
     from responder.model.suggestions import nearest

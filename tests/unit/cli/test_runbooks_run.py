@@ -256,6 +256,24 @@ def test_a_run_says_which_values_are_missing(folder: Path) -> None:
     assert json.loads(done.stdout)[0]["command"] == "kubectl --namespace=butterfly get pods -l app=plato"
 
 
+@pytest.mark.usefixtures("cluster")
+def test_a_record_names_the_runbook_as_rules_link_it(database: Database) -> None:
+    """The report counts the steps that were run with the runbook and section of the incidents."""
+    arguments = (
+        "common-issues.md#service-down",
+        "--step",
+        "down-pods",
+        "--value",
+        "service=plato",
+        "--record",
+        "INC-1",
+    )
+    assert invoke("run", *arguments).exit_code == 0
+    with database.read() as connection:
+        [records] = transcripts.every(connection).values()
+    assert [record.runbook for record in records] == ["common-issues.md#service-down"]
+
+
 @pytest.mark.usefixtures("database")
 def test_nothing_is_run_for_an_incident_that_does_not_exist(folder: Path) -> None:
     """A transcript that could not be kept is noticed before the first step."""
