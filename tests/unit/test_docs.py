@@ -7,51 +7,23 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import fields
 from pathlib import Path
 
 import click
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import Metric
-from pydantic import BaseModel
-from pydantic.fields import FieldInfo
 
 from responder.bootstrap import load_rules
 from responder.cli import _COMMANDS, main
 from responder.counters import METRICS
-from responder.diagnose.probes import PROBES
 from responder.model.clock import short_duration
 from responder.model.conclusion_codes import CODES
 from responder.model.rule import ExpectedHeartbeat, RuleBook
-from responder.model.secret import Secret
-from responder.model.setting import Setting
 from responder.notify.channels import CHANNELS
 from responder.notify.contract import Use
-from responder.notify.delivery.named import KINDS, KindKeys
+from responder.notify.delivery.named import KINDS
 from responder.notify.delivery.route import in_order
-from responder.rulebook.rule_schema import (
-    AdjustShape,
-    RuleShape,
-    RunbookFromShape,
-    SeverityFromShape,
-    SubjectFromShape,
-    WhenShape,
-)
-from responder.rulebook.schema import (
-    Defaults,
-    File,
-    HeartbeatShape,
-    LinkAnnotationsShape,
-    Platform,
-    ProbeShape,
-    RemindersShape,
-    ServiceShape,
-    SeverityShape,
-    UrlShape,
-    WindowShape,
-)
-from responder.rulebook.team_schema import ChannelShape, ContactShape, TeamFromShape, TeamShape
 from responder.runbooks.document import parse
 from responder.settings import Settings, env_name
 from responder.store.database import Database
@@ -197,72 +169,6 @@ def _command_line(line: str) -> tuple[click.Command, set[str]]:
         command = found
     assert command is not main, f"there is no command 'responder {line}'"
     return command, {word.partition("=")[0].rstrip(",.;:") for word in words if word.startswith("--")}
-
-
-SHAPES: dict[str, type[BaseModel]] = {
-    "platform": Platform,
-    "platform.link_annotations": LinkAnnotationsShape,
-    "channels.NAME": ChannelShape,
-    "teams.NAME": TeamShape,
-    "severities.NAME": SeverityShape,
-    "severities.NAME.reminders": RemindersShape,
-    "services.NAME": ServiceShape,
-    "contacts[]": ContactShape,
-    "urls[]": UrlShape,
-    "probes.NAME": ProbeShape,
-    "windows.NAME": WindowShape,
-    "defaults": Defaults,
-    "heartbeats[]": HeartbeatShape,
-    "rules[]": RuleShape,
-    "rules[].severity, read from a label": SeverityFromShape,
-    "rules[].team, read from a label": TeamFromShape,
-    "rules[].adjust[]": AdjustShape,
-    "rules[].adjust[].when": WhenShape,
-    "rules[].subject, read from a label": SubjectFromShape,
-    "rules[].runbook, read from an annotation": RunbookFromShape,
-}
-
-
-def test_the_rules_page_lists_every_key() -> None:
-    """The rules page lists every key and no unknown one."""
-    lines = [
-        "# Rule files",
-        "",
-        "Every `*.yaml` of the rules folder is read, in the order of the names; a file may hold any of these parts.",
-        "Rules are tried from top to bottom, and the first that matches decides; the last must be `match: []`.",
-        "Matchers are Alertmanager's: `=`, `!=`, `=~`, `!~`; regular expressions are RE2 and fully anchored; a missing",
-        "label is the empty string. `responder rules check` lists all problems at once. Durations are written",
-        "`8s`, `15m`, `4h`, `1d`.",
-        "",
-        *_table("The parts of a file", ((name, item.description or "") for name, item in File.model_fields.items())),
-    ]
-    for part, shape in SHAPES.items():
-        rows = ((item.alias or name, _optional(item)) for name, item in shape.model_fields.items())
-        lines += _table(f"`{part}`", rows)
-    lines += ["# Kinds of probe", "", "The keys beside `kind` and `timeout` in `probes.NAME`.", ""]
-    for kind in PROBES.values():
-        keys = ((item.name, item.metadata["help"]) for item in fields(kind.spec))
-        lines += _table(f"`kind: {kind.name}`", keys, str(inspect.getdoc(kind.spec)).splitlines()[0])
-    lines += ["# Kinds of channel", "", "The keys beside `kind` in `channels.NAME`.", ""]
-    for name, keys_of in KINDS.items():
-        channel_keys = ((key, _channel_key(setting, keys_of)) for key, setting in keys_of.kind.keys().items())
-        lines += _table(f"`kind: {name}`", channel_keys)
-    compare("rules.md", "\n".join(lines).rstrip() + "\n")
-
-
-def _channel_key(setting: Setting, of: KindKeys) -> str:
-    secret = "; `{secret: NAME}`" if setting.kind is Secret else ""
-    return f"{setting.doc}{secret}{'' if setting.name == of.kind.destination else ' (optional)'}"
-
-
-def _optional(item: FieldInfo) -> str:
-    text = item.description or ""
-    return text if item.is_required() else f"{text} (optional)"
-
-
-def _table(title: str, rows: Iterable[tuple[str, str]], text: str = "") -> list[str]:
-    head = [f"## {title}", "", *([text, ""] if text else []), "| key | description |", "|---|---|"]
-    return [*head, *(f"| `{key}` | {what.replace('|', chr(92) + '|')} |" for key, what in rows), ""]
 
 
 def test_the_reliability_page_has_room_for_the_figures() -> None:
