@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
 
 from responder.converse.slack.payloads import Button
@@ -19,13 +17,9 @@ pytestmark = pytest.mark.real
 
 def test_created_filled_and_archived(stage: Stage) -> None:
     """Name, people, topic and page in this order; after the resolve the button archives it."""
-    folder = stage.folder / "rules"
-    shutil.copytree(ROOT / "rules", folder)
-    severities = folder / "01-severities.yaml"
-    severities.write_text(severities.read_text().replace("  P1:\n", "  P1:\n    room: true\n", 1))
     stage.butterfly.set("plato", butterfly.down())
     settings = {"slack_signing_secret": "slack-signs", "slack_room_people": "U0ANN,U0BOB"}
-    with stage.serve(rules=str(folder), **settings):
+    with stage.serve(rules=str(ROOT / "rules"), **settings):
         assert stage.post(example("service-down")).status == 202
         until(lambda: stage.slack.rooms and next(iter(stage.slack.rooms.values()))["topic"], 30)
         [room] = stage.slack.rooms.values()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from functools import cache
@@ -12,9 +13,12 @@ import pytest
 from responder.bootstrap import examine_rules, load_rules
 from responder.diagnose.probes.promql import PromqlSpec
 from responder.model.rule import Action, Op, Rule, RuleBook, SeverityFrom
+from responder.model.secret import Secret
+from responder.notify.channels.slack_room import SlackRoom
+from responder.notify.report.compose import compose
 from responder.triage.decide import severity_of
 from responder.triage.rule_index import RuleIndex
-from tests.support.builders import an_alert
+from tests.support.builders import NOW, a_content, a_draft, a_letter, an_alert
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "rules").glob("*.yaml"))
@@ -65,6 +69,29 @@ def test_the_dead_mans_switch_can_be_switched_on(tmp_path: Path) -> None:
     assert found is not None
     [heartbeat] = found.heartbeats
     assert (heartbeat.cluster, heartbeat.rule.severity, len(heartbeat.rule.probes)) == (book().environment, "P1", 5)
+
+
+def test_the_channel_of_an_incident_is_the_one_that_the_template_names() -> None:
+    """P1 and P2 have a Slack channel of their own, and their first message names it."""
+    assert [name for name, severity in book().severities.items() if severity.room] == ["P1", "P2"]
+    room = SlackRoom(Secret("token"), "U0ANN")
+    for name in ("P1", "P2"):
+        record = replace(a_content().decision, severity=name, templates=book().severities[name].templates)
+        report = compose(replace(a_content(), decision=record), a_draft(), NOW)
+        letter = a_letter(report, channel="slack_room", step="create")
+        named = json.loads(room.render(letter).body)["name"]
+        assert report.fields["Channel"] == f"#{named}"
+
+
+def test_the_status_page_can_be_switched_on(tmp_path: Path) -> None:
+    """With the signs removed, incidents of P1 about nexus may be published, and nothing is published by itself."""
+    for path in FILES:
+        (tmp_path / path.name).write_text(path.read_text().replace("#> ", ""))
+    found = examine_rules(str(tmp_path), str(ROOT / "runbooks")).book()
+    assert found is not None
+    assert [name for name, severity in found.severities.items() if severity.status_pages] == ["P1"]
+    assert [name for name, service in found.services.items() if "statuspage" in service.components] == ["nexus"]
+    assert not any(rule.publishes for rule in found.rules)
 
 
 def test_the_catalog_is_complete() -> None:
