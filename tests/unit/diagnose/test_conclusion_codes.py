@@ -24,6 +24,7 @@ CONTEXT = {
         "rollout-on-delete",
         "rollout-partition",
         "job-active",
+        "job-done",
         "volume-waits",
         "health-unseen",
         "namespace-unready",

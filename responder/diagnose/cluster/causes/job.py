@@ -23,11 +23,23 @@ def look(scene: Scene) -> tuple[Clue, ...]:
         return ()
     cron = workload if objects.kind(workload) == "CronJob" else None
     job = scene.job_of(cron) if cron is not None else workload
-    clue = (_failed(scene, job, cron) or _active(scene, job, cron)) if job is not None else None
+    clue = (_done(scene, job) or _failed(scene, job, cron) or _active(scene, job, cron)) if job is not None else None
     found = [clue] if clue is not None else []
     if cron is not None and not found:
         found += _schedule(scene, cron)
     return tuple(found)
+
+
+def _done(scene: Scene, job: Object) -> Clue | None:
+    """Return when the Job that the alert names succeeded, whatever its first attempts did."""
+    done = objects.condition(job, "Complete")
+    if objects.text(done, "status") != "True" or scene.place.named.get("Job") != objects.name(job):
+        return None
+    ended = objects.when(job, "status", "completionTime") or objects.when(done, "lastTransitionTime")
+    failed = objects.number(job, "status", "failed")
+    says = f"job {objects.name(job)} has succeeded{f' {ago(scene.now, ended)} ago' if ended else ''}"
+    says += f", after {failed} failed attempt{'' if failed == 1 else 's'}" if failed else ""
+    return Clue(code="job-done", role=Role.FINE, entity=objects.reference(job), says=says, since=ended)
 
 
 def _failed(scene: Scene, job: Object, cron: Object | None) -> Clue | None:
@@ -35,7 +47,7 @@ def _failed(scene: Scene, job: Object, cron: Object | None) -> Clue | None:
     pods = scene.owned("Pod", job)
     broken = [each for each in pods if objects.text(each, "status", "phase") == "Failed"]
     over = objects.text(failed, "status") == "True"
-    if not over and not broken:
+    if objects.is_true(job, "Complete") or (not over and not broken):
         return None
     limit = objects.at(job, "spec", "backoffLimit")
     attempts = (limit if isinstance(limit, int) else 6) + 1
