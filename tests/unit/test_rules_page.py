@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel
 
 from responder.bootstrap import examine_rules
+from responder.cli.rules.schema import text
 from responder.diagnose.probes import PROBES
 from responder.model.problem import Level
 from responder.rulebook.rule_schema import (
@@ -40,7 +41,7 @@ from responder.rulebook.team_schema import ChannelShape, ContactShape, TeamFromS
 from tests.unit.test_docs import ROOT, compare
 
 FIXTURES = sorted((ROOT / "tests" / "fixtures" / "every-key").glob("*/*.yaml"))
-SCHEMA: dict[str, Any] = json.loads((ROOT / "rules" / "schema.json").read_text())
+SCHEMA: dict[str, Any] = json.loads(text())
 SHAPES: dict[str, type[BaseModel]] = {
     "platform": Platform,
     "platform.link_annotations": LinkAnnotationsShape,
