@@ -26,7 +26,7 @@ PARTS = {
         *("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "examples/README.md"),
         *("docs/architecture.md", "docs/decisions/README.md", "docs/lab/*.md"),
     ),
-    "Reference": ("docs/rules.md", "docs/reference/*.md", "docs/*.md"),
+    "Reference": ("docs/reference/README.md", "docs/rules.md", "docs/reference/*.md", "docs/*.md"),
 }
 ORDER = ("Start", "Guides", "Reference", "Operate", "Project")
 #: Pages that are listed below another page.
@@ -41,6 +41,7 @@ root_doc = "docs/index"
 include_patterns = ["*.md", "docs/**.md", "runbooks/*.md", "examples/README.md"]
 exclude_patterns = [".*", "build", "dist", "*.egg-info", "responder", "tests", "deploy", "benchmarks", "scripts"]
 html_theme = "furo"
+html_static_path, html_css_files = ["static"], ["site.css"]
 html_extra_path = ["start"]
 html_copy_source = False
 html_show_sphinx = False

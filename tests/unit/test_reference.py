@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -36,10 +37,10 @@ def _commands(command: click.Command, path: str) -> Iterator[str]:
 
 
 def _paragraphs(text: str) -> Iterator[str]:
-    """Yield the paragraphs of a help text; those that click prints as they are become blocks."""
+    """Yield the paragraphs of a help text; those that click prints as they are become blocks, comments become code."""
     for number, each in enumerate(inspect.cleandoc(text).split("\n\n")):
         raw = each.startswith("\b\n")
-        lines = each.removeprefix("\b\n").splitlines()
+        lines = [re.sub(r"^([#<].*?)(\.?)$", r"`\1`\2", line) for line in each.removeprefix("\b\n").splitlines()]
         yield ("\n" if number else "") + "".join(f"{'    ' if raw else ''}{line}\n" for line in lines)
 
 
