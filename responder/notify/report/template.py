@@ -57,7 +57,7 @@ def _text(slot: re.Match[str], texts: Mapping[str, str], times: Mapping[str, dat
 
 
 def _texts(report: Report, content: IncidentContent) -> Iterator[tuple[str, str]]:
-    record, likely = content.decision, report.conclusion.likely
+    record, handling, likely = content.decision, content.handling, report.conclusion.likely
     yield "severity", report.severity
     yield "service", report.service
     yield "subject", re.sub(r"[^a-z0-9_]+", "-", report.service.lower()).strip("-") or "unknown"
@@ -66,7 +66,7 @@ def _texts(report: Report, content: IncidentContent) -> Iterator[tuple[str, str]
     yield "summary", report.what
     yield "impact", report.impact or ("" if report.status is Status.RESOLVED else "not known yet")
     yield "status", report.status
-    yield "lead", record.lead
+    yield "lead", handling.assigned_to or (handling.acknowledged_by if handling.acknowledged else "") or record.lead
     yield "owner", report.owner
     yield "response_target", report.clock
     yield "date", record.respond_from.date().isoformat()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from responder.diagnose.contract import ProbeQuestion
 from responder.diagnose.probes.kubernetes import finding_of
 from responder.engine import pipeline
 from responder.engine.effects.context import History
+from responder.model.action import Handling
 from responder.model.content import IncidentContent
 from responder.model.delivery import Effects, Notification
 from responder.model.report import Report
@@ -63,6 +65,8 @@ def test_the_twelve_fields_have_the_values_that_a_person_would_write() -> None:
             "Channel": "#incident-2026-02-28-plato",
         },
     )
+    taken = replace(content, handling=Handling(acknowledged_by="Ann", acknowledged_at=NOW))
+    assert posted(start, taken, 1).fields["Lead"] == "Ann"
     again = json.loads(json.dumps(body["alerts"][0]))
     again["labels"]["pod"] = "plato-wjl7nzv9l-kh6fr"
     body["alerts"].append(again)
