@@ -7,9 +7,9 @@ from pathlib import Path
 
 from flask import Flask
 
-from responder.bootstrap.channels import vendors
+from responder.bootstrap.channels import silences, vendors
 from responder.bootstrap.rulebook import rule_references
-from responder.console import actions, api, pages, runbooks, sign_in, tools
+from responder.console import actions, api, pages, runbooks, sign_in, silencing, tools
 from responder.console.access import Access
 from responder.console.app import Console, create_app
 from responder.console.sign_in import OpenId
@@ -103,6 +103,7 @@ def console_app(settings: Settings, clock: Clock, explain: Callable[[str], str],
         wait=threading.Event().wait,
     )
     parts = [each.blueprint(console) for each in (pages, actions, tools, runbooks, api)]
+    parts.append(silencing.blueprint(console, silences(settings, clock)))
     if provider is not None:
         parts.append(sign_in.blueprint(console, provider))
     return create_app(console, *parts)

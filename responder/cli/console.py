@@ -11,6 +11,7 @@ import click
 
 from responder import bootstrap
 from responder.cli.errors import FatalError, named_failures
+from responder.cli.listening import refuse_used_port
 from responder.cli.options import CONFIG
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def console(*, listen: str | None, insecure: bool, hashing: bool, parent: int | 
         options = {"console_listen": listen, "console_auth": "none" if insecure else None}
         settings = bootstrap.settings_from_environment({name: value for name, value in options.items() if value})
         check(settings)
+        refuse_used_port(settings.console_listen, "RESPONDER_CONSOLE_LISTEN")
         _run(settings, parent)
 
 

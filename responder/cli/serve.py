@@ -1,9 +1,7 @@
 """``responder serve``: gunicorn workers, each with the webhook receiver and an engine."""
 
-import errno
 import faulthandler
 import gc
-import socket
 import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -14,6 +12,7 @@ import click
 from responder import bootstrap
 from responder.cli.console import check as check_console
 from responder.cli.errors import FatalError, named_failures
+from responder.cli.listening import CONSOLE_ENDS_SECONDS, refuse_used_port
 from responder.cli.options import CONFIG, RULES
 from responder.cli.table import terminal, wrapped
 from responder.settings import Settings, unknown_variables
@@ -56,10 +55,18 @@ def serve(*, listen: str | None, rules: str | None, insecure: bool, show: bool, 
             return
         _require_auth(settings, insecure=insecure)
         if not check:
-            _refuse_used_port(settings.listen)
+            refuse_used_port(settings.listen, "RESPONDER_LISTEN")
         if settings.console_listen:
-            check_console(settings)
+            _check_console(settings, check=check)
         _serve(settings, check=check)
+
+
+def _check_console(settings: Settings, *, check: bool) -> None:
+    check_console(settings)
+    if settings.console_listen == settings.listen:
+        raise FatalError("RESPONDER_LISTEN and RESPONDER_CONSOLE_LISTEN are the same: set two ports")
+    if not check:
+        refuse_used_port(settings.console_listen, "RESPONDER_CONSOLE_LISTEN", CONSOLE_ENDS_SECONDS)
 
 
 def _list(settings: Settings) -> None:
@@ -101,23 +108,6 @@ def _require_auth(settings: Settings, *, insecure: bool) -> None:
         raise FatalError(
             f"--insecure allows loopback only, but RESPONDER_LISTEN is {settings.listen}: set it to 127.0.0.1:PORT"
         )
-
-
-def _refuse_used_port(listen: str) -> None:
-    """Raise FatalError if gunicorn could not listen: it would try for five seconds and print ten lines."""
-    host, _, port = listen.rpartition(":")
-    host = host.strip("[]")
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as gunicorn does
-            probe.bind((host, int(port)))
-            probe.listen(1)
-    except OSError as error:
-        advice = "set RESPONDER_LISTEN to another ADDRESS:PORT"
-        if error.errno == errno.EADDRINUSE:
-            advice = f"stop the process that listens there (ss -ltnp 'sport = :{port}'), or {advice}"
-        raise FatalError(f"cannot listen on {listen}: {error.strerror or error}; {advice}") from None
 
 
 def _serve(settings: Settings, *, check: bool) -> None:

@@ -1,5 +1,7 @@
 """Actions of people: forms that store a row, which ``serve`` applies, and show what came of it."""
 
+from typing import Any
+
 import structlog
 from flask import Blueprint, abort, redirect, request, url_for
 from werkzeug.wrappers import Response
@@ -20,14 +22,18 @@ APPLY_SECONDS, LOOK_SECONDS = 3.0, 0.1
 #: Incidents that one form acknowledges.
 MOST_AT_ONCE = 500
 _KEY_LIMIT = 64
+_UNSILENCE = {"expire-silence": ActionKind.UNSILENCE}
 KINDS = {"acknowledge": ActionKind.ACKNOWLEDGE, "note": ActionKind.NOTE, "resolve": ActionKind.RESOLVE}
 
 
-def store(console: Console, incident: str, kind: ActionKind, actor: str, once: str, text: str = "") -> int:
-    """Store an action and return its number. The same ``once`` of a person is stored once."""
+def store(console: Console, incident: str, kind: ActionKind, actor: str, once: str, text: str = "", **more: Any) -> int:
+    """Store an action and return its number. The same ``once`` of a person is stored once.
+
+    ``more`` are further fields of the action.
+    """
     now, entry = console.clock.now(), person().entry
     key = f"{kind.value}/{incident}/{actor}/{one_line(once)[:_KEY_LIMIT] or now.isoformat()}"
-    action = Action(incident=incident, kind=kind, entry=entry, key=key, actor=actor, text=text, at=now)
+    action = Action(incident=incident, kind=kind, entry=entry, key=key, actor=actor, text=text, at=now, **more)
     return actions.keep(console.database, action, now)
 
 
@@ -42,26 +48,28 @@ def outcome(console: Console, number: int) -> ActionRow | None:
         console.wait(LOOK_SECONDS)
 
 
+def existing(console: Console, number: str) -> str:
+    """Return the id of an incident; the request ends with 404 without it."""
+    with console.database.read() as connection:
+        found = incidents.find(connection, number.upper())
+    if found is None:
+        abort(404, f"There is no incident {one_line(number)[:40]}.")
+    return found.id
+
+
 def blueprint(console: Console) -> Blueprint:
     """Return the routes."""
     routes = Blueprint("actions", __name__)
 
-    def exists(number: str) -> str:
-        with console.database.read() as connection:
-            found = incidents.find(connection, number.upper())
-        if found is None:
-            abort(404, f"There is no incident {one_line(number)[:40]}.")
-        return found.id
-
     @routes.post("/incidents/<number>/<action>")
     @needs(Role.ACT)
     def act(number: str, action: str) -> Response:
-        kind, text = KINDS.get(action), request.form.get("text", "").strip()
+        kind, text = (KINDS | _UNSILENCE).get(action), request.form.get("text", "").strip()
         if kind is None:
             abort(404, "There is no such action.")
         if kind is ActionKind.NOTE and not one_line(text):
             abort(400, "The note is empty.")
-        incident = exists(number)
+        incident = existing(console, number)
         stored = store(console, incident, kind, person().name, request.form.get("once", ""), text)
         outcome(console, stored)
         return redirect(url_for("pages.incident", number=incident, action=stored), 303)
@@ -69,7 +77,7 @@ def blueprint(console: Console) -> Blueprint:
     @routes.post("/acknowledge")
     @needs(Role.ACT)
     def acknowledge_ticked() -> Response:
-        chosen = [exists(each) for each in dict.fromkeys(request.form.getlist("incident")[:MOST_AT_ONCE])]
+        chosen = [existing(console, each) for each in dict.fromkeys(request.form.getlist("incident")[:MOST_AT_ONCE])]
         if not chosen:
             abort(400, "No incident is ticked.")
         once = request.form.get("once", "")

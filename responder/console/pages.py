@@ -204,6 +204,7 @@ def _shown(found: IncidentRecords, report: Report | None) -> dict[str, Any]:
         "title": title(found.content.decision) if found.content else found.incident.title,
         "state": state,
         "report": report,
+        "silence": handling.silence if handling and found.incident.open else None,
         "lead": {each.name: each for each in facts},
         "facts": [each for each in rest if each.name not in _ELSEWHERE],
         "findings": sections.findings(report) if report else (),

@@ -17,7 +17,7 @@ _Parsed = TypeVar("_Parsed")
 class Role(IntEnum):
     """Rights of a person or token; each includes those before it.
 
-    ``read`` sees every page, ``act`` acknowledges, resolves and writes notes, ``operate`` resends messages.
+    ``read`` sees every page, ``act`` acknowledges, silences, resolves and writes notes, ``operate`` resends messages.
     ``public`` is that of routes which need none.
     """
 

@@ -33,14 +33,12 @@ def dialog(
     incident: str, groups: Sequence[Matchers], reach: SilenceReach | str, morning: datetime, now: datetime
 ) -> Mapping[str, Any]:
     """Return the dialog. ``reach`` is the reason, where Alertmanager did not say how many alerts match."""
-    until = f"Until the next business morning ({time_of_day(morning, seen_from=now)})"
-    named = {**{value: text for value, (text, _length) in _CHOICES.items()}, _MORNING: until}
-    options = [views.option(text, value) for value, text in named.items()]
+    options = [views.option(text, value) for value, text in choices(morning, now).items()]
     chosen = {"type": "static_select", "action_id": DURATION, "options": options, "initial_option": options[0]}
     other = {"type": "plain_text_input", "action_id": OTHER, "max_length": 20}
     blocks = [
         *(slack_blocks.section(slack_blocks.code(matcher_text(each), _MATCHERS_LIMIT)) for each in groups),
-        slack_blocks.section(slack_blocks.line_of(_matched(reach))),
+        slack_blocks.section(slack_blocks.line_of(matched(reach))),
         views.input_block(DURATION, "Silence for", chosen),
         views.input_block(
             OTHER, "Other duration", other, "Instead of the choice above: 90m, 2h30m, 3d.", optional=True
@@ -52,6 +50,12 @@ def dialog(
         boxes = {"type": "checkboxes", "action_id": CONFIRM, "options": [box]}
         blocks.append(views.input_block(CONFIRM, "More than this incident", boxes))
     return views.dialog(Button.SILENCE, incident, "Silence", "Silence", blocks)
+
+
+def choices(morning: datetime, now: datetime) -> Mapping[str, str]:
+    """Return the texts of the durations by their values."""
+    until = f"Until the next business morning ({time_of_day(morning, seen_from=now)})"
+    return {**{value: text for value, (text, _length) in _CHOICES.items()}, _MORNING: until}
 
 
 def chosen_end(values: Mapping[str, str], morning: datetime, now: datetime) -> datetime:
@@ -69,7 +73,8 @@ def chosen_end(values: Mapping[str, str], morning: datetime, now: datetime) -> d
     return now + _CHOICES[choice][1]
 
 
-def _matched(reach: SilenceReach | str) -> str:
+def matched(reach: SilenceReach | str) -> str:
+    """Return how many alerts the matchers match now, in words."""
     if isinstance(reach, str):
         return (
             f"Alertmanager did not say how many alerts this matches: {reach}. "

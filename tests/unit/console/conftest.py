@@ -13,10 +13,12 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.security import generate_password_hash
 
-from responder.console import actions, api, pages, runbooks, tools
+from responder.console import actions, api, pages, runbooks, silencing, tools
 from responder.console.access import Access
 from responder.console.app import Console, create_app
 from responder.model.content import IncidentContent
+from responder.outgoing import Outgoing
+from responder.outgoing.silences import Silences
 from responder.settings.access import users
 from responder.store.database import Database
 from responder.store.inbox.inbox import Inbox
@@ -65,8 +67,9 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def build(database: Database, clock: HandClock, folder: Path) -> Callable[..., Flask]:
     """Build the application; fields of the console can be replaced by name."""
+    no_silences = Silences(Outgoing(clock), clock, {})
 
-    def make(**changes: Any) -> Flask:
+    def make(silences: Silences = no_silences, **changes: Any) -> Flask:
         usual = Console(
             database=database,
             clock=clock,
@@ -78,7 +81,8 @@ def build(database: Database, clock: HandClock, folder: Path) -> Callable[..., F
             wait=clock.move,
         )
         console = replace(usual, **changes)
-        return create_app(console, *(each.blueprint(console) for each in (pages, actions, tools, runbooks, api)))
+        parts = [each.blueprint(console) for each in (pages, actions, tools, runbooks, api)]
+        return create_app(console, *parts, silencing.blueprint(console, silences))
 
     return make
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import html
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from html.parser import HTMLParser
 from pathlib import Path
@@ -19,7 +20,12 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from responder.console.markdown import html_of
+from responder.model.action import ActionKind
 from responder.model.finding import Verdict
+from responder.model.incident import AlertState
+from responder.outgoing import Outgoing
+from responder.outgoing.silences import Silences
+from responder.standins.alertmanager import AlertmanagerStandIn
 from responder.store.database import Database
 from responder.store.inbox.inbox import Inbox
 from responder.store.incidents import actions
@@ -279,3 +285,67 @@ def test_the_console_works_below_the_path_of_its_public_address(build: Callable[
         targets = Page(client.get(address).text).targets
         assert targets
         assert all(each.startswith(("/responder/", "#")) for each in targets), address
+
+
+@pytest.fixture
+def alertmanager(clock: HandClock) -> Iterator[AlertmanagerStandIn]:
+    """An Alertmanager with the alert of the incident and one of another."""
+    with AlertmanagerStandIn(now=clock.now) as running:
+        group = {"alertname": "ServiceDown", "service": "plato"}
+        running.alerts["1".rjust(16, "0")] = {**group, "instance": "10.1.2.3:8080"}
+        running.alerts["2".rjust(16, "0")] = {**group, "instance": "10.1.2.4:8080"}
+        yield running
+
+
+def silencing(database: Database) -> None:
+    """Let the incident have the labels of its group, and one alert."""
+    content = whole_content()
+    alerts = replace(content.alerts, groups={"key": {"alertname": "ServiceDown", "service": "plato"}})
+    known = {"1".rjust(16, "0"): AlertState(NOW.timestamp())}
+    fill(database, replace(content, alerts=alerts), id="INC-2", dedup_key="key", alerts=known)
+
+
+def test_a_silence_shows_its_matchers_and_their_number_first(
+    build: Callable[..., Flask], database: Database, clock: HandClock, alertmanager: AlertmanagerStandIn
+) -> None:
+    """The page names the exact matchers and the alerts of others; what is stored is what was confirmed."""
+    silencing(database)
+    outgoing = Outgoing(clock)
+    client = build(silences=Silences(outgoing, clock, {"": (alertmanager.url,)})).test_client()
+    page = client.get("/incidents/INC-2/silence")
+    assert "ETag" not in page.headers
+    text = html.unescape(page.text)
+    assert 'alertname="ServiceDown"' in text
+    assert "Matches 2 alerts now, 1 of them NOT of this incident." in text
+    assert "Silence 1 alert of others, too" in text
+    csrf = re.search(r'name="csrf" value="(\w+)"', page.text)
+    assert csrf is not None
+    form = {"csrf": csrf[1], "once": "a", "text": "maintenance", "confirm": "1"}
+    wrong = client.post("/incidents/INC-2/silence", data={**form, "other": "1s"}, headers=ORIGIN)
+    assert "at least" in wrong.text
+    sent = client.post("/incidents/INC-2/silence", data={**form, "other": "2h"}, headers=ORIGIN)
+    assert sent.status_code == 303
+    with database.read() as connection:
+        row = actions.find(connection, 1)
+    assert row is not None
+    assert (row.action.kind, row.action.target, row.action.text) == (ActionKind.SILENCE, "1", "maintenance")
+    assert row.action.until is not None
+    assert timedelta(hours=1, minutes=59) < row.action.until - NOW <= timedelta(hours=2)
+    outgoing.close()
+
+
+def test_an_alertmanager_that_is_down_or_unknown_is_named(
+    build: Callable[..., Flask], database: Database, clock: HandClock
+) -> None:
+    """The page says that the number is not known and what follows; a resolved incident is not silenced."""
+    silencing(database)
+    client = build().test_client()
+    unset = client.get("/incidents/INC-2/silence")
+    assert (unset.status_code, "RESPONDER_ALERTMANAGER_URL" in unset.text) == (409, True)
+    outgoing = Outgoing(clock)
+    down = build(silences=Silences(outgoing, clock, {"": ("http://127.0.0.1:1",)})).test_client()
+    assert "did not say how many alerts" in down.get("/incidents/INC-2/silence").text
+    outgoing.close()
+    fill(database, whole_content(), id="INC-3", dedup_key="other", open=False, resolved_at=NOW)
+    refused = client.get("/incidents/INC-3/silence")
+    assert (refused.status_code, "INC-3 is resolved" in refused.text) == (409, True)

@@ -13,13 +13,14 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from responder.bootstrap.console import console_app
-from responder.console import actions, pages, runbooks, sign_in, tools
+from responder.console import actions, pages, runbooks, sign_in, silencing, tools
 from responder.console.access import Access
 from responder.console.app import Console, create_app
 from responder.console.sign_in import SESSION_HOURS, OpenId
 from responder.model.secret import Secret
 from responder.outgoing import Outgoing
 from responder.outgoing.openid import OpenIdProvider, claim
+from responder.outgoing.silences import Silences
 from responder.settings import InvalidSettings, read
 from responder.settings.access import Role, grants, role_of, users
 from responder.standins.server import status
@@ -67,6 +68,7 @@ def signed(
         access = Access(session=found.session, granted=granted, users=users(USERS))
         console = Console(database=database, clock=clock, access=access, book=a_book, runbooks=tmp_path, url=URL)
         parts = [each.blueprint(console) for each in (pages, actions, tools, runbooks)]
+        parts.append(silencing.blueprint(console, Silences(outgoing, clock, {})))
         app = create_app(console, *parts, sign_in.blueprint(console, found))
         return app.test_client()
 
