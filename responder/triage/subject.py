@@ -49,6 +49,8 @@ _IP = re.compile(r"(?:\d{1,3}\.){3}\d{1,3}|[0-9a-fA-F:]*:[0-9a-fA-F:]*:[0-9a-fA-
 _JMX = re.compile(r"[\w.]+(?::[^:]*){2,}")
 #: A Service by its name in the cluster: name and namespace.
 _SERVICE = re.compile(r"([a-z0-9-]+)\.([a-z0-9-]+)\.svc(\.[a-z0-9.-]+)?")
+#: A state, as of Ceph's health checks: OSD_DOWN.
+_CONSTANT = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)+")
 _DRIVE = re.compile(r"[A-Za-z]:|HarddiskVolume\d+")
 _NOTHING: Final = "(?!)"
 _LONGEST: Final = 256
@@ -261,7 +263,7 @@ def _tells(label: str, series: _Series) -> bool:
     if label == "type":  # GitLab's services, which have components
         return bool(series.labels.get("component"))
     if label == "name":
-        return not series.of_host and not _JMX.fullmatch(value)
+        return not series.of_host and not _JMX.fullmatch(value) and not _CONSTANT.fullmatch(value)
     return label != "volume" or not (value.isdecimal() or _DRIVE.fullmatch(value))
 
 

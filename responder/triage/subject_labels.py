@@ -53,7 +53,7 @@ THINGS: Final = (
     *("dimension_LoadBalancer", "dimension_TargetGroup", "dimension_FunctionName", "dimension_QueueName"),
     *("dimension_TableName", "dimension_BucketName", "dimension_CacheClusterId", "dimension_ClusterName"),
     *("resourceName", "resource_name", "monitor_name", "scaledObject", "scaledobject", "policy_name", "nodepool"),
-    *("ds_name", "ups", "ups_name"),
+    *("ds_name", "ups", "ups_name", "qmgr"),
     *("rabbitmq_node", "member_idx", "rs_nm", "kubernetes_pod_name"),
 )
 #: Labels that name the broken thing in the alerts of one product only, by its jobs or the names of its alerts. Such

@@ -1,4 +1,4 @@
-"""The subject of 225 published alerts is the broken thing, as written down from their expressions."""
+"""The subject of 245 published alerts is the broken thing, as written down from their expressions."""
 
 from pathlib import Path
 from typing import Any
