@@ -85,7 +85,10 @@ def _chain(own: Sequence[Clue], symptoms: Sequence[Clue], clues: Sequence[Clue])
         for each in strong:  # one that another one explains: a volume that hangs on a node, and the node that is lost
             if root := next((other for other in strong if other.entity in each.leads_to), None):
                 return (each, root)
-        return (log, strong[0]) if log and strong[0].code.startswith(("policy", "dns", "certificate")) else (strong[0],)
+        # A program that ends or is not ready, as it cannot connect, is the step before what stops the connection.
+        step = log or next((each for each in own if each.code in _WEAK and each.leads_to), None)
+        stops = strong[0].code.startswith(("policy", "dns", "certificate"))
+        return (step, strong[0]) if step and stops else (strong[0],)
     weak = [each for each in own if each.code in _WEAK]
     first = weak[0] if weak else log
     if first is not None:
