@@ -80,14 +80,15 @@ class PagerDutyApi:
         self._base_url = base_url.rstrip("/")
 
     def alert_keys(self, incident: str) -> tuple[str, ...]:
-        """Return the dedup keys of the alerts of an incident; none without a token. Raises UnreachableError.
+        """Return the dedup keys of the alerts of an incident; none without a token or for what is no id.
 
+        Raises UnreachableError.
         https://developer.pagerduty.com/api-reference, "List alerts for an incident": an incident that was made by
         events has no incident_key; its alerts have the dedup keys.
         """
-        if not self._token.reveal():
+        if not self._token.reveal() or not (incident.isascii() and incident.isalnum()):
             return ()
-        url = f"{self._base_url}/incidents/{quote(incident, safe='')}/alerts?limit=100"
+        url = f"{self._base_url}/incidents/{incident}/alerts?limit=100"
         found = self._get(url, _ALERTS)
         return tuple(each.alert_key for each in found.alerts if each.alert_key) if found else ()
 

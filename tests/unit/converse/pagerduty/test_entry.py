@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
 from flask.testing import FlaskClient
 
+from responder.converse.pagerduty.api import PagerDutyApi
 from responder.converse.pagerduty.entry import PagerDutyEntry
 from responder.converse.pagerduty.events import BadEventError, read, signature_problem
 from responder.model.action import ActionKind
 from responder.model.secret import Secret
-from responder.outgoing import UnreachableError
+from responder.notify.render import slack_blocks
+from responder.outgoing import Outgoing, UnreachableError
 from responder.store.database import Database
 from responder.store.incidents import actions, incidents
 from responder.web import pagerduty
 from responder.web.app import create_app
+from responder.web.multiprocess import CounterFiles
 from tests.conftest import HandClock
 from tests.support.builders import NOW, an_incident
 from tests.support.pagerduty_webhooks import event, signed
+from tests.unit.converse.conftest import refused
 
 KEY = "a" * 64
 
@@ -113,6 +118,13 @@ def test_what_changes_nothing_is_accepted(bench: Bench, kind: str) -> None:
     assert bench.stored() == []
 
 
+def test_an_id_with_a_path_is_not_asked_about(clock: HandClock) -> None:
+    """The id of a webhook becomes part of an address only if it looks like one of PagerDuty."""
+    with closing(Outgoing(clock)) as outgoing:
+        api = PagerDutyApi(outgoing, clock, Secret("t"), "http://127.0.0.1:9")
+        assert api.alert_keys("../users") == api.alert_keys("..") == api.alert_keys("") == ()
+
+
 def test_an_incident_of_another_sender_is_accepted(bench: Bench) -> None:
     """The same service may take events of others: what is unknown is 202, and changes nothing."""
     assert bench.post(event("incident.acknowledged", "of another sender")) == 202
@@ -149,14 +161,24 @@ def test_a_time_in_the_future_is_now(bench: Bench) -> None:
         assert actions.of_incident(connection, "INC-118")[0].action.at <= NOW
 
 
-def test_forged_and_malformed_webhooks_are_refused(bench: Bench) -> None:
-    """A wrong signature is 401, a body of another shape 400; neither is stored."""
+def test_forged_and_malformed_webhooks_are_refused(bench: Bench, counted: CounterFiles) -> None:
+    """A wrong signature is 401, a body of another shape 400, a large one 413: none is stored, each is counted."""
     body = event("incident.resolved", KEY)
     assert bench.post(body, "guess") == 401
     assert bench.client.post("/pagerduty/webhooks", data=body).status_code == 401
     assert bench.post(b"[]") == 400
     assert bench.post(b"x" * pagerduty.BODY_BYTES * 2) == 413
-    assert bench.stored() == []
+    assert (bench.stored(), refused(counted)) == ([], 4)
+
+
+def test_a_name_with_markup_stays_text(bench: Bench) -> None:
+    """A person's name is one line without control characters; channels escape the rest."""
+    given = json.loads(event("incident.acknowledged", KEY))
+    given["event"]["agent"]["summary"] = "<!channel> <https://evil.example.com|Ann>\n\x1b[31m"
+    assert bench.post(json.dumps(given).encode()) == 202
+    [(_kind, actor, _text)] = bench.stored()
+    assert actor.isprintable()
+    assert slack_blocks.line_of(actor).count("<") == 0
 
 
 def test_any_of_several_secrets_and_signatures_is_enough() -> None:

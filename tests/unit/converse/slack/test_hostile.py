@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -13,7 +12,6 @@ import pytest
 from flask.testing import FlaskClient
 
 from responder.converse.slack.payloads import BODY_BYTES, Button
-from responder.counters import COUNTERS
 from responder.model.secret import Secret
 from responder.store.database import Database
 from responder.web import slack
@@ -21,6 +19,7 @@ from responder.web.app import create_app
 from responder.web.multiprocess import CounterFiles
 from tests.conftest import HandClock
 from tests.support.slack_payloads import ANN, pressed, signed, submitted
+from tests.unit.converse.conftest import refused
 from tests.unit.converse.slack.test_entry import Bench
 
 FORM = "application/x-www-form-urlencoded"
@@ -31,25 +30,6 @@ HOSTILE = "<!channel> <https://evil.example.com|click> *bold* `x`\n<script>\x1b[
 def bench(database: Database, clock: HandClock) -> Bench:
     """An entry point with an open incident."""
     return Bench(database, clock)
-
-
-@pytest.fixture
-def counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[CounterFiles]:
-    """The counters of this process."""
-    folder = tmp_path / "counters"
-    folder.mkdir()
-    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(folder))
-    files = CounterFiles(folder, 0)
-    COUNTERS.open(files.open)
-    yield files
-    COUNTERS.close()
-
-
-def refused(files: CounterFiles) -> float:
-    """The refused actions so far."""
-    samples = [sample for family in files.collect() for sample in family.samples]
-    name, labels = "responder_actions_total", {"result": "refused"}
-    return sum(each.value for each in samples if each.name == name and labels.items() <= each.labels.items())
 
 
 class Door:

@@ -27,7 +27,9 @@ from responder.standins.slack import SlackStandIn
 from responder.standins.slack_payloads import ANN
 from responder.store.database import Database
 from responder.store.incidents import actions, incidents
+from responder.web.multiprocess import CounterFiles
 from tests.support.builders import an_incident
+from tests.unit.converse.conftest import refused
 
 BUTTON = {"type": "button", "action_id": Button.ACKNOWLEDGE.value, "value": "INC-118"}
 
@@ -223,12 +225,14 @@ def test_the_lock_is_of_one_process_and_ends_with_it() -> None:
     [{"user": {}}, {"user": {**ANN, "team_id": "T0OTHER"}}, {"padding": "x" * BODY_BYTES}, {"actions": 7}],
     ids=["nobody", "foreign", "oversized", "malformed"],
 )
-def test_what_may_not_act_is_refused_and_the_connection_lives(bench: Bench, changes: dict[str, Any]) -> None:
-    """A hostile payload costs itself."""
+def test_what_may_not_act_is_refused_and_the_connection_lives(
+    counted: CounterFiles, bench: Bench, changes: dict[str, Any]
+) -> None:
+    """A hostile payload costs itself, and is counted."""
     until(lambda: bench.slack.sockets.connections == 1)
     payload = {"type": "block_actions", "user": ANN, "actions": [BUTTON | {"action_ts": "1.1"}]} | changes
     bench.slack.people.deliver(payload | {"response_url": bench.slack.people.response_url()})
-    assert bench.stored() == []
+    assert (bench.stored(), refused(counted)) == ([], 1)
     assert bench.slack.people.press(BUTTON).ok
     assert bench.slack.sockets.opened == 1
 
