@@ -112,7 +112,8 @@ def test_serve_loads_no_library_for_terminals(tmp_path: Path) -> None:
     code = (
         "import sys, contextlib\n"
         "from responder.cli import main\n"
-        "with contextlib.suppress(SystemExit): main(['serve', '--insecure', '--listen', '127.0.0.1:8199', '--rules', 'missing'])\n"
+        "command = ['serve', '--insecure', '--listen', '127.0.0.1:8199', '--rules', 'missing']\n"
+        "with contextlib.suppress(SystemExit): main(command)\n"
         "import responder.outgoing.session\n"
         "print([name for name in ('structlog', 'httpx', 'rich', 'pygments') if sys.modules.get(name)])"
     )

@@ -74,7 +74,7 @@ _WARNING = re.compile(
 )
 
 #: Words of a title that say that something goes.
-_NAMED = re.compile(r"\b(?:destroy|delet|wip|purg|drop|tear|remov|uninstall)\w*\b", re.IGNORECASE)
+_NAMED = re.compile(r"\b(?:destroy|delete|deleting|wip|purg|drop|tear|remov|uninstall)\w*\b", re.IGNORECASE)
 #: Words that say what scaling to zero does.
 _STOPS = re.compile(r"\b(?:stop|pause|shut down|take down|to (?:0|zero))\b", re.IGNORECASE)
 
