@@ -81,7 +81,14 @@ def main() -> int:
         paths += ["/incidents?text=no+such+text", "/incidents?team=no+such+team", f"/incidents/{newest}"]
         paths += [
             "/incidents/INC-0000007",
+            f"/incidents/{newest}/postmortem",
+            f"/incidents/{newest}/why",
             "/messages",
+            *(f"/messages?{each}" for each in ("state=dead", "state=waiting", "state=withdrawn", "channel=none")),
+            "/api/v1/messages?limit=500",
+            "/rejects",
+            "/runbooks",
+            f"/runbooks/common-issues.md?incident={newest}",
             "/rules",
             "/coverage",
             "/status",
@@ -98,7 +105,7 @@ def main() -> int:
             again = time.process_time()
             assert client.get(path, headers={"If-None-Match": answer.headers["ETag"]}).status_code == 304
             again = (time.process_time() - again) * 1000
-            slowest = max(slowest, min(took)) if "limit=500" not in path else slowest
+            slowest = max(slowest, min(took))
             print(f"{path:<42} {min(took):6.1f} ms   unchanged {again:5.1f} ms")
         print(f"slowest page {slowest:.1f} ms, goal at most {GOAL_MS:g} ms")
         return 0 if slowest <= GOAL_MS else 1

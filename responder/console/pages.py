@@ -5,10 +5,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from flask import Blueprint, abort, render_template, request, url_for
+from flask import Blueprint, Response, abort, render_template, request, url_for
 
 from responder.console.access import needs
 from responder.console.app import Console
+from responder.console.markdown import html_of
+from responder.converse import postmortem
 from responder.converse.timeline import timeline
 from responder.model.content import MessageFacts
 from responder.model.incident import Incident
@@ -162,6 +164,18 @@ def blueprint(console: Console) -> Blueprint:
             done=_mine(row, found.incident),
         )
 
+    @routes.get("/incidents/<number>/postmortem")
+    @needs(Role.READ)
+    def draft(number: str) -> str | Response:
+        found = known(console, number)
+        text = postmortem.postmortem(found, console.clock.now())
+        if request.args.get("format") == "markdown":
+            name = {"Content-Disposition": f'attachment; filename="{found.incident.id}.md"'}
+            return Response(text, headers=name, content_type="text/plain; charset=utf-8")
+        return render_template(
+            "postmortem.html", incident=found.incident, html=html_of(text, {}, {}), due=postmortem.due_at(found)
+        )
+
     @routes.get("/incidents/<number>/why")
     @needs(Role.READ)
     def why(number: str) -> str:
@@ -210,4 +224,6 @@ def _shown(found: IncidentRecords, report: Report | None) -> dict[str, Any]:
         "findings": sections.findings(report) if report else (),
         "timeline": timeline(found),
         "messages": found.messages,
+        "steps": found.steps,
+        "postmortem_due": postmortem.due_at(found),
     }

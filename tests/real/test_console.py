@@ -39,7 +39,14 @@ class Shown:
         """Each page once."""
         one = f"/incidents/{self.incident}"
         lists = ("/", "/incidents", "/messages", "/rejects", "/rules", "/coverage", "/runbooks", "/status")
-        return (*lists, one, f"{one}/why", "/messages/1", f"/runbooks/common-issues.md?incident={self.incident}")
+        return (
+            *lists,
+            one,
+            f"{one}/why",
+            f"{one}/postmortem",
+            "/messages/1",
+            f"/runbooks/common-issues.md?incident={self.incident}",
+        )
 
 
 @pytest.fixture(scope="module")

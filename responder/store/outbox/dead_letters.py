@@ -20,13 +20,21 @@ _MESSAGES = select(messages, contents.c.decision).join(
 STATES = ("waiting", "sent", "dead", "merged", "withdrawn")
 
 
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """The part of a report that a list shows."""
+
+    title: str
+    severity: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageRow:
     """A message. ``error`` is that of its last attempt, or why it was withdrawn; empty if there is none.
 
     ``merged_into`` is the message that replaced it; ``replaces`` the one it is the fallback of. ``report`` is that of
-    the accepted attempt, or of the last one that failed; None before any attempt. ``title`` and ``severity`` are the
-    report's, else the incident's.
+    the accepted attempt, or of the last one that failed; None before any attempt, and in lists. ``title`` and
+    ``severity`` are the report's, else the incident's.
     """
 
     id: int
@@ -67,7 +75,7 @@ def newest(
         found = found.where(messages.c.channel == channel)
     if before is not None:
         found = found.where(messages.c.id < before)
-    return [_row(row) for row in connection.execute(found).mappings()]
+    return [_row(row, whole=False) for row in connection.execute(found).mappings()]
 
 
 def find(connection: Connection, number: int) -> MessageRow | None:
@@ -102,9 +110,11 @@ def requeue(connection: Connection, row: MessageRow, now: datetime) -> None:
     notifications.notify(connection, notifications.MESSAGES)
 
 
-def _row(row: Any) -> MessageRow:
-    report = from_bytes(Report, row["report"]) if row["report"] else None
-    shown = report or (from_bytes(DecisionRecord, row["decision"]) if row["decision"] else None)
+def _row(row: Any, *, whole: bool = True) -> MessageRow:
+    """Return a message; its report only if ``whole``, since reading it takes longer than all the rest."""
+    report = from_bytes(Report, row["report"]) if row["report"] and whole else None
+    named = from_bytes(_Named, row["report"]) if row["report"] and not whole else None
+    shown = report or named or (from_bytes(DecisionRecord, row["decision"]) if row["decision"] else None)
     return MessageRow(
         **{
             name: row[name]

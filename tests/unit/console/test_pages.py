@@ -51,6 +51,7 @@ PAGES = (
     "/incidents",
     f"/incidents/{INCIDENT}",
     f"/incidents/{INCIDENT}/why",
+    f"/incidents/{INCIDENT}/postmortem",
     "/messages",
     "/messages/1",
     "/rejects",
