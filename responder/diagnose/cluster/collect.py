@@ -40,6 +40,18 @@ _NAMED = (
     *("StatefulSet", "DaemonSet", "Job", "CronJob", "PersistentVolumeClaim", "Ingress", "Certificate"),
     "PodDisruptionBudget",
 )
+#: Kinds by whose name an object is looked for in all namespaces, if the alert names none.
+_SOUGHT = (
+    "Pod",
+    "Deployment",
+    "StatefulSet",
+    "DaemonSet",
+    "Job",
+    "CronJob",
+    "HorizontalPodAutoscaler",
+    "PersistentVolumeClaim",
+    "Service",
+)
 #: Lists of another namespace that a log names, and those of the owners of its pods.
 _OTHER = ("Pod", "Service", "EndpointSlice")
 _OWNERS = {"ReplicaSet": ("Deployment", "ReplicaSet"), "StatefulSet": ("StatefulSet",), "DaemonSet": ("DaemonSet",)}
@@ -78,7 +90,7 @@ def collect(
 
     Single pods are asked for their health as soon as they are known, while the next answers are read.
     """
-    scene = Scene(place=place, now=clock.now(), began=began)
+    scene = _located(Scene(place=place, now=clock.now(), began=began), reader, deadline, clock)
     asked: set[Read] = set()
     for wave in (_first, _second, _third, _fourth, _last):
         now = clock.monotonic()
@@ -91,6 +103,22 @@ def collect(
         if health is not None:
             scene = replace(scene, health=health())
     return scene
+
+
+def _located(scene: Scene, reader: Reader, deadline: Deadline, clock: Clock) -> Scene:
+    """Return the scene in the one namespace that has the object of an alert that names none."""
+    place = scene.place
+    names = {**({"Service": place.workload} if place.workload else {}), **place.named}
+    kind = next((each for each in _SOUGHT if each in names), "")
+    if place.namespace or "Node" in place.named or not kind:
+        return scene
+    now = clock.monotonic()
+    until = deadline.earlier(deadline.left(now) * _SHARE, now)
+    found = answered(scene, [listing(kind, fieldSelector=f"metadata.name={names[kind]}")], reader, until, clock)
+    spaces = {objects.text(each, "metadata", "namespace") for each in found.objects.get(kind, ())} - {""}
+    if len(spaces) != 1:
+        return replace(scene, unseen=found.unseen)
+    return replace(scene, place=replace(place, namespace=spaces.pop()))
 
 
 def _first(scene: Scene) -> list[Read]:
