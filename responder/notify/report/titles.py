@@ -74,10 +74,14 @@ def stem(decision: Decision, group: AlertGroup, incident: Incident) -> str:
 
 
 def cluster(decision: Decision, group: AlertGroup) -> str:
-    """Return the cluster that the alert names; empty if it is the subject itself."""
-    labels = decision.match.alert.labels
-    found = labels.get("cluster") or labels.get("k8s.cluster.name") or group.cluster
-    return "" if found == decision.subject.name else sanitize_line(found, 40)
+    """Return the clusters that the firing alerts name, two at most; empty if one is the subject itself."""
+    main = decision.match.alert
+    alerts = [main, *(each.alert for each in decision.matches if each.alert.firing or not main.firing)]
+    named = [each.labels.get("cluster") or each.labels.get("k8s.cluster.name") or group.cluster for each in alerts]
+    found = list(dict.fromkeys(filter(None, named)))
+    if len(found) > _NAMED:
+        return f"{len(found)} clusters"
+    return "" if decision.subject.name in found else sanitize_line(", ".join(found), 40)
 
 
 def headline(decision: Decision, group: AlertGroup) -> str:

@@ -173,6 +173,15 @@ def test_the_cluster_is_that_of_the_alert() -> None:
     assert cluster(*decided(WORDLESS, ({"alertname": "KubeCPUOvercommit", "cluster": "prod-eu-1"}, {}))) == ""
 
 
+def test_a_group_of_several_clusters_names_them() -> None:
+    """A title does not name the cluster of one alert for the alerts of all; more than two clusters are counted."""
+    eu, us, ap = (
+        ({"alertname": "MySQLDown", "instance": f"db-{each}", "cluster": each}, {}) for each in ("eu", "us", "ap")
+    )
+    assert cluster(*decided(WORDLESS, eu, us)) == "eu, us"
+    assert cluster(*decided(WORDLESS, eu, us, ap)) == "3 clusters"
+
+
 def test_the_worst_three_members_are_probed() -> None:
     """The subjects that are probed are the incident's and the two next worst."""
     alerts = services("capsule", "nexus", "plato", "odyssey")
