@@ -24,7 +24,7 @@ RUN python -m pip uninstall --yes pip setuptools wheel \
  && install -d -o 10001 -g 10001 /data
 
 # docker build --build-arg REVISION="$(git rev-parse HEAD)" --build-arg CREATED="$(date -u +%Y-%m-%dT%H:%M:%SZ)" ...
-ARG VERSION=0.2.0.dev0
+ARG VERSION=0.2.0
 ARG REVISION=
 ARG CREATED=
 LABEL org.opencontainers.image.version="$VERSION" \

@@ -9,4 +9,4 @@ The path of an alert, by folder:
 Start reading at ``responder/engine/pipeline.py``: it shows the whole flow on one screen.
 """
 
-__version__ = "0.2.0.dev0"
+__version__ = "0.2.0"

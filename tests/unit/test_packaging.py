@@ -129,6 +129,15 @@ def test_the_image_says_what_it_is() -> None:
     assert labels["licenses"] == tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["license"]
 
 
+def test_the_changelog_has_the_released_version() -> None:
+    """A version that is not in development has its date in the changelog, and the chart is of the same version."""
+    chart = yaml.safe_load((ROOT / "deploy/helm/responder/Chart.yaml").read_text())
+    assert chart["appVersion"] == __version__
+    if ".dev" not in __version__:
+        section = rf"^## \[{re.escape(__version__)}\] - \d{{4}}-\d\d-\d\d$"
+        assert re.search(section, (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+
+
 def test_the_builder_gets_what_the_dockerfile_copies() -> None:
     """The image builds from a clean clone: nothing it copies is ignored or missing."""
     ignore = (ROOT / ".dockerignore").read_text().splitlines()
