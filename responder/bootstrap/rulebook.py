@@ -127,6 +127,7 @@ def context(
         prometheus_url=settings.prometheus_url,
         timing=Timing(timedelta(seconds=settings.group_interval)),
         cluster=cluster_access(settings, os.environ) is not None,
+        cluster_name=settings.kubernetes_cluster,
         sources=Sources(
             alertmanager=settings.alertmanager_url,
             loki=settings.loki_url,

@@ -125,6 +125,9 @@ class Settings:
         "", "kubeconfig for reading the cluster; default: KUBECONFIG, or else the service account"
     )
     kubernetes_context: str = _setting("", "context of the kubeconfig; empty: its current one")
+    kubernetes_cluster: str = _setting(
+        "", "label cluster of the alerts that are looked up there: prod-eu; empty: those of every cluster"
+    )
     pod_networks: str = _setting(
         "", "networks of pods that may be asked for their health: 10.42.0.0/16,fd00:42::/48; empty: none is asked"
     )

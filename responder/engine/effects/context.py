@@ -62,6 +62,8 @@ class DecisionContext:
     timing: Timing = USUAL
     #: True if access to a Kubernetes cluster is configured.
     cluster: bool = False
+    #: The ``cluster`` label of alerts about it; empty if alerts of every cluster are looked up there.
+    cluster_name: str = ""
     sources: Sources = field(default_factory=Sources)
     #: Runbooks whose steps may be run; empty if no probe needs them.
     runbooks: RunbookSet = field(default_factory=RunbookSet)
@@ -136,6 +138,11 @@ class DecisionContext:
         kind = self.probe_kinds.get(question.kind)
         return kind is not None and kind.about is not None
 
+    def _is_of_cluster(self, subject: Subject) -> bool:
+        """Return True if the cluster can be read and is that of an alert; one without the label may be of it."""
+        named = subject.values.get("cluster", "") if self.cluster_name else ""
+        return self.cluster and named in {"", self.cluster_name}
+
     def _planned(
         self, names: tuple[str, ...], subject: Subject, began: datetime | None, runbook: RunbookRef | None = None
     ) -> tuple[ProbeQuestion, ...]:
@@ -155,7 +162,7 @@ class DecisionContext:
                 services=self.book.services,
                 prometheus_url=self.prometheus_url,
                 began=began,
-                cluster=self.cluster,
+                cluster=self._is_of_cluster(subject),
                 sources=self.sources,
                 runbooks=self.runbooks,
                 runbook=section,
