@@ -1,6 +1,7 @@
 """The pages of the runbooks: a list, and each runbook rendered, with the values and findings of an incident."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 
 from flask import Blueprint, abort, render_template, request
@@ -8,13 +9,16 @@ from flask import Blueprint, abort, render_template, request
 from responder.checked_file import files_below, read_file
 from responder.console.access import needs
 from responder.console.app import Console
-from responder.console.markdown import html_of
+from responder.console.markdown import MOST_PARSED, html_of
 from responder.console.pages import report_of
 from responder.model.content import IncidentContent
 from responder.notify.report import sections
 from responder.runbooks.document import parse
 from responder.settings.access import Role
 from responder.store.incidents import records
+
+#: Runbooks by name and text; parsing takes most of the time of a page.
+_parsed = lru_cache(maxsize=MOST_PARSED)(parse)
 
 
 def names_in(folder: Path) -> list[str]:
@@ -29,7 +33,7 @@ def blueprint(console: Console) -> Blueprint:
     @routes.get("/runbooks")
     @needs(Role.READ)
     def listed() -> str:
-        found = [(name, parse(name, _text(folder, name))) for name in names_in(folder)]
+        found = [(name, _parsed(name, _text(folder, name))) for name in names_in(folder)]
         return render_template("runbooks.html", rows=found, folder=folder)
 
     @routes.get("/runbooks/<path:name>")
@@ -40,7 +44,7 @@ def blueprint(console: Console) -> Blueprint:
         with console.database.read() as connection:
             found = records.of_incident(connection, request.args.get("incident", "").upper())
         text, report = _text(folder, name), report_of(found, console.clock.now()) if found else None
-        document, values = parse(name, text), _values(found.content if found else None)
+        document, values = _parsed(name, text), _values(found.content if found else None)
         return render_template(
             "runbook.html",
             document=document,
