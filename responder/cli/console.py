@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 #: Request threads: a page takes milliseconds, and open tabs occupy none.
 _THREADS = 8
+#: Added niceness beside `serve`: where processor time is short, webhooks and pages come before open tabs.
+BESIDE_SERVE = 10
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
 _NO_SIGN_IN = (
     "the console has no sign-in: set RESPONDER_CONSOLE_USERS, RESPONDER_CONSOLE_OIDC_ISSUER, or"
@@ -79,6 +81,8 @@ def _run(settings: "Settings", parent: int | None) -> None:
     telemetry.configure(settings.log_format, settings.secrets())
     with bootstrap.database(settings):  # the schema must be there: the console creates and migrates nothing
         pass
+    if parent is not None:
+        os.nice(BESIDE_SERVE)
     structlog.get_logger().info("console.start", url=f"http://{settings.console_listen}/")
     _application(settings, parent).run()
 

@@ -1,0 +1,108 @@
+"""50 open tabs of the console beside 500 webhooks a second: the receiver's p99 with and without them, side by side.
+
+The rounds alternate in one run of ``serve`` and its console, so that both see the same machine and the same database.
+Each response time counts from the moment the webhook was due. Goal: the median p99 with tabs is at most 1.25 times the
+one without.
+"""
+
+import contextlib
+import http.client
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import harness
+
+RATE, SENDERS, TABS, POLL_SECONDS = 500, 8, 50, 5.0
+GOAL = 1.25
+
+
+def send(url: str, first: int, seconds: float, took: list[float]) -> None:
+    """Send every SENDERS-th webhook of the rate when it is due."""
+    connection = harness.connected(url)
+    body = harness.a_body(alerts=1)
+    began = time.monotonic()
+    with contextlib.closing(connection):
+        for number in range(first, int(RATE * seconds), SENDERS):
+            due = began + number / RATE
+            time.sleep(max(0.0, due - time.monotonic()))
+            name = b"%010d" % (time.monotonic_ns() // 1000 % 10**9 * 10 + first)
+            harness.post_on(connection, body.replace(harness.NUMBER.encode(), name))
+            took.append((time.monotonic() - due) * 1000)
+
+
+def measure(url: str, seconds: float) -> tuple[float, float]:
+    """Return p50 and p99 in milliseconds."""
+    took: list[float] = []
+    senders = [threading.Thread(target=send, args=(url, first, seconds, took)) for first in range(SENDERS)]
+    for each in senders:
+        each.start()
+    for each in senders:
+        each.join()
+    return harness.quantile(took, 0.5), harness.quantile(took, 0.99)
+
+
+@contextlib.contextmanager
+def tabs(port: int, counted: list[int]) -> Iterator[None]:
+    """Keep TABS pages open that ask for their update as a browser does: with the tag of what they have."""
+    done = threading.Event()
+
+    def tab(number: int) -> None:
+        tag = ""
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        with contextlib.closing(connection):
+            done.wait(POLL_SECONDS * number / TABS)
+            while not done.is_set():
+                connection.request("GET", "/", headers={"If-None-Match": tag, "HX-Request": "true"})
+                answer = connection.getresponse()
+                answer.read()
+                tag = answer.headers.get("ETag", "")
+                counted.append(answer.status)
+                done.wait(POLL_SECONDS)
+
+    threads = [threading.Thread(target=tab, args=(number,)) for number in range(TABS)]
+    for each in threads:
+        each.start()
+    try:
+        yield
+    finally:
+        done.set()
+        for each in threads:
+            each.join()
+
+
+def answers(port: int) -> bool:
+    """Return True if the console answers."""
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
+        try:
+            connection.request("GET", "/")
+            return connection.getresponse().status == 200
+        except OSError:
+            return False
+
+
+def main() -> None:
+    """Measure, print a line a round, and compare."""
+    wanted = harness.options(__doc__, rounds=3, seconds=10.0)
+    port, statuses = harness.free_port(), []
+    rows, p99 = [], {"no tabs": [], f"{TABS} tabs": []}
+    with harness.folder() as place:
+        settings = {"console_listen": f"127.0.0.1:{port}", "console_auth": "none"}
+        with harness.responder(Path(place), **settings) as server:
+            harness.wait_for("the console", lambda: answers(port), 60, 0.2)
+            measure(server.url, 2.0)  # the first webhooks warm up
+            for number in range(wanted.rounds):
+                for name, values in p99.items():
+                    with tabs(port, statuses) if name != "no tabs" else contextlib.nullcontext():
+                        middle, worst = measure(server.url, wanted.seconds)
+                    values.append(worst)
+                    rows.append((number + 1, name, f"{middle:.1f}", f"{worst:.1f}"))
+    harness.table(("round", "console", "p50 ms", "p99 ms"), rows)
+    print(f"{len(statuses)} updates of tabs, {statuses.count(200)} of them with a new page")
+    without, beside = (harness.middle(values) for values in p99.values())
+    harness.goal("p99 with tabs over p99 without", beside / without, unit="x", below=GOAL)
+
+
+if __name__ == "__main__":
+    harness.run(main)
