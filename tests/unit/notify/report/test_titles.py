@@ -175,8 +175,9 @@ def test_the_cluster_is_that_of_the_alert() -> None:
 
 def test_a_group_of_several_clusters_names_them() -> None:
     """A title does not name the cluster of one alert for the alerts of all; more than two clusters are counted."""
+    none = dict[str, str]()
     eu, us, ap = (
-        ({"alertname": "MySQLDown", "instance": f"db-{each}", "cluster": each}, {}) for each in ("eu", "us", "ap")
+        ({"alertname": "MySQLDown", "instance": f"db-{each}", "cluster": each}, none) for each in ("eu", "us", "ap")
     )
     assert cluster(*decided(WORDLESS, eu, us)) == "eu, us"
     assert cluster(*decided(WORDLESS, eu, us, ap)) == "3 clusters"
