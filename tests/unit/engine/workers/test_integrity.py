@@ -36,8 +36,8 @@ def damaged(database: Database) -> Database:
         leaf = int.from_bytes(read(file, (root - 1) * size + 24, 2))
         child = int.from_bytes(read(file, (root - 1) * size + leaf, 4))
     with file.open("r+b") as page:
-        page.seek((child - 1) * size + 8)
-        page.write(b"\xff\xff")  # the place of the first row in the page
+        page.seek((child - 1) * size)
+        page.write(b"\xff")  # the type of the page, which there is not: a wrong place of a row is not always noticed
     return Database(f"sqlite:///{file}", create=False)
 
 
