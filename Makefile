@@ -11,6 +11,8 @@ POSTGRES := postgresql-15
 # a file at a time. Those that measure delays or kill at a moment run alone.
 SCENARIOS := tests/real/test_scenarios.py
 ALONE := tests/faults $(addprefix tests/real/,test_budget.py test_slow_clients.py test_tls.py postgres/test_replicas.py)
+# The files that take longest begin first, so that none of them is left at the end.
+FIRST_FILES := $(addprefix tests/real/,test_wheel.py test_docs_commands.py)
 LOCK := $(BIN)/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
         --strip-extras --allow-unsafe $(if $(UPGRADE),--upgrade)
 EXTRAS := --extra postgres --extra oidc --extra build
@@ -30,7 +32,7 @@ test: setup-dev servers check  ## everything CI runs: set-up, check, command and
 	@echo "== command and scenario tests"
 	@$(BIN)/pytest --numprocesses auto --dist worksteal tests/scripts $(SCENARIOS)
 	@echo "== real-server tests"
-	@$(BIN)/pytest --numprocesses 3 --dist loadfile $(addprefix --ignore ,$(SCENARIOS) $(ALONE)) tests/real
+	@$(BIN)/pytest --numprocesses 3 --dist loadfile $(addprefix --ignore ,$(SCENARIOS) $(ALONE)) $(FIRST_FILES) tests/real
 	@echo "== tests of delays and faults"
 	@$(BIN)/pytest $(ALONE)
 

@@ -115,7 +115,8 @@ def test_an_installed_wheel_runs_in_an_empty_folder(tool: str, wheel: Path, lock
     assert responder("--version") == f"responder, version {__version__}\n"
     (alert,) = tmp_path.glob("tools/**/site-packages/responder/example/alerts/service-down.json")
     assert "common-issues.md#service-down" in responder("dry-run", str(alert))
-    assert "service-down" in responder("demo", "--once")
+    if tool == "pipx":  # the longest command, and the same program with either tool
+        assert "service-down" in responder("demo", "--once")
     assert list(folder.iterdir()) == []
     responder("init", ".", "--preset", "kafka")
     responder("rules", "check", "--strict")
