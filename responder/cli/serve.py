@@ -113,7 +113,7 @@ def _require_auth(settings: Settings, *, insecure: bool) -> None:
 def _serve(settings: Settings, *, check: bool) -> None:
     if not check:
         gc.disable()  # until the master has frozen the objects that workers share; almost none of them is garbage
-        # structlog and httpx import rich and pygments where they are installed: 10 MB that a server never uses.
+        # structlog and httpx import rich and pygments where they are installed; a server never uses them.
         for name in ("rich", "pygments"):
             sys.modules.setdefault(name, None)  # type: ignore[arg-type]
     import structlog

@@ -132,7 +132,7 @@ def revise(
     )
     if not incident.channels:
         return SeverityRevision(moved, content, priority=adjustment.severity.priority)
-    rule = next((each for each in context.book.rules if each.id == content.decision.rule), None)
+    rule = context.book.rule(content.decision.rule)
     own_channels = of_severity(adjustment.severity, rule, content.decision.components, context)
     wanted = tuple(dict.fromkeys((*_wanted(work, adjustment, context), *own_channels)))
     worse = adjustment.severity.priority < work.priority

@@ -37,13 +37,8 @@ def elsewhere(alike: Sequence[Incident], now: datetime) -> str:
     """Return how often other groups had the same cause in the last HISTORY_DAYS, and the last one; empty if none."""
     if not alike:
         return ""
-    often = (
-        f"{MOST_ALIKE} times or more"
-        if len(alike) >= MOST_ALIKE
-        else "once"
-        if len(alike) == 1
-        else f"{len(alike)} times"
-    )
+    more = " or more" if len(alike) >= MOST_ALIKE else ""
+    often = "once" if len(alike) == 1 else f"{min(len(alike), MOST_ALIKE)} times{more}"
     last = max(alike, key=lambda each: each.opened_at)
     took = f" for {time_between(last.opened_at, last.resolved_at)}" if last.resolved_at else ", still open"
     when = time_of_day(last.opened_at, seen_from=now)
@@ -88,8 +83,10 @@ def dated(group: AlertGroup) -> bool:
 
 def outage_impact(service: Service | None) -> str:
     """Return the impact while a service of the catalog is down."""
-    needing = ", ".join(service.needed_by) if service and service.impact else ""
-    return f"{service.impact if service else ''}{needing and f' Depended on by: {needing}.'}"
+    if service is None or not service.impact:
+        return ""
+    needing = ", ".join(service.needed_by)
+    return f"{service.impact} Depended on by: {needing}." if needing else service.impact
 
 
 def related(decision: Decision, group: AlertGroup) -> str:
