@@ -178,8 +178,8 @@ def _found(message: ClaimedMessage, response: Response) -> Outcome:
             updates = each.get("incident_updates")
             shown = [update for update in updates if isinstance(update, dict)] if isinstance(updates, list) else []
             newest = max(shown, key=lambda update: text_of(update.get("created_at")), default={})
-            told = message.report.kind is not MessageKind.NOTE or text_of(newest.get("body")).strip() == sent["body"]
-            arrived = newest.get("status") == sent["status"] and told
+            posted = message.report.kind is not MessageKind.NOTE or text_of(newest.get("body")).strip() == sent["body"]
+            arrived = newest.get("status") == sent["status"] and posted
         number = text_of(each.get("id"))
         if arrived and _ID.fullmatch(number):
             return Delivered({"id": number})
