@@ -34,7 +34,7 @@ _DEPLOYMENT = """\
 #
 # Set your image and addresses. Prometheus and Alertmanager are expected in the namespace monitoring, from where
 # Alertmanager notifies http://responder.butterfly:8080/webhook/alertmanager. A changed ConfigMap of rules or
-# runbooks is reloaded without a restart, see docs/guide.md.
+# runbooks is reloaded without a restart, see docs/guides/rules.md.
 """
 _RIGHTS = """\
 # Rendered from the chart deploy/helm/responder by `make generate`.

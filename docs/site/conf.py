@@ -14,12 +14,18 @@ ROOT = Path(__file__).parents[2]
 PARTS = {
     "Start": ("docs/quick-start.md", "docs/comparison.md"),
     "Guides": (
-        *("docs/guides/alertmanager.md", "docs/guides/pagerduty.md", "docs/guides/slack.md", "docs/guides/teams.md"),
-        *("docs/guides/kubernetes.md", "docs/guides/runbooks.md", "docs/guides/operating.md", "docs/guides/*.md"),
+        *(f"docs/guides/{name}.md" for name in ("alertmanager", "pagerduty", "slack", "rules", "teams", "kubernetes")),
+        *("docs/guides/runbooks.md", "docs/guides/operating.md", "docs/guides/*.md"),
     ),
     "Operate": (
-        *("docs/guide.md", "docs/deployment/*.md", "docs/operations/*.md", "docs/monitoring/*.md", "docs/console.md"),
-        *("docs/conversation.md", "docs/kubernetes.md", "docs/performance.md", "docs/reliability.md"),
+        *("docs/alert-to-message.md", "docs/deployment/*.md", "docs/operations/*.md", "docs/monitoring/*.md"),
+        *(
+            "docs/console.md",
+            "docs/conversation.md",
+            "docs/kubernetes.md",
+            "docs/performance.md",
+            "docs/reliability.md",
+        ),
         "runbooks/README.md",
     ),
     "Project": (
@@ -71,7 +77,7 @@ def _toctree(pages: list[str], options: str) -> str:
 
 
 def _navigate(_: Sphinx, name: str, source: list[str]) -> None:
-    """Add the lists of pages, and show folders and diagrams as text, which the site has no page for."""
+    """Add the lists of pages, and show links to folders as text, which the site has no page for."""
     if name == root_doc:
         parts = _lists()
         parts["Start"].insert(0, "For what, and for what not <self>")
@@ -84,7 +90,6 @@ def _navigate(_: Sphinx, name: str, source: list[str]) -> None:
     source[0] = re.sub(
         r"\[([^]]+)\]\(([^):#]+)\)", lambda link: link[1] if (here / link[2]).is_dir() else link[0], source[0]
     )
-    source[0] = source[0].replace("```mermaid\n", "```text\n")
 
 
 def setup(app: Sphinx) -> None:

@@ -90,7 +90,7 @@ def test_the_channels_page_describes_every_channel() -> None:
     rows, described = [], dict[str, list[str]]()
     for name, kind in CHANNELS.items():
         use = f"rules, instead of `{kind.stands_in_for}`" if kind.stands_in_for else uses[kind.use]
-        use += ", [channels of rule files](guide.md#what-a-rule-can-contain)" if name in KINDS else ""
+        use += ", [channels of rule files](guides/teams.md#what-decides)" if name in KINDS else ""
         place = str(order.index(name) + 1) if name in order else ""
         settings = ", ".join(f"`{env_name(each.name)}`" for each in kind.settings)
         cells = (f"`{name}`", kind.title, use, "yes" if kind.pages else "", place, settings)

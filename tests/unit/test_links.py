@@ -75,8 +75,8 @@ def test_every_mention_of_a_page_leads_somewhere() -> None:
 @pytest.mark.parametrize(
     ("target", "expected"),
     [
-        ("docs/guide.md#set-up", ""),
-        ("docs/guide.md#no-such-section", "no such heading"),
+        ("docs/quick-start.md#see-pages", ""),
+        ("docs/quick-start.md#no-such-section", "no such heading"),
         ("docs/no-such-page.md", "no such file in the repository"),
         ("../README.md", "no such file in the repository"),
         ("Makefile#L3", "no such heading"),

@@ -93,13 +93,13 @@ def test_the_rules_page_lists_every_key() -> None:
     ]
     for part, shape in SHAPES.items():
         lines += _table(f"`{part}`", SCHEMA["$defs"][shape.__name__], list(_nodes(part)))
-    lines += ["# Kinds of probe", "", "The keys beside `kind` and `timeout` in `probes.NAME`.", ""]
+    lines += ["## Kinds of probe", "", "The keys beside `kind` and `timeout` in `probes.NAME`.", ""]
     for kind in PROBES.values():
         schema = SCHEMA["$defs"][f"{kind.name.capitalize()}Probe"]
         about = str(inspect.getdoc(kind.spec)).splitlines()[0]
-        lines += _table(f"`kind: {kind.name}`", schema, _of_kind("probes.NAME", kind.name), about)
+        lines += _table(f"`kind: {kind.name}`", schema, _of_kind("probes.NAME", kind.name), about, level=3)
     lines += [
-        "# Kinds of channel",
+        "## Kinds of channel",
         "",
         "The keys beside `kind` in `channels.NAME`. `{secret: NAME}` is read from the",
         "",
@@ -107,12 +107,14 @@ def test_the_rules_page_lists_every_key() -> None:
     lines[-2] += " setting `RESPONDER_SECRET_NAME`."
     for each in SCHEMA["$defs"]["ChannelShape"]["allOf"]:
         name = each["if"]["properties"]["kind"]["const"]
-        lines += _table(f"`kind: {name}`", each["then"], _of_kind("channels.NAME", name))
+        lines += _table(f"`kind: {name}`", each["then"], _of_kind("channels.NAME", name), level=3)
     compare("rules.md", "\n".join(lines).rstrip() + "\n")
 
 
-def _table(title: str, schema: dict[str, Any], nodes: list[dict[str, Any]], text: str = "") -> list[str]:
-    head = [f"## {title}", "", *([text, ""] if text else [])]
+def _table(
+    title: str, schema: dict[str, Any], nodes: list[dict[str, Any]], text: str = "", level: int = 2
+) -> list[str]:
+    head = [f"{level * '#'} {title}", "", *([text, ""] if text else [])]
     head += ["| key | values | default | description | example |", "|---|---|---|---|---|"]
     own = {key: value for key, value in schema["properties"].items() if "const" not in value and value}
     required = schema.get("required", ())

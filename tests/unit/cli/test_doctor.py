@@ -276,7 +276,12 @@ def test_the_right_to_silence_is_checked_without_a_silence(fault: Any, level: Le
 
 def test_every_check_is_described_in_the_guide() -> None:
     """The guide lists every check, in the order in which doctor prints them."""
-    guide = (ROOT / "docs" / "guide.md").read_text().partition("## Checking the installation")[2].partition("\n## ")[0]
+    guide = (
+        (ROOT / "docs" / "guides" / "operating.md")
+        .read_text()
+        .partition("## Checking the installation")[2]
+        .partition("\n## ")[0]
+    )
     assert re.findall(r"^\| `(\w+)` \|", guide, re.MULTILINE) == [name for name in checks() if name not in CHANNELS]
 
 

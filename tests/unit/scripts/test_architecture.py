@@ -8,14 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from scripts.architecture import PAGE, ROOT, diagram, page
+from scripts.architecture import PAGE, PICTURE, ROOT, page, picture, write
 
 
-def test_the_diagram_shows_the_enforced_layers() -> None:
-    """A layer that is added or moved in pyproject.toml shows in the diagram."""
+def test_the_picture_shows_the_enforced_layers() -> None:
+    """A layer that is added or moved in pyproject.toml shows in the picture and in its description."""
     pyproject = (ROOT / "pyproject.toml").read_text()
     if os.environ.get("UPDATE_DOCS"):
-        PAGE.write_text(page(PAGE.read_text(), pyproject))
+        write()
+    assert picture(pyproject) == PICTURE.read_text(), "stale: run python -m scripts.architecture"
     assert page(PAGE.read_text(), pyproject) == PAGE.read_text(), "stale: run python -m scripts.architecture"
 
 
@@ -33,9 +34,9 @@ layers = ["jobs", "workers | simulation"]
 [[tool.importlinter.contracts]]
 type = "forbidden"
 """
-    drawn = diagram(text)
-    assert 'engine["<b>engine</b><br>jobs<br>workers · simulation"]' in drawn
-    assert "layer0 --> layer1" in drawn
+    drawn = picture(text)
+    assert re.findall(r">([^<>\n]+)</text>", drawn) == ["cli", "↓", "web", "engine", "jobs", "workers · simulation"]
+    assert "from top to bottom: cli; web, engine]" in page("", text)
 
 
 NAMING_FILES = [ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
