@@ -1,10 +1,14 @@
 """Webhook payloads of Alertmanager (version 4) and of Grafana's alerting (version 1).
 
-Unknown fields are ignored. What other senders write differently without changing its meaning is accepted: null for an
-absent value, numbers and booleans as values of labels and annotations, a number as the version, no fingerprint.
+Unknown fields are ignored. What other senders write differently without changing its meaning is accepted: what can be
+read is never refused, since a refused payload notifies only about itself.
 """
 
 import contextlib
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
 
@@ -19,8 +23,10 @@ _Time = Annotated[datetime, msgspec.Meta(tz=True)]
 _YEAR_ONE = 1
 _ZERO = datetime(_YEAR_ONE, 1, 1, tzinfo=UTC)
 _BOM = b"\xef\xbb\xbf"
-#: The fields of a payload and of an alert that are maps from text to text.
-_MAPS = ("groupLabels", "commonLabels", "commonAnnotations", "labels", "annotations")
+#: The largest count of truncated alerts that is believed.
+_MOST_TRUNCATED = 10**9
+#: Epoch times above it are in milliseconds: in seconds it is the year 5138.
+_MILLISECONDS_FROM = 10**11
 
 
 class InvalidPayload(Exception):
@@ -35,7 +41,7 @@ class InvalidPayload(Exception):
 class _PayloadAlert(msgspec.Struct, rename="camel"):
     status: Literal["firing", "resolved"]
     labels: dict[str, str]
-    starts_at: _Time
+    starts_at: _Time = _ZERO
     ends_at: _Time = _ZERO
     fingerprint: str = ""
     annotations: dict[str, str] = {}
@@ -55,17 +61,17 @@ class _Payload(msgspec.Struct, rename="camel"):
     common_labels: dict[str, str] = {}
     common_annotations: dict[str, str] = {}
     external_url: str = msgspec.field(name="externalURL", default="")
-    truncated_alerts: Annotated[int, msgspec.Meta(ge=0)] = 0
+    truncated_alerts: Annotated[int, msgspec.Meta(ge=0, le=_MOST_TRUNCATED)] = 0
 
 
 _DECODER = msgspec.json.Decoder(_Payload)
-_ANY = msgspec.json.Decoder()
+_TIME = msgspec.json.Decoder(datetime)
 
 
 def check(body: bytes) -> None:
     """Raise InvalidPayload unless ``parse`` will understand the body, or if it says that alerts fire and lists none."""
     wire = _decode(body)
-    if not wire.alerts and (wire.truncated_alerts or wire.status == "firing"):
+    if not wire.alerts and (wire.truncated_alerts or _status(wire.status) == "firing"):
         raise InvalidPayload("$.alerts", "is empty although alerts fire: there is nothing to page for")
 
 
@@ -122,45 +128,112 @@ def _reckoned(moment: datetime) -> datetime:
 def _decode(body: bytes) -> _Payload:
     body = body.removeprefix(_BOM)
     try:
-        with contextlib.suppress(msgspec.ValidationError):
+        with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
             return _DECODER.decode(body)
-        return _DECODER.decode(msgspec.json.encode(_amended(_ANY.decode(body))))
+        # The standard library also reads NaN, unescaped line ends and halves of surrogate pairs.
+        return _DECODER.decode(msgspec.json.encode(_amended(json.loads(body.decode("utf-8", "replace"), strict=False))))
     except msgspec.ValidationError as error:
         raise _explained(str(error)) from None
-    except msgspec.DecodeError as error:
+    except ValueError as error:
         raise InvalidPayload("$", f"not JSON: {error}") from None
-    except UnicodeDecodeError as error:
-        raise InvalidPayload("$", f"not UTF-8 at byte {error.start}") from None
     except RecursionError:
         raise InvalidPayload("$", "nested too deeply") from None
 
 
-def _amended(value: Any) -> Any:
-    """Rewrite what other senders write differently. The rest stays as it is, for the decoder to judge."""
+def _amended(payload: Any) -> Any:
+    """Write a payload as Alertmanager would. What has no meaning there stays as it is, for the decoder to judge."""
+    if not isinstance(payload, dict):
+        return payload
+    fields = {"version": "4"} | _fields(payload)
+    alerts = payload.get("alerts") or []
+    if isinstance(alerts, list):
+        status = {"status": "resolved" if fields.get("status") == "resolved" else "firing"}
+        alerts = [status | _fields(each) if isinstance(each, dict) else each for each in alerts if each is not None]
+    if "alerts" in payload:
+        fields["alerts"] = alerts
+    if "groupKey" not in fields and alerts and isinstance(alerts[0], dict):
+        # Common labels will not do: a key must not change while alerts join the group.
+        labels = fields.get("groupLabels") or alerts[0].get("labels")
+        fields["groupKey"] = f"{{}}:{json.dumps(labels, sort_keys=True)}"
+    return fields
+
+
+def _fields(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a payload or of an alert in the types that Alertmanager gives them; without empty ones."""
+    read = {
+        name: _READERS[name](value) if name in _READERS else _text(value)
+        for name, value in given.items()
+        if name != "alerts"
+    }
+    return {name: value for name, value in read.items() if value is not None and value != ""}
+
+
+def _text(value: Any) -> str | None:
+    """The text of a label, an annotation or an address: that of a number, a boolean or anything else is its JSON."""
+    if value is None:
+        return None
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-8", "replace").decode()
+
+
+def _labels(value: Any) -> Any:
+    """A map from text to text; empty for null and an empty list. Anything else is no alert."""
+    return _map(value) if isinstance(value, dict) or not value else value
+
+
+def _map(value: Any) -> dict[Any, str]:
+    """A map from text to text; empty for what is no map: an alert can be paged without it."""
     if not isinstance(value, dict):
-        return value
-    amended = _without_nulls(value)
-    if type(version := amended.get("version")) in {int, float}:
-        amended["version"] = f"{version:g}"
-    if isinstance(alerts := value.get("alerts"), list):
-        amended["alerts"] = [_without_nulls(each) if isinstance(each, dict) else each for each in alerts]
-    return amended
+        return {}
+    return {_text(name): text for name, each in value.items() if (text := _text(each)) is not None}
 
 
-def _without_nulls(fields: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a payload or of an alert, as Alertmanager would write them."""
-    amended = {key: value for key, value in fields.items() if value is not None or key == "alerts"}
-    for key in _MAPS:
-        if isinstance(values := amended.get(key, {}), dict):
-            amended[key] = {name: _text(each) for name, each in values.items() if each is not None}
-    if amended.get("endsAt") == "":
-        del amended["endsAt"]
-    return amended
+def _status(value: Any) -> str:
+    return (_text(value) or "").strip().lower()
 
 
-def _text(value: Any) -> str:
-    """The text of a label or an annotation: that of a number, a boolean or anything else is its JSON."""
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+def _version(value: Any) -> Any:
+    number = _number(value)
+    return value if number is None else f"{number:g}"
+
+
+def truncated_alerts(value: Any) -> int:
+    """The count of alerts that were left out; 1 for what is no number, so that the alerts listed do not resolve it."""
+    number = _number(value)
+    return int(bool(value)) if number is None else math.ceil(min(max(number, 0), _MOST_TRUNCATED))
+
+
+def _time(value: Any) -> datetime | None:
+    """A moment, in UTC if no zone is given, also as epoch seconds or milliseconds; None for what is no moment."""
+    try:
+        if (number := _number(value)) is not None:
+            return datetime.fromtimestamp(number / (1000 if number > _MILLISECONDS_FROM else 1), UTC)
+        found = _TIME.decode(json.dumps(_GO_TIME.sub(r"\1\2", str(value).strip())))
+    except (msgspec.DecodeError, ValueError, OverflowError, OSError):
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _number(value: Any) -> float | None:
+    """A finite number, also as text; None for anything else."""
+    if isinstance(value, bool):
+        return None
+    with contextlib.suppress(TypeError, ValueError, OverflowError):
+        if math.isfinite(number := float(value)):
+            return number
+    return None
+
+
+#: Go's own text of a time, "2026-11-23 09:33:50.6 +0000 UTC m=+1.2": all but the zone's name and what follows it.
+_GO_TIME: Final = re.compile(r"^(\S+ \S+) ([+-]\d{4})( .*)?$")
+_READERS: Final[Mapping[str, Callable[[Any], Any]]] = {
+    **dict.fromkeys(("groupLabels", "commonLabels", "commonAnnotations", "annotations"), _map),
+    "labels": _labels,
+    **dict.fromkeys(("startsAt", "endsAt"), _time),
+    "status": _status,
+    "truncatedAlerts": truncated_alerts,
+    "version": _version,
+}
 
 
 def fingerprint(labels: Labels) -> str:

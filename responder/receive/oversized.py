@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from responder.receive.alertmanager import InvalidPayload
+from responder.receive.alertmanager import InvalidPayload, truncated_alerts
 
 #: The largest single value: an alert, or a field that is kept.
 _VALUE_CHARACTERS: Final = 8 * 1024 * 1024
@@ -57,10 +57,9 @@ def _read(scanner: "_Scanner", limit: int) -> Excerpt:
         else:
             scanner.skip()
     scanner.end()
-    before = fields.pop("truncatedAlerts", 0)
-    fields["truncatedAlerts"] = alerts.left_out + (before if type(before) is int else 0)
+    fields["truncatedAlerts"] = alerts.left_out + truncated_alerts(fields.get("truncatedAlerts"))
     head = json.dumps(fields, ensure_ascii=False)
-    body = f'{head[:-1]}, "alerts": [{",".join(alerts.texts)}]}}'.encode()
+    body = f'{head[:-1]}, "alerts": [{",".join(alerts.texts)}]}}'.encode("utf-8", "replace")
     if len(body) > limit:
         raise InvalidPayload("$", "the fields beside the alerts do not fit into RESPONDER_MAX_BODY_BYTES")
     return Excerpt(body=body, kept=len(alerts.texts), left_out=alerts.left_out)
@@ -96,8 +95,8 @@ class _Scanner:
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self._chunks = chunks
-        self._decode = codecs.getincrementaldecoder("utf-8")()
-        self._scan = json.JSONDecoder(parse_constant=_no_constant).raw_decode
+        self._decode = codecs.getincrementaldecoder("utf-8")("replace")
+        self._scan = json.JSONDecoder(strict=False).raw_decode
         self._text = ""
         self._at = 0
         self._ended = False
@@ -197,7 +196,3 @@ class _Scanner:
         if self._at >= _DROP_CHARACTERS or self._at == len(self._text):
             self._text, self._at = self._text[self._at :], 0
         self._text += text
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON")

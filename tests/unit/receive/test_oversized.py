@@ -32,7 +32,7 @@ def in_chunks(body: bytes, size: int) -> Iterator[bytes]:
 @pytest.mark.parametrize("size", [1, 7, 1000, 10**9])
 def test_the_first_alerts_are_kept_and_the_rest_is_counted(size: int) -> None:
     """The largest outage is paged: its group and first alerts are known, wherever the chunks of the body end."""
-    body = json.dumps(an_outage(300, truncatedAlerts=5), ensure_ascii=False, indent=1).encode()
+    body = json.dumps(an_outage(300, truncatedAlerts="5"), ensure_ascii=False, indent=1).encode()
     found = excerpt(in_chunks(body, size), LIMIT)
     group, whole = parse(found.body), parse(body)
     assert len(found.body) <= LIMIT
@@ -83,9 +83,7 @@ def test_a_large_field_that_is_not_needed_takes_no_memory() -> None:
         b'{"alerts": [1] "a": 2}',
         b'{"alerts": []} x',
         b"{1: 2}",
-        b'{"version": NaN}',
         b'{"message": "x',
-        b'{"version": "\xff"}',
         b'{"version": ' + b"[" * 100_000,
         to_bytes(a_body(commonAnnotations={"a": "x" * LIMIT})),
     ],

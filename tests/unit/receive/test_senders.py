@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from responder.model.clock import EARLIEST
 from responder.receive.alertmanager import fingerprint, parse
 from responder.triage.reconcile import expected_alerts
 from tests.support.builders import an_incident
@@ -49,6 +50,27 @@ SAME = {
     "VictoriaMetrics, without an end": to_bytes(a_body(alerts=[without(an_alert(), "endsAt")])),
     "null end": to_bytes(a_body(alerts=[an_alert(endsAt=None)])),
     "empty end": to_bytes(a_body(alerts=[an_alert(endsAt="")])),
+    "no version": to_bytes(without(a_body(), "version")),
+    "null version": to_bytes(a_body(version=None)),
+    "version as a fraction in text": to_bytes(a_body(version="4.0")),
+    "nothing truncated, as text": to_bytes(a_body(truncatedAlerts="0")),
+    "nothing truncated, empty": to_bytes(a_body(truncatedAlerts="")),
+    "less than nothing truncated": to_bytes(a_body(truncatedAlerts=-1)),
+    "a status in capitals": to_bytes(a_body(status="FIRING", alerts=[an_alert(status="FIRING")])),
+    "no status of the alert": to_bytes(a_body(alerts=[without(an_alert(), "status")])),
+    "empty maps as lists": to_bytes(a_body(commonAnnotations=[], routeLabels=[])),
+    "null among the alerts": to_bytes(a_body(alerts=[an_alert(), None])),
+    "line ends inside a text": to_bytes(a_body(message="x")).replace(b'"x"', b'"a\n\tb"'),
+    "no number": to_bytes(a_body(values={"B": float("nan")})),
+    "half of a surrogate pair": to_bytes(a_body(message="x")).replace(b'"x"', b'"\\ud83d"'),
+    "another encoding": to_bytes(a_body(message="x")).replace(b'"x"', b'"K\xf6ln"'),
+    "Go's text of a time": to_bytes(
+        a_body(alerts=[an_alert(startsAt="2026-11-23 09:33:50.647301789 +0000 UTC m=+1.2")])
+    ),
+    "a time without zone": to_bytes(a_body(alerts=[an_alert(startsAt="2026-11-23T09:33:50.647301789")])),
+    "epoch seconds": to_bytes(a_body(alerts=[an_alert(startsAt=1795426430.647302, endsAt=-62135596800)])),
+    "epoch milliseconds in text": to_bytes(a_body(alerts=[an_alert(startsAt="1795426430647.302")])),
+    "an end that is no time": to_bytes(a_body(alerts=[an_alert(endsAt="never")])),
     "null label": to_bytes(a_body(alerts=[an_alert(labels={**LABELS, "pod": None})])),
 }
 
@@ -83,6 +105,70 @@ def test_numbers_and_booleans_are_values_of_labels_and_annotations() -> None:
     group = parse(to_bytes(body))
     assert group.common_labels == text
     assert (group.alerts[0].labels, group.alerts[0].annotations) == (LABELS | text, text)
+
+
+@pytest.mark.parametrize(
+    ("given", "count"),
+    [
+        ("7", 7),
+        (7.0, 7),
+        ("7.0", 7),
+        (" 7 ", 7),
+        (6.5, 7),
+        (10**30, 10**9),
+        ("many", 1),
+        (True, 1),
+        (False, 0),
+        ({}, 0),
+    ],
+)
+def test_the_count_of_truncated_alerts_is_read_in_any_form(given: Any, count: int) -> None:
+    """Alerts that were cut off are counted; what is no number counts as one, so that nothing is resolved by it."""
+    assert parse(to_bytes(a_body(truncatedAlerts=given))) == replace(EXPECTED, truncated=count)
+
+
+@pytest.mark.parametrize("given", [1, True, ["a"], {"a": 1}])
+@pytest.mark.parametrize("name", ["receiver", "externalURL", "groupKey", "generatorURL", "fingerprint", "panelURL"])
+def test_an_address_or_a_name_that_is_no_text_loses_no_alert(name: str, given: Any) -> None:
+    """A field of the wrong type is read as its JSON."""
+    (alert,) = parse(to_bytes(a_body(**{name: given}, alerts=[an_alert(**{name: given})]))).alerts
+    assert (alert.name, alert.starts_at) == ("HighLatency", EXPECTED.alerts[0].starts_at)
+
+
+@pytest.mark.parametrize("given", ["text", 7, True, ["a"], [["a", "b"]]])
+@pytest.mark.parametrize("name", ["groupLabels", "commonLabels", "commonAnnotations", "annotations"])
+def test_a_map_that_is_none_loses_no_alert(name: str, given: Any) -> None:
+    """Only the labels of an alert must be a map."""
+    (alert,) = parse(to_bytes(a_body(**{name: given}, alerts=[an_alert(**{name: given})]))).alerts
+    assert (alert.labels, alert.firing) == (LABELS, True)
+
+
+@pytest.mark.parametrize(
+    "given", [{}, {"startsAt": None}, {"startsAt": ""}, {"startsAt": "an hour ago"}, {"startsAt": []}]
+)
+def test_an_alert_without_a_start_is_paged(given: dict[str, Any]) -> None:
+    """The page counts from its own time then, as for Go's zero time."""
+    (alert,) = parse(to_bytes(a_body(alerts=[without(an_alert(), "startsAt") | given]))).alerts
+    assert alert.starts_at == EARLIEST
+
+
+def test_the_alerts_of_a_resolved_payload_without_a_status_are_resolved() -> None:
+    """An alert without a status has that of its group, and fires where the group has none either."""
+    bare = without(an_alert(), "status")
+    assert not parse(to_bytes(a_body(status="Resolved", alerts=[bare]))).firing
+    assert parse(to_bytes(a_body(status=None, alerts=[bare]))).firing
+
+
+@pytest.mark.parametrize("key", ["", None])
+def test_a_payload_without_a_group_key_is_keyed_by_its_group_labels(key: str | None) -> None:
+    """The same group has the same key, whatever alerts it has; without group labels it is that of the first alert."""
+    other = an_alert(labels={"alertname": "Other"})
+    one, two, three = (
+        parse(to_bytes(a_body(groupKey=key, **each))).group_key
+        for each in ({}, {"alerts": [other]}, {"groupLabels": {}, "alerts": [other]})
+    )
+    assert one == two != three
+    assert three == '{}:{"alertname": "Other"}'
 
 
 @pytest.mark.parametrize("given", [{}, {"fingerprint": ""}, {"fingerprint": None}], ids=["none", "empty", "null"])
