@@ -67,10 +67,11 @@ faults: setup-dev servers  ## run the fault tests (SEED=17: one seed; SEEDS=100:
 image-test: setup-dev  ## build the image with buildah and try it (as root; apt install buildah mmdebstrap)
 	@$(BIN)/pytest tests/image
 
-package: setup-dev  ## build wheel, sdist, man pages and SBOM in dist/
+package: setup-dev  ## build wheel, sdist, man pages and SBOM in dist/ (SOURCE=https://...: the public address to name)
 	@rm -rf dist build && mkdir -p dist
-	@$(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
-	@$(BIN)/python -c "from setuptools import build_meta; build_meta.build_sdist('dist')" >/dev/null
+	@$(BIN)/python -m scripts.package build/source $(SOURCE)
+	@$(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist build/source
+	@cd build/source && $(CURDIR)/$(BIN)/python -c "from setuptools import build_meta; build_meta.build_sdist('$(CURDIR)/dist')" >/dev/null
 	@$(BIN)/python -m scripts.man_pages dist/man
 	@$(PYTHON) -m venv --clear build/run && build/run/bin/pip install --quiet --require-hashes -r requirements.txt
 	@$(BIN)/cyclonedx-py environment build/run/bin/python --pyproject pyproject.toml --output-reproducible -o dist/sbom.json

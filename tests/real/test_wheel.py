@@ -16,9 +16,11 @@ import pytest
 from responder import __version__
 from responder.standins.processes import responder_serve
 from responder.standins.stage import Stage
+from scripts.package import lay_out
 from tests.real.conftest import until
 
 ROOT = Path(__file__).parents[2]
+ADDRESS = "https://git.example.com/responder"
 #: Programs of the development tools.
 BIN = Path(sys.executable).parent
 pytestmark = pytest.mark.timeout(600)
@@ -47,9 +49,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A wheel of this checkout."""
     folder = tmp_path_factory.mktemp("wheel")
     source = folder / "source"
-    source.mkdir()
-    for name in ("pyproject.toml", "README.md", "LICENSE", "responder"):
-        (source / name).symlink_to(ROOT / name)
+    lay_out(source, ADDRESS)
     _run([*PIP, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder, source], folder)
     (found,) = folder.glob("alertmanager_responder-*.whl")
     return found
@@ -93,8 +93,10 @@ def test_the_wheel_is_described(wheel: Path) -> None:
         (path,) = (each for each in names if each.endswith(".dist-info/METADATA"))
         about = email.message_from_bytes(archive.read(path))
     assert (about["License-Expression"], about["Version"]) == ("Apache-2.0", __version__)
-    addresses = {each.partition(",")[0] for each in about.get_all("Project-URL", [])}
-    assert addresses == {"Source", "Changelog", "Documentation", "Issues"}
+    addresses = dict(each.split(", ") for each in about.get_all("Project-URL", []))
+    assert {*addresses} == {"Source", "Changelog", "Documentation", "Issues"}
+    assert all(each.startswith(ADDRESS) for each in addresses.values())
+    assert f"(https://git.example.com/responder/raw/v{__version__}/docs/images/slack-page.png)" in about.get_payload()
     assert "Typing :: Typed" in about.get_all("Classifier", [])
     assert about["Author"]
     assert {"responder/py.typed", "responder/presets/kafka.yaml"} <= set(names)
