@@ -22,8 +22,13 @@ APPLY_SECONDS, LOOK_SECONDS = 3.0, 0.1
 #: Incidents that one form acknowledges.
 MOST_AT_ONCE = 500
 _KEY_LIMIT = 64
-_UNSILENCE = {"expire-silence": ActionKind.UNSILENCE}
-KINDS = {"acknowledge": ActionKind.ACKNOWLEDGE, "note": ActionKind.NOTE, "resolve": ActionKind.RESOLVE}
+#: Actions that need at most a text.
+KINDS = {
+    "acknowledge": ActionKind.ACKNOWLEDGE,
+    "note": ActionKind.NOTE,
+    "resolve": ActionKind.RESOLVE,
+    "expire-silence": ActionKind.UNSILENCE,
+}
 
 
 def store(console: Console, incident: str, kind: ActionKind, actor: str, once: str, text: str = "", **more: Any) -> int:
@@ -64,7 +69,7 @@ def blueprint(console: Console) -> Blueprint:
     @routes.post("/incidents/<number>/<action>")
     @needs(Role.ACT)
     def act(number: str, action: str) -> Response:
-        kind, text = (KINDS | _UNSILENCE).get(action), request.form.get("text", "").strip()
+        kind, text = KINDS.get(action), request.form.get("text", "").strip()
         if kind is None:
             abort(404, "There is no such action.")
         if kind is ActionKind.NOTE and not one_line(text):

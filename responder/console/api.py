@@ -11,9 +11,10 @@ from flask import Blueprint, Response, abort, request
 
 import responder
 from responder.console.access import needs
-from responder.console.actions import KINDS, outcome, store
+from responder.console.actions import outcome, store
 from responder.console.app import Console, as_json, person
 from responder.console.pages import Query, cursor_of, cursor_text, known, query_of
+from responder.console.silencing import API_KINDS, silence_of
 from responder.console.tools import USE_DAYS, caught_by
 from responder.converse.timeline import timeline
 from responder.model.action import ActionKind
@@ -156,14 +157,16 @@ class Coverage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewAction:
-    """An action. ``text`` is the note or the resolution, ``actor`` the name of the person who acts.
+    """An action. ``text`` is the note, resolution or reason, ``actor`` the name of the person who acts.
 
-    An action with the same ``key`` is stored once, so a request can be repeated.
+    One with the same ``key`` is stored once. A silence has a ``duration``, and may match ``confirm`` alerts of others.
     """
 
     text: str = ""
     actor: str = ""
     key: str = ""
+    duration: str = "1h"
+    confirm: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,7 +200,7 @@ OPERATIONS: tuple[tuple[str, str, str, Mapping[str, str], Any], ...] = (
         IncidentList,
     ),
     ("get", "/incidents/{number}", "Show an incident.", {}, IncidentDetail),
-    ("post", "/incidents/{number}/{action}", f"Act on an incident: {', '.join(KINDS)}.", {}, ActionResult),
+    ("post", "/incidents/{number}/{action}", f"Act on an incident: {', '.join(API_KINDS)}.", {}, ActionResult),
     (
         "get",
         "/messages",
@@ -234,19 +237,20 @@ def blueprint(console: Console) -> Blueprint:
     @routes.post("/incidents/<number>/<action>")
     @needs(Role.ACT)
     def act(number: str, action: str) -> Response:
-        kind = KINDS.get(action)
+        kind = API_KINDS.get(action)
         if kind is None:
-            abort(404, f"no such action: use {', '.join(KINDS)}")
+            abort(404, f"no such action: use {', '.join(API_KINDS)}")
         try:
             given = _ACTION.decode(request.get_data() or b"{}")
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             abort(400, f"the body is not an action: {error}")
         if kind is ActionKind.NOTE and not one_line(given.text):
             abort(400, "the note is empty")
         actor = person().name or sanitize_line(given.actor, _NAME_LIMIT)
         if not actor:
             abort(400, "actor is missing: the name of the person who acts")
-        stored = store(console, known(console, number).incident.id, kind, actor, given.key, given.text)
+        more = silence_of(given.duration, given.confirm, console.clock.now()) if kind is ActionKind.SILENCE else {}
+        stored = store(console, known(console, number).incident.id, kind, actor, given.key, given.text, **more)
         row = outcome(console, stored)
         state = row.state if row else "new"
         status = {"new": 202, "refused": 409}.get(state, 200)

@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from flask import Blueprint, abort, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from responder.console.access import needs
-from responder.console.actions import existing, outcome, store
+from responder.console.actions import KINDS, existing, outcome, store
 from responder.console.app import Console, person
-from responder.converse.silencing import CannotSilenceError, groups_of, next_morning
+from responder.converse.silencing import CannotSilenceError, end_of, groups_of, next_morning
 from responder.converse.slack.silence_form import CONFIRM, BadChoiceError, choices, chosen_end, matched
 from responder.model.action import ActionKind
 from responder.model.silence import SilenceReach
@@ -20,6 +21,15 @@ from responder.store.incidents import incidents
 
 #: Seconds that the page waits for Alertmanager.
 REACH_SECONDS = 2.0
+API_KINDS = KINDS | {"silence": ActionKind.SILENCE}
+
+
+def silence_of(duration: str, confirm: int, now: datetime) -> dict[str, Any]:
+    """Return the fields of a silence that the API asks for; the request ends with 400 if it cannot last so long."""
+    try:
+        return {"until": end_of(duration, now), "target": str(confirm)}
+    except ValueError as error:
+        abort(400, f"duration: {error}")
 
 
 def blueprint(console: Console, silences: Silences) -> Blueprint:

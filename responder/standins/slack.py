@@ -3,6 +3,7 @@
 import json
 import re
 import secrets
+import time
 from collections import defaultdict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ _METHODS = {
     "chat.update": "chat:write",
     "views.open": "",
     "conversations.create": "channels:manage",
+    "conversations.list": "channels:read",
     "conversations.invite": "channels:manage",
     "conversations.setTopic": "channels:manage",
     "conversations.archive": "channels:manage",
@@ -34,7 +36,12 @@ _METHODS = {
     "usergroups.list": "usergroups:read",
     "usergroups.users.list": "usergroups:read",
 }
-SCOPES = ("chat:write", "chat:write.public", "commands", "files:write", "usergroups:read", "channels:manage")
+SCOPES = (
+    *("chat:write", "chat:write.public", "commands", "files:write", "usergroups:read", "channels:manage"),
+    "channels:read",
+)
+#: Methods that may be called by GET.
+_READING = frozenset({"usergroups.list", "usergroups.users.list", "conversations.list"})
 
 
 @dataclass(slots=True)
@@ -106,7 +113,7 @@ class SlackStandIn(StandIn):
             return self._webhook(_json(call.body), call)
         if method == "apps.connections.open" and call.method == "POST":
             return self._connection(call)
-        if method not in _METHODS or (call.method != "POST" and not method.startswith("usergroups.")):
+        if method not in _METHODS or (call.method != "POST" and method not in _READING):
             return Reply(404, b"no_service")
         return self._method_called(method, call)
 
@@ -165,6 +172,8 @@ class SlackStandIn(StandIn):
                 return self._open(body)
             case "conversations.create":
                 return self._create(str(body.get("name", "")))
+            case "conversations.list":
+                return self._listed(body)
             case "conversations.invite" | "conversations.setTopic" | "conversations.archive":
                 return self._changed(method, body)
             case "files.getUploadURLExternal":
@@ -194,8 +203,27 @@ class SlackStandIn(StandIn):
             if name in [room["name"] for room in self.rooms.values()]:
                 return {"error": "name_taken"}
             number = f"CROOM{len(self.rooms):04}"
-            self.rooms[number] = {"name": name, "users": "", "topic": "", "archived": False}
+            self.rooms[number] = {
+                "name": name,
+                "users": "",
+                "topic": "",
+                "archived": False,
+                "created": int(time.time()),
+            }
         return {"channel": {"id": number, "name": name}}
+
+    def _listed(self, body: dict[str, Any]) -> dict[str, Any]:
+        """A page of the channels (https://docs.slack.dev/reference/methods/conversations.list)."""
+        first, limit = int(body.get("cursor") or 0), int(body.get("limit", 100))
+        with self.lock:
+            shown = [
+                {"id": number, "name": room["name"], "created": room["created"], "is_member": True}
+                | {"topic": {"value": room["topic"]}, "is_archived": room["archived"]}
+                for number, room in self.rooms.items()
+                if not (room["archived"] and body.get("exclude_archived") == "true")
+            ]
+        following = str(first + limit) if len(shown) > first + limit else ""
+        return {"channels": shown[first : first + limit], "response_metadata": {"next_cursor": following}}
 
     def _changed(self, method: str, body: dict[str, Any]) -> dict[str, Any]:
         """A change of a channel that was created here."""

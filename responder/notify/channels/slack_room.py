@@ -1,9 +1,10 @@
 """A Slack channel of its own for each incident of severities with `room: true`: created, people invited, topic set.
 
-It uses the bot of `slack`, which needs the scopes `channels:manage` (create, invite, topic, archive), `chat:write`, and
-`usergroups:read` for groups. Put the ids of people (`U0123ABCD`) and user groups (`S0123ABCD`) to invite, separated by
-commas, into `RESPONDER_SLACK_ROOM_PEOPLE`; without them there is no such channel. The members of the `oncall_group` of
-the incident's teams are invited, too. Then, in a rule file:
+It uses the bot of `slack`, which needs the scopes `channels:manage` (create, invite, topic, archive), `channels:read`
+(find a channel whose creation got no answer), `chat:write`, and `usergroups:read` for groups. Put the ids of people
+(`U0123ABCD`) and user groups (`S0123ABCD`) to invite, separated by commas, into `RESPONDER_SLACK_ROOM_PEOPLE`; without
+them there is no such channel. The members of the `oncall_group` of the incident's teams are invited, too. Then, in a
+rule file:
 
     severities:
       P1: {room: true}
@@ -39,9 +40,15 @@ NAME_LIMIT, TOPIC_LIMIT = 80, 250
 #: People that one request may invite (https://docs.slack.dev/reference/methods/conversations.invite).
 MOST_PEOPLE = 100
 #: Scopes of the bot for all of it.
-SCOPES = ("channels:manage", "chat:write", "usergroups:read")
+SCOPES = ("channels:manage", "channels:read", "chat:write", "usergroups:read")
 #: Result of a look-up of a group: the groups and people known by then, which the next request reads.
 _MEMBERS = "invites "
+#: Result of a look for the channel of an attempt whose answer was lost: the next page, or that it is absent.
+_LOOKS, _ABSENT = "looks for its channel ", "its channel does not exist yet"
+#: Channels of one page (https://docs.slack.dev/reference/methods/conversations.list recommends at most 200).
+_LISTED = 200
+#: Seconds by which Slack's clock may be behind.
+_SKEW_SECONDS = 60.0
 _CREATE, _INVITE, _TOPIC, _POST, _REPLY, _ARCHIVE = "create", "invite", "topic", "post", "reply", "archive"
 _METHODS = {
     _CREATE: "conversations.create",
@@ -148,8 +155,10 @@ class SlackRoom(Channel):
         """
         room = message.previous.get("channel", "")
         if group := self._unknown_group(message):
-            url = f"{self.base_url.rstrip('/')}/usergroups.users.list?{urlencode({'usergroup': group})}"
-            return Request(url, b"", {"Authorization": f"Bearer {self.token.reveal()}"}, "GET")
+            return self._look_up("usergroups.users.list", usergroup=group)
+        if _is_look(message):
+            cursor = _cursor(message)
+            return self._look_up("conversations.list", cursor=cursor, limit=str(_LISTED), exclude_archived="true")
         method = _METHODS.get(message.step, "chat.postMessage")
         return Request(
             url=f"{self.base_url.rstrip('/')}/{method}",
@@ -159,6 +168,10 @@ class SlackRoom(Channel):
                 "Content-Type": "application/json; charset=utf-8",
             },
         )
+
+    def _look_up(self, method: str, **query: str) -> Request:
+        url = f"{self.base_url.rstrip('/')}/{method}?{urlencode(query)}"
+        return Request(url, b"", {"Authorization": f"Bearer {self.token.reveal()}"}, "GET")
 
     def _ids(self, message: ClaimedMessage) -> list[str]:
         """Return the users and groups to invite, those of the setting first."""
@@ -175,7 +188,8 @@ class SlackRoom(Channel):
         report = message.report
         match message.step:
             case "create":
-                return {"name": _name(self.prefix, report, message.attempt), "is_private": False}
+                number = message.attempt if _TAKEN in (message.before or "") else 1
+                return {"name": _name(self.prefix, report, number), "is_private": False}
             case "invite":
                 people = list(dict.fromkeys(each for each in self._ids(message) if _PERSON.fullmatch(each)))
                 return {"channel": room, "users": ",".join(people[:MOST_PEOPLE]), "force": True}
@@ -204,6 +218,8 @@ class SlackRoom(Channel):
             known = [*_looked_up(message), group, *(each for each in members if _PERSON.fullmatch(each))]
             if answer.get("ok") is True or (error and error not in _PASSING):
                 return Continue(_MEMBERS + ",".join(dict.fromkeys(known)))
+        if _is_look(message) and (answer.get("ok") is True or (error and error not in _PASSING)):
+            return _looked(message, answer, _name(self.prefix, message.report, 1))
         if answer.get("ok") is True or error in _DONE.get(message.step, ()):
             made = answer.get("channel")
             number = text_of(made.get("id")) if isinstance(made, dict) else ""
@@ -222,8 +238,37 @@ def _looked_up(message: ClaimedMessage) -> list[str]:
     return before.removeprefix(_MEMBERS).split(",") if before.startswith(_MEMBERS) else []
 
 
-def _name(prefix: str, report: Report, attempt: int) -> str:
-    """Return ``incident-2026-02-28-plato``, with the number of the attempt from the second one on."""
+def _is_look(message: ClaimedMessage) -> bool:
+    """Return True if an attempt before may have created the channel: its result was lost, or it failed."""
+    before = message.before
+    return message.step == _CREATE and before not in {"", _ABSENT} and _TAKEN not in (before or "")
+
+
+def _cursor(message: ClaimedMessage) -> str:
+    before = message.before or ""
+    return before.removeprefix(_LOOKS) if before.startswith(_LOOKS) else ""
+
+
+def _looked(message: ClaimedMessage, answer: Mapping[str, Any], name: str) -> Outcome:
+    """Return what a page of the bot's channels says about the attempt before.
+
+    Its channel has the name, perhaps with a number, no topic yet, and is not older than the message. It is also absent
+    if the bot may not look.
+    """
+    listed, more = answer.get("channels"), answer.get("response_metadata")
+    oldest = (message.written_at or message.due_at).timestamp() - _SKEW_SECONDS
+    for each in filter(lambda room: isinstance(room, dict), listed if isinstance(listed, list) else []):
+        topic, created = each.get("topic"), each.get("created")
+        mine = re.fullmatch(rf"{re.escape(name)}(-\d+)?", text_of(each.get("name"))) and each.get("is_member") is True
+        unused = not (isinstance(topic, dict) and topic.get("value"))
+        if mine and unused and isinstance(created, int) and created >= oldest:
+            return Delivered({"channel": text_of(each.get("id"))})
+    cursor = text_of(more.get("next_cursor")) if isinstance(more, dict) else ""
+    return Continue(f"{_LOOKS}{cursor}" if cursor else _ABSENT)
+
+
+def _name(prefix: str, report: Report, number: int) -> str:
+    """Return ``incident-2026-02-28-plato``, with the number of the attempt if the name is taken."""
     subject = re.sub(r"[^a-z0-9]+", "-", report.service.lower()).strip("-") or "unknown"
-    end = f"-{attempt}" if attempt > 1 else ""
+    end = f"-{number}" if number > 1 else ""
     return f"{prefix}-{report.started_at:%Y-%m-%d}-{subject}"[: NAME_LIMIT - len(end)].rstrip("-") + end

@@ -10,6 +10,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from responder.console.access import Access
+from responder.model.action import ActionKind
 from responder.settings.access import tokens
 from responder.store.database import Database
 from responder.store.incidents import actions
@@ -112,7 +113,10 @@ def test_an_unchanged_list_is_not_sent_again(api: FlaskClient) -> None:
         (ACTOR, "note", {"text": "x"}, 400, "actor is missing"),
         (ACTOR, "note", {"text": 7}, 400, "not an action"),
         (ACTOR, "dance", {}, 404, "no such action"),
+        (ACTOR, "silence", {"actor": "Ann", "duration": "soon"}, 400, "duration"),
+        (ACTOR, "silence", {"actor": "Ann", "duration": "40d"}, 400, "at most 30 days"),
         (ACTOR, "acknowledge", {"actor": "Ann"}, 202, ""),
+        (ACTOR, "expire-silence", {"actor": "Ann"}, 202, ""),
     ],
 )
 def test_an_action_needs_its_token_and_a_name(
@@ -124,6 +128,26 @@ def test_an_action_needs_its_token_and_a_name(
     with database.read() as connection:
         rows = actions.of_incident(connection, INCIDENT)
     assert [(row.action.entry, row.action.actor) for row in rows] == ([("api", "Ann")] if status == 202 else [])
+
+
+def test_a_silence_has_its_end_and_the_confirmed_number(api: FlaskClient, database: Database) -> None:
+    """Both are stored for `serve`, which asks Alertmanager; a repeat with the same key is the same action."""
+    body = {"actor": "Ann", "text": "deploying", "duration": "2h", "confirm": 3, "key": "once"}
+    answers = [api.post(f"/api/v1/incidents/{INCIDENT}/silence", json=body, headers=bearer(ACTOR)) for _ in range(2)]
+    assert {(answer.status_code, answer.get_json()["action"]) for answer in answers} == {(202, 1)}
+    with database.read() as connection:
+        [row] = actions.of_incident(connection, INCIDENT)
+    silence = row.action
+    assert (silence.kind, silence.target, silence.text) == (ActionKind.SILENCE, "3", "deploying")
+    assert silence.until is not None
+    assert (silence.until - silence.at).total_seconds() == pytest.approx(7200, abs=1)
+
+
+def test_a_body_nested_too_deeply_is_refused(api: FlaskClient) -> None:
+    """With 400 and a reason."""
+    body = b'{"x":' + b"[" * 20_000 + b"]" * 20_000 + b"}"
+    answer = api.post(f"/api/v1/incidents/{INCIDENT}/note", data=body, headers=bearer(ACTOR))
+    assert (answer.status_code, "not an action" in answer.get_json()["error"]) == (400, True)
 
 
 def test_an_unknown_incident_and_a_wrong_filter_are_problems(api: FlaskClient) -> None:

@@ -38,7 +38,7 @@ def checked(slack: SlackStandIn, app_token: str = "", *, interactive: bool = Tru
 def test_the_manifest_has_the_scopes_that_doctor_compares() -> None:
     """An app made of the manifest passes the check, in Socket Mode, with the command and buttons."""
     manifest = yaml.safe_load(MANIFEST.read_text())
-    assert manifest["oauth_config"]["scopes"]["bot"] == [*SCOPES, "channels:manage"]
+    assert manifest["oauth_config"]["scopes"]["bot"] == [*SCOPES, "channels:manage", "channels:read"]
     assert manifest["features"]["slash_commands"][0]["command"] == "/responder"
     assert manifest["settings"]["interactivity"]["is_enabled"] is True
     assert manifest["settings"]["socket_mode_enabled"] is True

@@ -143,7 +143,7 @@ def test_an_event_is_retried_with_the_same_id_and_in_order(pagerduty: PagerDutyS
     receiver.statuses = [503, 429]
     incident = trigger(pagerduty)
     pagerduty.act(incident, "acknowledged")
-    until(lambda: len(receiver.events) == 4)
+    until(lambda: len(subscription.sent) == 4)
     assert sorted(Counter(receiver.events).values()) == [1, 3]
     assert receiver.events[0] == receiver.events[2]
     assert [status for _event, status in subscription.sent] == [503, 429, 202, 202]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import text
@@ -75,10 +76,12 @@ def test_a_channel_that_cannot_be_created_falls_back_to_nothing(shop: Shop) -> N
 
 
 def test_a_name_that_is_taken_gets_a_number() -> None:
-    """The name has the date and the service in Slack's characters; the next attempt adds its number."""
+    """The name has the date and the service in Slack's characters; the attempt after it was taken adds its number."""
     first = a_letter(a_report(service="Plato / DB"), channel="slack_room", step="create")
-    assert isinstance(ROOM.read(first, Response(200, b'{"ok":false,"error":"name_taken"}')), TryLater)
-    names = [json.loads(ROOM.render(replace(first, attempt=each)).body)["name"] for each in (1, 2)]
+    taken = ROOM.read(first, Response(200, b'{"ok":false,"error":"name_taken"}'))
+    assert isinstance(taken, TryLater)
+    second = replace(first, attempt=2, before=taken.reason)
+    names = [json.loads(ROOM.render(each).body)["name"] for each in (first, second)]
     assert names == ["incident-2026-02-28-plato-db", "incident-2026-02-28-plato-db-2"]
     made = ROOM.read(first, Response(200, b'{"ok":true,"channel":{"id":"C0ROOM"}}'))
     assert made == Delivered({"channel": "C0ROOM"})
@@ -96,8 +99,8 @@ def test_each_step_is_for_the_channel_that_was_created() -> None:
     assert isinstance(ROOM.read(invited, Response(200, b'{"ok":false,"error":"already_in_channel"}')), Delivered)
 
 
-def exchanged(vendor: SlackStandIn, room: SlackRoom, letter: ClaimedMessage) -> list[str]:
-    """The methods that a step calls until it is done."""
+def exchanged(vendor: SlackStandIn, room: SlackRoom, letter: ClaimedMessage, *, taken: bool = False) -> list[str]:
+    """The methods that a step calls until it is done; ``taken`` if the name of the channel may be taken."""
     called: list[str] = []
     outcome: Outcome = TryLater("")
     while not isinstance(outcome, Delivered):
@@ -107,15 +110,44 @@ def exchanged(vendor: SlackStandIn, room: SlackRoom, letter: ClaimedMessage) -> 
         headers = {name.lower(): value for name, value in request.headers.items()}
         reply = vendor.answer(Call(request.method, path, headers, request.body, 0.0))
         outcome = room.read(letter, Response(reply.status, reply.body))
-        assert isinstance(outcome, Delivered | Continue), outcome
-        letter = replace(letter, before=outcome.reason if isinstance(outcome, Continue) else "")
+        assert isinstance(outcome, Delivered | Continue) or taken, outcome
+        reason = outcome.reason if isinstance(outcome, Continue | TryLater) else ""
+        letter = replace(letter, before=reason, attempt=letter.attempt + 1)
     return called
 
 
-def test_members_of_groups_are_invited() -> None:
+@pytest.fixture
+def vendor() -> SlackStandIn:
+    """Slack, called without a connection."""
+    found = SlackStandIn()
+    found._server.server_close()
+    return found
+
+
+def test_a_channel_whose_creation_got_no_answer_is_found(vendor: SlackStandIn) -> None:
+    """On whichever page of the list it is; one that others use is not it, and none is created twice."""
+    letter = a_letter(a_report(), channel="slack_room", step="create", written_at=datetime.now(UTC))
+    name = json.loads(ROOM.render(letter).body)["name"]
+    for number in range(300):
+        vendor._create(f"other-{number}")
+    exchanged(vendor, ROOM, letter)
+    [mine] = [number for number, room in vendor.rooms.items() if room["name"] == name]
+    lost = replace(letter, attempt=2, before=None)
+    assert exchanged(vendor, ROOM, lost) == ["/conversations.list"] * 2
+    vendor.rooms[mine]["topic"] = "INC-1 plato is down"
+    assert exchanged(vendor, ROOM, lost, taken=True) == [*["/conversations.list"] * 2, *["/conversations.create"] * 2]
+    assert sorted(room["name"] for room in vendor.rooms.values() if name in room["name"]) == [name, f"{name}-5"]
+
+
+def test_without_the_right_to_look_it_is_created(vendor: SlackStandIn) -> None:
+    """An app that was installed before the scope was asked for still gets its channel."""
+    vendor.scopes = ("channels:manage",)
+    letter = a_letter(a_report(), channel="slack_room", step="create", before="connection refused")
+    assert exchanged(vendor, ROOM, letter) == ["/conversations.list", "/conversations.create"]
+
+
+def test_members_of_groups_are_invited(vendor: SlackStandIn) -> None:
     """Those of the setting and of the teams' on-call groups, once each; a group that is gone stops nothing."""
-    vendor = SlackStandIn()
-    vendor._server.server_close()
     vendor.groups = {"S0ONCALL": ("U0BOB", "U0CID"), "S0LEADS": ("U0DORA",)}
     room = replace(ROOM, people="U0ANN,S0LEADS,S0GONE,U0BOB")
     letter = a_letter(replace(a_report(), oncall_groups=("S0ONCALL",)), channel="slack_room", step="create")
@@ -129,8 +161,8 @@ def test_members_of_groups_are_invited() -> None:
 @pytest.mark.parametrize(
     ("scopes", "said"),
     [
-        ("chat:write,channels:manage,usergroups:read", "may create channels"),
-        ("chat:write", "lacks scopes: channels:manage, usergroups:read"),
+        ("chat:write,channels:manage,channels:read,usergroups:read", "may create channels"),
+        ("chat:write", "lacks scopes: channels:manage, channels:read, usergroups:read"),
         ("", "needs channels:manage"),
     ],
 )
