@@ -105,7 +105,7 @@ def context(
     from responder.diagnose.probes import PROBES
     from responder.engine.effects.context import DecisionContext
     from responder.notify.report.links import LinkBuilder
-    from responder.runbooks.plan import RunbookSet
+    from responder.runbooks.document import RunbookSet
     from responder.triage.rule_index import RuleIndex
 
     kinds = [PROBES[each.kind] for each in book.probes.values() if each.kind in PROBES]

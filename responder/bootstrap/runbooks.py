@@ -15,13 +15,12 @@ from responder.settings import Settings
 if TYPE_CHECKING:
     from responder.diagnose.steps.run import StepTools
     from responder.runbooks.command import Scope
-    from responder.runbooks.document import Document
-    from responder.runbooks.plan import RunbookSet
+    from responder.runbooks.document import Document, RunbookSet
 
 
 def runbook_set(settings: Settings, book: RuleBook, folder: str = "") -> "RunbookSet":
     """Read the runbooks of a folder, by default that of the settings; a link that leaves the folder is left out."""
-    from responder.runbooks.plan import RunbookSet
+    from responder.runbooks.document import RunbookSet
 
     root = Path(folder or settings.runbooks)
     found: dict[str, Document] = {}

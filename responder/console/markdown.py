@@ -9,7 +9,7 @@ from markupsafe import Markup, escape
 
 from responder.model.text import clean
 from responder.notify.report.links import safe_url
-from responder.runbooks.placeholders import SLOT, is_value
+from responder.runbooks.words import SLOT, is_value
 
 #: Runbooks that are kept parsed: parsing one of 80 KB takes 80 ms of processor time, rendering it some 10 ms.
 MOST_PARSED = 16

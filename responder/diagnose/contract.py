@@ -18,7 +18,7 @@ from responder.model.finding import Finding
 from responder.model.rule import ProbeSpec, Service
 from responder.outgoing import Outgoing
 from responder.outgoing.process import Launch
-from responder.runbooks.plan import RunbookSet
+from responder.runbooks.document import RunbookSet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

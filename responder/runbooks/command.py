@@ -12,9 +12,8 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from responder.runbooks import kubectl
-from responder.runbooks.flags import Flags, Refused, Word
 from responder.runbooks.kubectl import KubectlCall
-from responder.runbooks.placeholders import SLOT, is_value
+from responder.runbooks.words import SLOT, Flags, Refused, Word, is_value
 
 #: Characters of a command.
 LONGEST: Final = 2000

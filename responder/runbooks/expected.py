@@ -26,7 +26,7 @@ from typing import Any, Final, NamedTuple
 import re2
 
 from responder.model.text import cut
-from responder.runbooks.placeholders import SLOT
+from responder.runbooks.words import SLOT
 
 #: Lines of an expected block. The work is at most this many times the lines of the output.
 MOST_LINES: Final = 100

@@ -5,8 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from responder.runbooks.flags import Flags, Refused, Word
-from responder.runbooks.placeholders import is_value
+from responder.runbooks.words import Flags, Refused, Word, is_value
 
 #: Kinds that may be read, and what kubectl calls them besides their names in lower case, singular and plural.
 KINDS: Final[Mapping[str, str]] = {

@@ -1,5 +1,14 @@
-"""Headings, fences and links of a Markdown text, with their positions; lines and columns count from 1."""
+"""Headings, fences and links of a Markdown text, with their positions; lines and columns count from 1.
 
+The info string of a fence has a language, then attributes as Runme writes them:
+
+    sh {"name":"pods","tag":"readonly"}      JSON, Runme's preferred form
+    sh { name=pods tag=readonly }            Runme's older form: split at blanks, quotes are kept
+
+See docs.runme.dev, "Cell configuration keys".
+"""
+
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -9,8 +18,6 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from responder.runbooks.info_string import parse as parse_info
-
 if TYPE_CHECKING:
     from markdown_it.token import Token
 
@@ -19,6 +26,7 @@ _FRONT_MATTER = re.compile(r"\A---[ \t]*\r?\n(.*?)^---[ \t]*\r?$", re.DOTALL | r
 _HTML_ANCHOR = re.compile(r"<[a-z][^<>]*?\s(?:id|name)\s*=\s*[\"']?([^\"'\s<>]+)", re.IGNORECASE)
 _HTML_LINK = re.compile(r"<(?:a|img)\b[^<>]*?\s(?:href|src)\s*=\s*[\"']([^\"'<>]+)", re.IGNORECASE)
 _BARE_URL = re.compile(r"\bhttps?://[^\s<>()\[\]`\"']*[^\s<>()\[\]`\"'.,;:!?*_]")
+_PAIR = re.compile(r"([A-Za-z][\w.-]*)=(\S+)\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,3 +201,64 @@ def _anchor(title: str, taken: dict[str, int]) -> str:
         anchor = f"{plain}-{taken[plain]}"
     taken[anchor] = 0
     return anchor
+
+
+@dataclass(frozen=True, slots=True)
+class InfoString:
+    """Language and attributes of a fence. ``problem`` says why the attributes cannot be read; empty if they can."""
+
+    language: str = ""
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    problem: str = ""
+
+
+def parse_info(info: str) -> InfoString:
+    """Read an info string. Malformed attributes give an InfoString with a problem and no attributes.
+
+    Words between language and attributes are ignored, as by Markdown renderers: ``sh title=x``.
+    """
+    words, brace, rest = info.strip().partition("{")
+    language = words.split()[0].lower() if words.split() else ""
+    if not brace:
+        return InfoString(language)
+    text = brace + rest
+    try:
+        return InfoString(language, _from_json(text))
+    except ValueError as error:
+        json_problem = str(error)
+    pairs = text[1:-1].split() if text.endswith("}") else []
+    found = [_PAIR.match(pair) for pair in pairs]
+    if pairs and all(found):
+        named = [(each[1], each[2]) for each in found if each]
+        if len(dict(named)) == len(named):
+            return InfoString(language, dict(named))
+        return InfoString(language, problem="the attributes have the same key twice")
+    return InfoString(language, problem=f"the attributes are not a JSON object of texts: {json_problem}")
+
+
+def _from_json(text: str) -> dict[str, str]:
+    try:
+        found = json.loads(text, object_pairs_hook=_without_duplicates)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{error.msg} at character {error.pos + 1}") from error
+    except RecursionError as error:
+        raise ValueError("too deeply nested") from error
+    return {key: _as_text(key, value) for key, value in found.items()}
+
+
+def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("the same key twice")
+    return found
+
+
+def _as_text(key: str, value: object) -> str:
+    """Return a value as Runme prints it."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    raise ValueError(f"the value of '{key}' is not a text")

@@ -20,8 +20,7 @@ from responder.diagnose.probes.tcp import TcpSpec
 from responder.diagnose.probes.tls import TlsSpec
 from responder.model.finding import Verdict
 from responder.runbooks.command import Scope
-from responder.runbooks.document import parse
-from responder.runbooks.plan import RunbookSet
+from responder.runbooks.document import RunbookSet, parse
 from tests.support.builders import a_service, a_subject
 from tests.support.faulty import Fault
 

@@ -17,8 +17,7 @@ from responder.model.report import MessageKind, PublicText, Report, Status
 from responder.model.rule import Template
 from responder.notify.channels import CHANNELS
 from responder.notify.contract import Use
-from responder.notify.report.compose import compose, proposed
-from responder.notify.report.template import filled
+from responder.notify.report.compose import compose, filled, proposed
 from tests.contracts.channel_cases import CASES, PAGE_KEY
 from tests.support import statuspage
 from tests.support.builders import NOW, a_conclusion, a_content, a_draft, a_letter

@@ -22,7 +22,7 @@ from responder.runbooks.command import CommandLine, Scope
 from responder.runbooks.command import parse as parse_command
 from responder.runbooks.document import Command, parse
 from responder.runbooks.expected import Output, compare
-from responder.runbooks.placeholders import SLOT
+from responder.runbooks.words import SLOT
 from responder.standins.cluster.running import Scenario
 from scripts.helm import program
 from tests.real.conftest import ROOT

@@ -15,7 +15,7 @@ from responder.cli.table import Column, print_rows
 if TYPE_CHECKING:
     from responder.diagnose.steps.run import StepRun
     from responder.model.rule import RuleBook
-    from responder.runbooks.plan import PlannedCommand
+    from responder.runbooks.document import PlannedCommand
     from responder.standins.cluster.running import Scenario
 
 _COLOURS = {"ok": "green", "differs": "red", "not run": "red", "skipped": "white"}
@@ -82,7 +82,7 @@ def drilled(files: Sequence[str], book: "RuleBook", service: str) -> list[Drille
 
 def _of_file(file: str, book: "RuleBook", service: str, scenarios: "Sequence[Scenario]") -> list[Drilled]:
     from responder.cli.runbooks.steps import opened
-    from responder.runbooks.plan import planned
+    from responder.runbooks.document import planned
 
     settings = bootstrap.settings_from_environment()
     document, anchor = opened(file, settings)

@@ -10,8 +10,7 @@ from responder.cli.runbooks.steps import carried_out, command_line, record_of, s
 if TYPE_CHECKING:
     from responder.diagnose.steps.run import StepTools
     from responder.model.transcript import StepRecord
-    from responder.runbooks.document import Document, Step
-    from responder.runbooks.plan import PlannedCommand
+    from responder.runbooks.document import Document, PlannedCommand, Step
 
 #: Questions until a person who gives other answers is taken to have stopped, such as a pipe.
 _TRIES: Final = 3
@@ -69,7 +68,7 @@ def _lines(step: "Step") -> set[int]:
 
 def _heading(step: "Step", total: int, values: Mapping[str, str]) -> None:
     """Print a step as the runbook has it, without the lines around fences, and with the values that are known."""
-    from responder.runbooks.placeholders import SLOT
+    from responder.runbooks.words import SLOT
 
     case = f"{step.case.title}: " if step.case and step.case.title != "Procedure" else ""
     click.secho(f"\n{case}step {step.number} of {total}: {step.title}", bold=True)

@@ -26,7 +26,7 @@ from responder.cli.runbooks.steps import (
 if TYPE_CHECKING:
     from responder.diagnose.steps.run import StepRun, StepTools
     from responder.model.transcript import StepRecord
-    from responder.runbooks.plan import PlannedCommand
+    from responder.runbooks.document import PlannedCommand
     from responder.settings import Settings
 
 #: Exit status if no step differs, but one could not be run.

@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from responder.model.clock import Clock
     from responder.model.rule import RuleBook
     from responder.model.transcript import StepRecord
-    from responder.runbooks.document import Document
-    from responder.runbooks.plan import PlannedCommand
+    from responder.runbooks.document import Document, PlannedCommand
     from responder.settings import Settings
 
 _COLOURS = {"match": "green", "mismatch": "red", "unknown": "yellow"}
@@ -53,7 +52,7 @@ def linked_as(path: str, anchor: str, settings: "Settings") -> str:
 def values_of(given: tuple[str, ...], book: "RuleBook") -> dict[str, str]:
     """Return the values of placeholders. A service must be in the catalog. Raises FatalError."""
     from responder.model.suggestions import nearest
-    from responder.runbooks.placeholders import is_value
+    from responder.runbooks.words import is_value
 
     values: dict[str, str] = {}
     for each in given:
@@ -80,7 +79,7 @@ def planned_of(
     book: "RuleBook",
 ) -> "list[PlannedCommand]":
     """Return the read-only commands of a section, or those of ``names``. Raises FatalError."""
-    from responder.runbooks.plan import planned
+    from responder.runbooks.document import planned
 
     found = planned(document, values, bootstrap.scope_of(settings, book), anchor)
     for name in names:

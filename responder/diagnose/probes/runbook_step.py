@@ -12,10 +12,10 @@ from responder.model.clock import Deadline
 from responder.model.finding import Finding, Verdict
 from responder.model.rule import ProbeSpec
 from responder.runbooks.command import CommandLine, HttpGet, Refusal
+from responder.runbooks.document import PlannedCommand, planned
 from responder.runbooks.expected import Result
 from responder.runbooks.kubectl import KubectlCall
-from responder.runbooks.placeholders import is_value
-from responder.runbooks.plan import PlannedCommand, planned
+from responder.runbooks.words import is_value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

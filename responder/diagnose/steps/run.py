@@ -12,9 +12,9 @@ from responder.model.text import clean
 from responder.outgoing import UnreachableError
 from responder.outgoing.process import Launch, launch
 from responder.runbooks.command import CommandLine, HttpGet, Refusal
+from responder.runbooks.document import PlannedCommand
 from responder.runbooks.expected import Comparison, Output, Result, compare
 from responder.runbooks.kubectl import KubectlCall
-from responder.runbooks.plan import PlannedCommand
 
 #: Bytes of output that are read; the rest is cut off.
 MOST_BYTES = 65536

@@ -21,7 +21,7 @@ from responder.notify.contract import COMPANION_SUFFIX, Channel, Use
 from responder.notify.delivery.route import pagers
 from responder.notify.report.content import HISTORY_DAYS
 from responder.notify.report.links import LinkBuilder
-from responder.runbooks.plan import RunbookSet
+from responder.runbooks.document import RunbookSet
 from responder.store.incidents import incidents
 from responder.triage.decide import key_of
 from responder.triage.rule_index import RuleIndex

@@ -1,4 +1,7 @@
-"""The diagnosis worker: runs the probes that triage chose, and adds their findings to the pages."""
+"""The diagnosis worker: runs the probes that triage chose, and adds their findings to the pages.
+
+Outside investigators are asked about diagnosed incidents; their answers follow in the thread, and no page waits.
+"""
 
 import threading
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -9,6 +12,7 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy import Connection
 
+from responder.diagnose.contract import ProbeQuestion
 from responder.diagnose.prober import Prober
 from responder.engine import pipeline
 from responder.engine.effects.context import DecisionContext
@@ -16,12 +20,13 @@ from responder.engine.effects.page import counts, messages_for
 from responder.engine.pipeline import late_note, revise
 from responder.engine.workers.triage import LEASE, TURN
 from responder.model.clock import Clock, Deadline
-from responder.model.content import NO_FACTS
+from responder.model.content import NO_FACTS, MessageFacts
 from responder.model.delivery import DiagnosisJob, DiagnosisRequest, DiagnosisResult
+from responder.model.finding import Verdict
 from responder.model.report import MessageKind
 from responder.notify.render.chart import chart_of
 from responder.notify.report.content import HISTORY_DAYS, MOST_ALIKE, elsewhere
-from responder.store.database import Database
+from responder.store.database import Database, StoreError
 from responder.store.incidents import diagnoses, incidents
 from responder.store.outbox import outbox
 
@@ -37,6 +42,8 @@ MARGIN = timedelta(milliseconds=200)
 AT_ONCE = 8
 #: Deadline, in seconds, of a diagnosis whose page is already sent.
 LATE_SECONDS = 10.0
+#: Opinions that one process waits for at a time. A further incident gets none: in a flood they would come too late.
+OPINIONS_AT_ONCE = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,3 +262,71 @@ class DiagnosisWorker:
     def _deadline(self, job: DiagnosisJob) -> Deadline:
         left = (job.due_at - MARGIN - self._clock.now()).total_seconds()
         return Deadline(self._clock.monotonic() + (left if left > 0 else LATE_SECONDS))
+
+
+class OpinionWorker:
+    """Waits for opinions in threads of its own. An opinion that a stopped process waited for is lost."""
+
+    def __init__(
+        self,
+        database: Database,
+        context: Callable[[], DecisionContext],
+        prober: Prober,
+        clock: Clock,
+        on_written: Callable[[Collection[str]], None],
+    ) -> None:
+        """``prober`` is not the one of pages. ``on_written`` is called with the channels that get an opinion."""
+        self._database = database
+        self._context = context
+        self._prober = prober
+        self._clock = clock
+        self._on_written = on_written
+        self._slots = threading.BoundedSemaphore(OPINIONS_AT_ONCE)
+
+    def ask(self, work: DiagnosisRequest) -> None:
+        """Start to ask about an incident whose findings are committed, if its rule names an investigator."""
+        for question in self._context().late_questions(work.probes, work.subject, work.began, work.runbook):
+            if not self._slots.acquire(blocking=False):
+                _log.warning(
+                    "opinion.skipped", incident=work.incident, reason=f"{OPINIONS_AT_ONCE} others are under way"
+                )
+                continue
+            threading.Thread(target=self._ask, args=(work, question), name="opinion", daemon=True).start()
+
+    def _ask(self, work: DiagnosisRequest, question: ProbeQuestion) -> None:
+        try:
+            said = self._opinion(work, question)
+            if said:
+                self._write(work, said)
+        except StoreError as error:
+            _log.warning("opinion.lost", incident=work.incident, reason=str(error))
+        finally:
+            self._slots.release()
+
+    def _opinion(self, work: DiagnosisRequest, question: ProbeQuestion) -> str:
+        """Return what the investigator says; empty if it does not answer in time."""
+        with self._database.read() as connection:
+            content = incidents.contents_of(connection, [work.incident]).get(work.incident)
+        about = self._context().probe_kinds[question.kind].about
+        if content is None or about is None:
+            return ""
+        deadline = Deadline(self._clock.monotonic() + question.timeout)
+        (finding,) = self._prober.run([about(question, content)], deadline)
+        if finding.verdict is not Verdict.OK:
+            _log.warning("opinion.missing", incident=work.incident, reason=finding.headline)
+            return ""
+        return finding.detail
+
+    def _write(self, work: DiagnosisRequest, said: str) -> None:
+        context, now = self._context(), self._clock.now()
+        messages = messages_for(
+            (work.incident, work.ordering_key),
+            MessageKind.OPINION,
+            MessageFacts(update=said),
+            context.configured(work.channels),
+            priority=work.priority + 1,  # after every page
+            due_at=now,
+        )
+        with self._database.transaction() as connection:
+            outbox.write(connection, messages, now)
+        self._on_written({message.channel for message in messages})

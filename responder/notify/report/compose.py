@@ -3,21 +3,21 @@
 Delivery, ``dry-run``, replay and ``messages show`` call the same function.
 """
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from responder.model.action import Handling
-from responder.model.clock import TITLE_LIMIT, ago, duration_in_minutes, short_duration, time_of_day
+from responder.model.clock import TITLE_LIMIT, ago, duration_in_minutes, short_duration, time_between, time_of_day
 from responder.model.conclusion_codes import NONE
 from responder.model.content import NO_FACTS, AlertExtract, DecisionRecord, IncidentContent, MessageFacts
 from responder.model.finding import Conclusion, Finding, Verdict
 from responder.model.message import ClaimedMessage, OutboxMessage, OutboxRow
 from responder.model.report import MessageKind, PublicText, Report, Status
-from responder.model.rule import Link
-from responder.model.text import number_of, sanitize_line, sentence
+from responder.model.rule import TEMPLATE_SLOT, Link, Template
+from responder.model.text import number_of, sanitize_line, seconds_of, sentence
 from responder.notify.report.links import VENDOR_LINK
-from responder.notify.report.template import filled, public_template_of, template_of
 
 #: A first message that leaves this long after it was due says that it is late.
 LATE_AFTER = timedelta(minutes=1)
@@ -28,6 +28,19 @@ _ENDINGS = frozenset({MessageKind.RESOLUTION, MessageKind.UNCLOSED, MessageKind.
 #: Messages whose text was written elsewhere.
 _FOREIGN = frozenset({MessageKind.OPINION, MessageKind.POSTMORTEM})
 _OPENINGS = frozenset({MessageKind.START, MessageKind.AGAIN, MessageKind.FALLBACK})
+_TEMPLATES = {
+    MessageKind.START: "start",
+    MessageKind.AGAIN: "start",
+    MessageKind.FALLBACK: "start",
+    MessageKind.UPDATE: "update",
+    MessageKind.RESOLUTION: "resolution",
+}
+_PUBLIC_TEMPLATES = {
+    MessageKind.START: "public-start",
+    MessageKind.AGAIN: "public-start",
+    MessageKind.NOTE: "public-update",
+    MessageKind.RESOLUTION: "public-resolution",
+}
 
 
 def compose_message(row: OutboxRow, now: datetime) -> ClaimedMessage:
@@ -301,3 +314,56 @@ def _probed(findings: Sequence[Finding], conclusion: Conclusion, now: datetime) 
     unknown = sum(each.verdict is Verdict.UNKNOWN for each in findings)
     count = f"{number_of(len(findings), 'probe')} in {max(each.duration for each in findings):.1f} s"
     return f", {count} ({unknown} unknown){age}" if unknown else f", {count}{age}"
+
+
+def public_template_of(templates: Mapping[str, Template], kind: MessageKind) -> Template | None:
+    """Return the template of a kind of message on status pages, None if the rule files have none."""
+    return templates.get(_PUBLIC_TEMPLATES.get(kind, ""))
+
+
+def template_of(templates: Mapping[str, Template], kind: MessageKind) -> Template | None:
+    """Return the template of a kind of message, None if the rule files have none."""
+    return templates.get(_TEMPLATES.get(kind, ""))
+
+
+def filled(template: Template, report: Report, content: IncidentContent) -> Mapping[str, str]:
+    """Return the fields in their order; one with an empty placeholder is left out."""
+    texts = dict(_texts(report, content))
+    times = {"started": report.started_at, "ended": report.ended_at, "now": report.written_at}
+    fields: dict[str, str] = {}
+    for name, text in template.fields:
+        slots = {found[0]: _slot_text(found, texts, times) for found in TEMPLATE_SLOT.finditer(text)}
+        if all(slots.values()):
+            fields[name] = TEMPLATE_SLOT.sub(lambda found: slots[found[0]], text)  # noqa: B023 - used in this turn only
+    return fields
+
+
+def _slot_text(slot: re.Match[str], texts: Mapping[str, str], times: Mapping[str, datetime | None]) -> str:
+    name, later = slot[1], slot[2]
+    if name not in times:
+        return texts.get(name, "")
+    moment = times[name]
+    return time_of_day(moment + timedelta(seconds=seconds_of(later) if later else 0)) if moment else ""
+
+
+def _texts(report: Report, content: IncidentContent) -> Iterator[tuple[str, str]]:
+    record, handling, likely = content.decision, content.handling, report.conclusion.likely
+    yield "severity", report.severity
+    yield "service", report.service
+    yield "subject", re.sub(r"[^a-z0-9_]+", "-", report.service.lower()).strip("-") or "unknown"
+    yield "environment", report.environment
+    yield "incident", report.incident
+    yield "summary", report.what
+    yield "impact", report.impact or ("" if report.status is Status.RESOLVED else "not known yet")
+    yield "status", report.status
+    yield "lead", handling.assigned_to or (handling.acknowledged_by if handling.acknowledged else "") or record.lead
+    yield "owner", report.owner
+    yield "response_target", report.clock
+    yield "date", record.respond_from.date().isoformat()
+    yield "duration", time_between(report.started_at, report.ended_at or report.written_at)
+    yield "update", report.update
+    yield "likely_cause", likely
+    yield "root_cause", f"not yet confirmed; likely: {likely}" if likely else "not yet known"
+    yield "resolution", report.resolution
+    if record.next_update and report.status is not Status.RESOLVED:
+        yield "next_update", time_between(report.written_at, report.written_at + timedelta(seconds=record.next_update))

@@ -10,7 +10,7 @@ from typing import Final
 
 from responder.model.problem import Level
 from responder.runbooks.command import Scope
-from responder.runbooks.document import Command, Document, Section, Step
+from responder.runbooks.document import Document, Section
 
 #: Sections of the template, in order.
 SECTIONS: Final = (
@@ -168,12 +168,6 @@ class Runbook:
     def section(self, title: str) -> Section | None:
         """Return a section of the template."""
         return self.document.named(title)
-
-    def step_of(self, command: Command) -> Step | None:
-        """Return the step of a command; None outside of steps."""
-        line = command.fence.line
-        inside = (s for s in self.document.steps if s.section.line < line <= s.section.end_line)
-        return next(inside, None)
 
 
 def _without_comments(line: str, inside: bool) -> tuple[str, bool]:

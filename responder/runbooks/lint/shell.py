@@ -9,7 +9,7 @@ from typing import Final
 from responder.runbooks.document import SHELLS
 from responder.runbooks.lint.contract import ShellError
 from responder.runbooks.markdown import Fence
-from responder.runbooks.placeholders import SLOT
+from responder.runbooks.words import SLOT
 
 _PROMPT = re.compile(r"^(\s*)(?:\$|[\w.-]+@[\w.:~/-]+[$#]|(?:ba)?sh-[\d.]+[$#])[ \t]+(?=\S)")
 #: Languages of terminal sessions, whose commands follow prompts.

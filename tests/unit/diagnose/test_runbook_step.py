@@ -18,8 +18,7 @@ from responder.model.problem import Position
 from responder.model.rule import ProbeSpec
 from responder.outgoing import Outgoing
 from responder.runbooks.command import Scope
-from responder.runbooks.document import parse
-from responder.runbooks.plan import RunbookSet, planned
+from responder.runbooks.document import RunbookSet, parse, planned
 from responder.settings import Settings
 from responder.standins.cluster.running import Scenario
 from tests.support.builders import a_service, a_subject

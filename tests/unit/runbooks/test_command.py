@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 
 from responder.diagnose.cluster.reader import RESOURCES
 from responder.runbooks.command import CommandLine, HttpGet, Program, Refusal, Scope, parse, split
-from responder.runbooks.flags import Refused
 from responder.runbooks.kubectl import KINDS, KubectlCall
-from responder.runbooks.placeholders import SLOT
+from responder.runbooks.words import SLOT, Refused
 
 SCOPE = Scope(
     namespace="butterfly",

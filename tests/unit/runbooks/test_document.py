@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from responder.runbooks.document import Document, parse
-from responder.runbooks.info_string import InfoString
-from responder.runbooks.info_string import parse as parse_info
+from responder.runbooks.markdown import InfoString, parse_info
 
 ROOT = Path(__file__).parents[3]
 TEXT = """\

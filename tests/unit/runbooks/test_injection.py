@@ -6,9 +6,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from responder.runbooks.command import CommandLine, HttpGet, Program, Scope
-from responder.runbooks.document import parse
+from responder.runbooks.document import parse, planned
 from responder.runbooks.kubectl import KINDS, KubectlCall
-from responder.runbooks.plan import planned
 
 SCOPE = Scope(namespace="shop", namespaces=frozenset({"shop"}), origins=frozenset({"cart:8080"}))
 #: Lines of runbooks: fences that open, close and nest, tags, includes of several site generators, links, commands.

@@ -27,7 +27,7 @@ from typing import Final
 
 from responder.model.suggestions import nearest
 from responder.runbooks.lint.contract import Finding, Runbook
-from responder.runbooks.placeholders import SLOT
+from responder.runbooks.words import SLOT
 
 #: Placeholders that the subject of an alert, its labels or the catalog can fill.
 KNOWN: Final = frozenset(

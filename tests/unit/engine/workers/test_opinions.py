@@ -13,7 +13,7 @@ from responder.diagnose.contract import ProbeTools, Sources
 from responder.diagnose.prober import Prober
 from responder.diagnose.probes import PROBES
 from responder.diagnose.probes.investigator import InvestigatorSpec
-from responder.engine.workers.opinions import AT_ONCE, OpinionWorker
+from responder.engine.workers.diagnosis import OPINIONS_AT_ONCE, OpinionWorker
 from responder.outgoing import Outgoing
 from responder.standins.server import status
 from responder.store.database import Database
@@ -42,7 +42,7 @@ def shop(database: Database, clock: HandClock, holmes: Investigator) -> Iterator
     found = Shop(database, clock)
     use(found, holmes, "tcp", "it")
     outgoing = Outgoing(clock)
-    prober = Prober(PROBES, ProbeTools(outgoing=outgoing, clock=clock), AT_ONCE)
+    prober = Prober(PROBES, ProbeTools(outgoing=outgoing, clock=clock), OPINIONS_AT_ONCE)
     opinions = OpinionWorker(database, lambda: found.context, prober, clock, lambda _channels: None)
     found.on_diagnosed = opinions.ask
     yield found
@@ -133,9 +133,9 @@ def test_a_failure_is_logged_and_sends_nothing(shop: Shop, holmes: Investigator)
 def test_so_many_opinions_are_waited_for_at_a_time(shop: Shop, holmes: Investigator) -> None:
     """In a flood an investigator that hangs costs a bounded number of threads, and no incident waits for it."""
     holmes.free.clear()
-    for number in range(AT_ONCE + 3):
+    for number in range(OPINIONS_AT_ONCE + 3):
         diagnosed(shop, number)
-    eventually(lambda: bool(holmes.asked) and opinion_threads() == AT_ONCE)
+    eventually(lambda: bool(holmes.asked) and opinion_threads() == OPINIONS_AT_ONCE)
     assert shop.rows("SELECT count(*) FROM messages WHERE kind = 'start' AND enrich") == [(0,)]
     holmes.free.set()
-    eventually(lambda: len(sent(shop, "opinion")) == AT_ONCE)
+    eventually(lambda: len(sent(shop, "opinion")) == OPINIONS_AT_ONCE)
