@@ -54,11 +54,11 @@ class Person:
     entry: str = "console"
 
 
-def needs(role: Role) -> Callable[[_View], _View]:
-    """Declare the role that a view needs. A view without one is refused."""
+def needs(role: Role, *, live: bool = False) -> Callable[[_View], _View]:
+    """Declare the role that a view needs; a view without one is refused. Open pages ask for updates of a live one."""
 
     def declare(view: _View) -> _View:
-        view.__dict__["role"] = role
+        view.__dict__.update(role=role, live=live)
         return view
 
     return declare

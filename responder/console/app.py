@@ -30,6 +30,7 @@ from responder.console.access import (
     needs,
     refuse_cross_site,
 )
+from responder.console.updates import Updates
 from responder.model.clock import Clock
 from responder.model.rule import RuleBook
 from responder.outgoing.openid import ProviderError, SignInRefused
@@ -39,6 +40,8 @@ from responder.store.maintenance.overview import change_number
 
 _log = structlog.get_logger()
 _CSRF = "responder_csrf"
+#: The header by which htmx asks for the update of an open page.
+_UPDATE = "HX-Request"
 _STATIC = Path(__file__).parent / "static"
 _YEAR = 31_536_000
 #: Largest form or JSON body in bytes; notes are short.
@@ -104,6 +107,7 @@ def create_app(console: Console, *parts: Blueprint) -> Flask:
     app.jinja_env.filters.update(words.FILTERS)
     files = {path.name: path.read_bytes() for path in _STATIC.iterdir()}
     versions = {name: sha256(content).hexdigest()[:12] for name, content in files.items()}
+    updates = Updates(console.clock.monotonic)
 
     @app.get("/static/<name>")
     @needs(Role.PUBLIC)
@@ -117,7 +121,7 @@ def create_app(console: Console, *parts: Blueprint) -> Flask:
 
     @app.before_request
     def admit() -> Response | None:
-        return _admit(app, console)
+        return _admit(app, console, updates)
 
     @app.after_request
     def protect(response: Response) -> Response:
@@ -125,13 +129,17 @@ def create_app(console: Console, *parts: Blueprint) -> Flask:
 
     @app.context_processor
     def shell() -> dict[str, Any]:
+        role = g.person.role if g.get("person") else Role.PUBLIC
+        shared = {"now": console.clock.now(), "may": lambda name: role >= Role.of(name)}
+        if g.get("update"):  # it goes to all tabs of the role: nothing in it is of one person
+            return {**shared, "update": True}
         return {
+            **shared,
+            "update": False,
             "asset": lambda name: url_for("static", name=name, v=versions[name]),
             "person": g.get("person"),
-            "now": console.clock.now(),
             "csrf": g.get("csrf", ""),
             "once": secrets.token_hex(8),
-            "may": lambda role: g.get("person") is not None and g.person.role >= Role.of(role),
             "version": responder.__version__,
             "here": request.full_path.rstrip("?"),
             "root": request.root_path,
@@ -158,13 +166,13 @@ def as_json(value: object, status: int = 200) -> Response:
     return Response(msgspec.json.encode(value), status, content_type="application/json")
 
 
-def _admit(app: Flask, console: Console) -> Response | None:
+def _admit(app: Flask, console: Console, updates: Updates) -> Response | None:
     """Check role and form, and answer a page that did not change with 304. Runs before every view."""
     g.csrf = request.cookies.get(_CSRF) or secrets.token_hex(16)
     if request.endpoint is None:
         console.access.person(request)  # the existence of a path is nothing for strangers
         return None
-    view = app.view_functions[request.endpoint]
+    view: Any = app.view_functions[request.endpoint]
     role: Role | None = getattr(view, "role", None)
     if role is None:
         raise Forbidden("this view declares no role")
@@ -178,15 +186,22 @@ def _admit(app: Flask, console: Console) -> Response | None:
             origin = "{0.scheme}://{0.netloc}".format(urlsplit(console.url)) if console.url else ""
             refuse_cross_site(request, origin, _CSRF)
         return None
-    with console.database.read() as connection:
-        number = change_number(connection)
-    # Durations on pages are in minutes.
-    cookie, minute = request.cookies.get(_CSRF, ""), console.clock.now().strftime("%d%H%M")
-    parts = (responder.__version__, number, minute, g.person, cookie, request.full_path)
-    g.etag = sha256(repr(parts).encode()).hexdigest()[:20]
+
+    def state() -> str:
+        with console.database.read() as connection:  # durations on pages are in minutes
+            return f"{change_number(connection)} {console.clock.now():%d%H%M}"
+
+    body: str | None = None
+    if view.live and _UPDATE in request.headers:
+        g.update, given = True, request.view_args or {}
+        update = updates.newest(request.full_path, g.person.role, state, lambda: view(**given))
+        g.etag, body = update.tag, update.body
+    else:
+        parts = (responder.__version__, state(), g.person, request.cookies.get(_CSRF, ""), request.full_path)
+        g.etag = sha256(repr(parts).encode()).hexdigest()[:20]
     if request.if_none_match.contains(g.etag):
         return make_response("", 304)
-    return None
+    return None if body is None else make_response(body)
 
 
 def _protected(response: Response) -> Response:
@@ -195,7 +210,7 @@ def _protected(response: Response) -> Response:
     if request.endpoint != "static":
         # no-cache, not no-store: a page that did not change is answered with 304 and without a body.
         response.headers["Cache-Control"] = "private, no-cache"
-        response.headers["Vary"] = "Cookie, Authorization"
+        response.headers["Vary"] = f"Cookie, Authorization, {_UPDATE}"
         if "etag" in g and response.status_code in {200, 304}:
             response.set_etag(g.etag)
     if response.mimetype == "text/html" and request.cookies.get(_CSRF) != g.get("csrf"):
@@ -231,10 +246,11 @@ def _failed(error: Exception) -> AnyResponse:
     if request.path.startswith(API):
         return as_json({"error": reason}, status)
     again = isinstance(error, SignInNeeded | SignInRefused | ProviderError)
+    g.update = False
     body = render_template("error.html", status=status, reason=reason, again=again)
     return make_response(body, status, headers)
 
 
 def _opens_a_page() -> bool:
     """Return True for a page that a person opens: not for the API, a form, or the update of an open page."""
-    return request.method == "GET" and not request.path.startswith(API) and "HX-Request" not in request.headers
+    return request.method == "GET" and not request.path.startswith(API) and _UPDATE not in request.headers

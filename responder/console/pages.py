@@ -116,7 +116,7 @@ def blueprint(console: Console) -> Blueprint:
     routes = Blueprint("pages", __name__)
 
     @routes.get("/")
-    @needs(Role.READ)
+    @needs(Role.READ, live=True)
     def opened() -> str:
         with console.database.read() as connection:
             page = records.page(connection, Filter(is_open=True), MOST_OPEN)
@@ -148,7 +148,7 @@ def blueprint(console: Console) -> Blueprint:
         )
 
     @routes.get("/incidents/<number>")
-    @needs(Role.READ)
+    @needs(Role.READ, live=True)
     def incident(number: str) -> str:
         found, now = known(console, number), console.clock.now()
         report = report_of(found, now)

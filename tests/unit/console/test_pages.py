@@ -12,25 +12,31 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import Enum
 from html.parser import HTMLParser
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
+from responder.console.access import Access
 from responder.console.markdown import html_of
+from responder.console.updates import GOOD_SECONDS
 from responder.model.action import ActionKind
 from responder.model.finding import Verdict
 from responder.model.incident import AlertState
 from responder.outgoing import Outgoing
 from responder.outgoing.silences import Silences
+from responder.settings.access import grants
 from responder.standins.alertmanager import AlertmanagerStandIn
 from responder.store.database import Database
 from responder.store.inbox.inbox import Inbox
 from responder.store.incidents import actions
 from tests.conftest import HandClock
-from tests.support.builders import NOW, a_finding
+from tests.support import console_pages
+from tests.support.builders import NOW, a_content, a_finding, an_incident
 from tests.unit.console.conftest import INCIDENT, ORIGIN, fill, whole_content
 from tests.unit.console.test_access import token
 
@@ -46,21 +52,8 @@ HOSTILE = (
     "\u202egnp.exe\u2066\x00\x1b[31m",
     "word" * 5000,
 )
-PAGES = (
-    "/",
-    "/incidents",
-    f"/incidents/{INCIDENT}",
-    f"/incidents/{INCIDENT}/why",
-    f"/incidents/{INCIDENT}/postmortem",
-    "/messages",
-    "/messages/1",
-    "/rejects",
-    "/rules",
-    "/coverage",
-    "/runbooks",
-    f"/runbooks/common-issues.md?incident={INCIDENT}",
-    "/status",
-)
+PAGES = tuple(each.format(incident=INCIDENT) for each in console_pages.PAGES)
+TEMPLATES = STATIC.parent / "templates"
 _TAGS = {"script", "img", "svg", "iframe", "object", "embed", "base", "style"}
 
 
@@ -106,12 +99,16 @@ def hostile(value: Any, text: str) -> Any:
 
 @pytest.mark.parametrize("number", range(len(HOSTILE)))
 def test_hostile_text_stays_text_in_every_field_of_every_page(
-    build: Callable[..., Flask], database: Database, folder: Path, number: int
+    build: Callable[..., Flask], database: Database, folder: Path, clock: HandClock, number: int
 ) -> None:
     """Text in any field of an incident, a runbook or a payload becomes no element, handler or link."""
     text = HOSTILE[number]
     content = hostile(whole_content(), text)
-    content = replace(content, findings=(*content.findings, hostile(a_finding(points=((1.0, 1.0), (2.0, 3.0))), text)))
+    content = replace(
+        content,
+        findings=(*content.findings, hostile(a_finding(points=((1.0, 1.0), (2.0, 3.0))), text)),
+        alerts=replace(content.alerts, groups={an_incident().dedup_key: {"alertname": text}}),
+    )
     fill(
         database,
         content,
@@ -121,7 +118,9 @@ def test_hostile_text_stays_text_in_every_field_of_every_page(
     )
     Inbox(database).set_aside(text.encode(), 2, text, 400, text, NOW)
     (folder / "common-issues.md").write_text(f"# {text}\n\n{text}\n\n[a]({text})\n\n```sh\n{text}\n```\n")
-    client = build(explain=lambda _: text, settings=(("A", text, text),)).test_client()
+    outgoing = Outgoing(clock)
+    down = Silences(outgoing, clock, {"": ("http://127.0.0.1:1",)})
+    client = build(silences=down, explain=lambda _: text, settings=(("A", text, text),)).test_client()
     for kind in ("note", "resolve", "acknowledge"):
         data = {"csrf": token(client), "text": text, "once": text}
         assert client.post(f"/incidents/{INCIDENT}/{kind}", data=data, headers=ORIGIN).status_code == 303
@@ -132,6 +131,7 @@ def test_hostile_text_stays_text_in_every_field_of_every_page(
         assert not page.active, (address, page.active)
         assert not [each for each in page.targets if re.match(r"\s*(?!https?:)[a-z]+:", each, re.IGNORECASE)], address
         assert not any(sign in answer.text for sign in "\x00\x1b"), address
+    outgoing.close()
 
 
 def test_each_page_of_an_empty_database_says_what_its_emptiness_means(build: Callable[..., Flask]) -> None:
@@ -163,6 +163,55 @@ def test_a_page_is_sent_again_only_when_it_changed(client: FlaskClient, database
     assert second.status_code == 200
     clock.move(60)
     assert client.get("/", headers={"If-None-Match": second.headers["ETag"]}).status_code == 200
+
+
+def update(client: FlaskClient, address: str, tag: str = "") -> TestResponse:
+    """Ask for the update of an open page as htmx does."""
+    return client.get(address, headers={"HX-Request": "true", "If-None-Match": tag})
+
+
+def test_tabs_share_an_update(build: Callable[..., Flask], filled: None, clock: HandClock) -> None:
+    """An update is rendered once for all persons with a role, and nothing in it is of one person."""
+    del filled
+    access = Access(header="X-User", peers=(ip_network("127.0.0.0/8"),), granted=grants("ann=act,bob=act,carl=read"))
+    app = build(access=access)
+    tabs = {name: app.test_client() for name in ("ann", "bob", "carl")}
+    for address in ("/", f"/incidents/{INCIDENT}"):
+        pages, updates = {}, {}
+        for name, tab in tabs.items():
+            tab.environ_base["HTTP_X_USER"] = name
+            pages[name], updates[name] = tab.get(address).text, update(tab, address)
+            assert name in pages[name]
+            assert not re.search(r"ann|bob|carl|csrf|once", updates[name].text), address
+            assert updates[name].text.strip() in pages[name]
+        assert updates["ann"].text == updates["bob"].text
+        assert updates["ann"].headers["ETag"] == updates["bob"].headers["ETag"]
+        assert update(tabs["bob"], address, updates["ann"].headers["ETag"]).status_code == 304
+    clock.move(GOOD_SECONDS)
+    assert 'type="checkbox"' in update(tabs["bob"], "/").text
+    assert 'type="checkbox"' not in update(tabs["carl"], "/").text
+
+
+def test_an_update_is_good_for_a_moment(client: FlaskClient, database: Database, clock: HandClock) -> None:
+    """A change is shown within the seconds that an update is good for; a part that is the same is not sent again."""
+    clock.move(600)
+    one, every = (update(client, address) for address in (f"/incidents/{INCIDENT}", "/"))
+    fill(database, a_content(), id="INC-2", dedup_key="other", opened_at=NOW - timedelta(hours=9))
+    assert update(client, "/", every.headers["ETag"]).status_code == 304
+    clock.move(GOOD_SECONDS)
+    assert "INC-2" in update(client, "/", every.headers["ETag"]).text
+    assert update(client, f"/incidents/{INCIDENT}", one.headers["ETag"]).status_code == 304
+    clock.move(60)
+    assert update(client, "/", every.headers["ETag"]).status_code == 200
+    assert update(client, "/incidents/INC-404").status_code == 404
+
+
+def test_pages_that_ask_for_updates_have_some(client: FlaskClient) -> None:
+    """A page with a polling element is one whose part is answered alone; the others are answered whole."""
+    live = {name for name, view in client.application.view_functions.items() if getattr(view, "live", False)}
+    asking = {path.stem for path in TEMPLATES.glob("*.html") if "hx-get" in path.read_text()}
+    assert (live, asking) == ({"pages.opened", "pages.incident"}, {"open", "incident"})
+    assert "<html" in update(client, "/status").text
 
 
 def test_the_first_screen_names_the_cause_and_the_first_step(client: FlaskClient) -> None:

@@ -27,6 +27,7 @@ from responder.standins.server import status
 from responder.store.database import Database
 from tests.conftest import HandClock
 from tests.support.builders import a_book
+from tests.support.console_pages import NO_PAGES, PAGES
 from tests.support.identity_provider import IdentityProvider, path_of
 from tests.unit.console.conftest import INCIDENT, ORIGIN, USERS, basic
 
@@ -293,7 +294,10 @@ def test_settings_that_are_unsafe_or_incomplete_are_refused(changes: dict[str, s
 def test_roles_must_be_granted_and_the_application_leads_to_the_provider(
     database_url: str, database: Database, clock: HandClock, provider: IdentityProvider
 ) -> None:
-    """Without roles the settings are refused; with them the application of `responder console` signs people in."""
+    """Without roles the settings are refused; with them the application of `responder console` signs people in.
+
+    Its pages are those that the tests in a browser and those of hostile text visit: none is missing.
+    """
     env = {
         "RESPONDER_DATABASE_URL": database_url,
         "RESPONDER_CONSOLE_URL": URL,
@@ -307,3 +311,7 @@ def test_roles_must_be_granted_and_the_application_leads_to_the_provider(
     settings = read({**env, "RESPONDER_CONSOLE_ROLES": ROLES})
     client = console_app(settings, clock, lambda _incident: "").test_client()
     assert get(client, "/").location.startswith("/login?")
+    adapter = client.application.url_map.bind("localhost")
+    visited = {adapter.match(each.partition("?")[0].format(incident=INCIDENT))[0] for each in PAGES}
+    rules = [each for each in client.application.url_map.iter_rules() if "GET" in (each.methods or ())]
+    assert {each.endpoint for each in rules if not each.rule.startswith("/api/")} - NO_PAGES == visited
