@@ -4,8 +4,8 @@ import logging
 import re
 import ssl
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Final
 from urllib.parse import SplitResult, quote, urlsplit
 
@@ -16,6 +16,7 @@ from responder.model.text import one_line
 from responder.outgoing.library import httpcore, httpx
 from responder.outgoing.network import (
     FORBIDDEN,
+    IDLE_SECONDS,
     DeadlineBackend,
     Dialer,
     Exchange,
@@ -51,20 +52,16 @@ for _name in (httpx.__name__, httpcore.__name__):
 
 
 class Session:
-    """An httpx client for all origins. Safe to share between threads; follows no redirect and keeps no cookie."""
+    """Sends to all origins. Safe to share between threads.
+
+    Requests go to the transport without an httpx.Client: of what it adds, nothing is wanted (redirects, cookies, logins
+    of the environment), and it takes a third of the processor time of a request.
+    """
 
     def __init__(self, dialer: Dialer, tls: Callable[[], ssl.SSLContext], proxies: Proxies) -> None:
         """``tls`` makes the context for HTTPS. httpcore sets its ALPN protocols, so nothing else may use it."""
         self._clock = dialer.clock
-        self._pools = _Pools(dialer, tls, proxies)
-        self._client = httpx.Client(
-            transport=self._pools,
-            headers=_HEADERS,
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-            timeout=None,
-            trust_env=False,
-            follow_redirects=False,
-        )
+        self._connections = _Connections(dialer, tls, proxies)
 
     def send(self, request: Request, deadline: Deadline, cap: int) -> Response:
         """Return the response with at most ``cap`` bytes of its body. Raises UnreachableError.
@@ -88,26 +85,29 @@ class Session:
 
     def close(self) -> None:
         """Close idle connections; requests under way finish."""
-        self._pools.retire()
+        self._connections.retire()
 
     def _built(self, request: Request) -> httpx.Request:
         parts = _parts(request.url)
         try:
-            return self._client.build_request(
+            built = httpx.Request(
                 request.method,
                 request.url,
                 content=request.body or None,
-                headers=dict(request.headers),
+                headers={**_HEADERS, **request.headers},
                 extensions={"target": _target(parts)},
             )
         except httpx.InvalidURL:
             raise UnreachableError("unusable URL") from None
         except UnicodeEncodeError:
             raise UnreachableError("the request cannot be sent as HTTP") from None
+        if "@" in parts.netloc:
+            next(httpx.BasicAuth(built.url.username, built.url.password).auth_flow(built))
+        return built
 
     def _exchange(self, built: httpx.Request, exchange: Exchange, cap: int) -> Response:
         with limited(exchange):
-            response = self._client.send(built, stream=True)
+            response = self._connections.handle_request(built)
             try:
                 if response.status_code < 200:  # 101: a switch of protocols that was not requested
                     raise httpcore.RemoteProtocolError("not a final response")
@@ -119,11 +119,12 @@ class Session:
         return Response(response.status_code, body, _readable(response.headers))
 
 
-class _Pools(httpx.BaseTransport):
-    """A connection pool for each origin.
+class _Connections(httpx.BaseTransport):
+    """Connections that are kept alive for each origin, the last used one first.
 
-    One pool for all of them may close a connection that it has just assigned (httpcore issue 1110). The number of
-    connections is bounded by the number of threads; the age of idle ones by DeadlineStream.
+    Each is an httpcore pool of one. A larger pool may close a connection that it has just assigned (httpcore issue
+    1110), and twice in each request it asks all idle connections for input while it holds its lock. The number of
+    connections is bounded by the number of threads.
     """
 
     def __init__(self, dialer: Dialer, tls: Callable[[], ssl.SSLContext], proxies: Proxies) -> None:
@@ -132,7 +133,8 @@ class _Pools(httpx.BaseTransport):
         self._make_tls = tls
         self._tls: ssl.SSLContext | None = None
         self._lock = threading.Lock()
-        self._by_origin: dict[_Origin, httpcore.ConnectionPool] = {}
+        self._idle: dict[_Origin, deque[tuple[float, httpcore.ConnectionPool]]] = {}
+        self._retired = False
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send the request; ``fresh`` in its extensions asks for a new connection. Raises what httpcore raises."""
@@ -140,7 +142,7 @@ class _Pools(httpx.BaseTransport):
         origin: _Origin = url.raw_scheme, url.raw_host, url.port
         if "fresh" in request.extensions:
             self._drop(origin)
-        pool = self._pool(origin)
+        pool = self._taken(origin) or self._made(origin)
         answer = pool.handle_request(
             httpcore.Request(
                 request.method,
@@ -149,30 +151,37 @@ class _Pools(httpx.BaseTransport):
                 content=request.stream,
             )
         )
-        stream = _Stream(answer, lambda: self._finished(origin, pool))
+        stream = _Stream(answer, lambda: self._keep(origin, pool))
         return httpx.Response(answer.status, headers=answer.headers, stream=stream)
 
     def retire(self) -> None:
         """Close idle connections now, and the others when their requests are finished."""
-        for origin in tuple(self._by_origin):
+        self._retired = True
+        for origin in tuple(self._idle):
             self._drop(origin)
 
     def _drop(self, origin: _Origin) -> None:
         with self._lock:
-            pool = self._by_origin.pop(origin, None)
-        if pool is not None:
-            _close_idle(pool)
+            idle = self._idle.pop(origin, ())
+        for _, pool in idle:
+            pool.close()
 
-    def _finished(self, origin: _Origin, pool: httpcore.ConnectionPool) -> None:
-        if self._by_origin.get(origin) is not pool:
-            _close_idle(pool)
-
-    def _pool(self, origin: _Origin) -> httpcore.ConnectionPool:
+    def _taken(self, origin: _Origin) -> httpcore.ConnectionPool | None:
         with self._lock:
-            pool = self._by_origin.get(origin)
-            if pool is None:
-                pool = self._by_origin[origin] = self._made(origin)
-            return pool
+            idle = self._idle.get(origin)
+            return idle.pop()[1] if idle else None
+
+    def _keep(self, origin: _Origin, pool: httpcore.ConnectionPool) -> None:
+        """Keep a connection for the next request, and close the one that is idle for longest if that is too long."""
+        now = self._dialer.clock.monotonic()
+        with self._lock:
+            idle = self._idle.setdefault(origin, deque())
+            idle.append((now, pool))
+            over = idle.popleft()[1] if now - idle[0][0] >= IDLE_SECONDS else None
+        if over is not None:
+            over.close()
+        if self._retired:
+            self._drop(origin)
 
     def _made(self, origin: _Origin) -> httpcore.ConnectionPool:
         scheme, host, port = origin[0].decode(), origin[1].decode(), origin[2]
@@ -214,7 +223,6 @@ _BROKEN: Final[tuple[type[Exception], ...]] = (
     httpcore.RemoteProtocolError,
     httpcore.LocalProtocolError,
     httpcore.ProxyError,
-    httpx.RemoteProtocolError,
 )
 
 
@@ -226,8 +234,6 @@ def _named(error: Exception, exchange: Exchange, seconds: float) -> UnreachableE
         return UnreachableError("the request cannot be sent as HTTP")
     if isinstance(error, httpcore.ProxyError):
         return UnreachableError(f"the proxy answers {one_line(str(error))[:100]}")
-    if isinstance(error, httpx.RemoteProtocolError):  # httpx reads Location though it follows no redirect
-        return UnreachableError("the response redirects to an unusable URL")
     if getattr(error.__context__, "error_status_hint", None) == _HEAD_TOO_LARGE:
         return UnreachableError("the response head is larger than 100 KB")
     if exchange.ended:
@@ -266,10 +272,9 @@ def _capped(chunks: Iterator[bytes], cap: int) -> Iterator[bytes]:
 
 def _readable(headers: httpx.Headers) -> dict[str, str]:
     """Return headers with lower-case names and normalized white space; repeated ones are joined by a comma."""
-    return {name: " ".join(value.split()) for name, value in headers.items()}
-
-
-def _close_idle(pool: httpcore.ConnectionPool) -> None:
-    for connection in pool.connections:
-        if connection.is_idle():
-            connection.close()
+    found: dict[str, str] = {}
+    encoding = headers.encoding  # it is looked for anew each time, in all of them
+    for raw_name, raw_value in headers.raw:
+        name, value = raw_name.decode(encoding).lower(), " ".join(raw_value.decode(encoding).split())
+        found[name] = f"{found[name]}, {value}" if name in found else value
+    return found
