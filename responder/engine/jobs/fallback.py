@@ -67,10 +67,13 @@ def _chain(page: UndeliveredMessage, context: DecisionContext) -> tuple[Sequence
 def _ways_of(page: UndeliveredMessage, usable: Sequence[str], context: DecisionContext) -> Sequence[str]:
     """Return the channels that a page may fall back to. A message that no pager was to send falls back to no pager.
 
-    A first message that has no fallback yet may go to any channel but the one that rejected it, whatever their order.
+    Nor does the page of a resolved incident: it is to be read, and must not page. A first message that has no fallback
+    yet may go to any channel but the one that rejected it, whatever their order.
     """
     if page.message.channel not in context.pagers and page.message.kind is not MessageKind.FALLBACK:
         usable = [name for name in usable if name != page.message.channel]
+    if page.over:
+        return [each.name for each in context.configured(usable) if not each.pages]
     if _reaches_on_call(page, context):
         return usable
     return [each.name for each in context.configured(usable) if not each.pages and not each.is_fallback_only]
@@ -78,6 +81,8 @@ def _ways_of(page: UndeliveredMessage, usable: Sequence[str], context: DecisionC
 
 def _reaches_on_call(page: UndeliveredMessage, context: DecisionContext) -> bool:
     """Return True if on-call is to be paged by it. Without a pager, that is what its rule would have done."""
+    if page.over:
+        return False
     pagers, kind = context.pagers, page.message.channel_kind
     if page.message.channel in pagers or kind in pagers:
         return True
@@ -114,6 +119,8 @@ def effects_of(
             fallback_reason=fallback_history(message.facts.fallback_reason, each.step.reason),
             reaches_on_call=_reaches_on_call(page, context),
         )
+        if page.over:
+            facts = replace(facts, update="resolved before any channel accepted its page")
         own = (message.incident, message.ordering_key)
         messages = messages_for(own, MessageKind.FALLBACK, facts, [channel], priority=message.priority, due_at=now)
         effects.append(

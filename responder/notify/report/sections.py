@@ -47,7 +47,7 @@ def headline(report: Report) -> str:
         MessageKind.UPDATE: (report.heading or "Update",),
         MessageKind.RESOLUTION: (report.heading, took) if report.heading else (f"Resolved {took}",),
         MessageKind.LATE: ("Diagnosis",),
-        MessageKind.FALLBACK: (report.heading,),
+        MessageKind.FALLBACK: (f"Resolved {took}" if report.status is Status.RESOLVED else report.heading,),
         MessageKind.UNCLOSED: ("Resolve manually",),
         MessageKind.OPINION: ("Opinion",),
         MessageKind.ACKNOWLEDGED: ("Acknowledged",),

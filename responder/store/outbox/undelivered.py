@@ -27,17 +27,23 @@ _SAID_BEFORE = exists().where(
     _stand_in.c.id < messages.c.id,
 )
 _OVER = exists().where(incidents.c.id == messages.c.incident, ~incidents.c.open)
+_ACCEPTED = exists().where(
+    _stand_in.c.incident == messages.c.incident,
+    _stand_in.c.state == "sent",
+    _stand_in.c.kind.in_((*_BEGINNINGS, MessageKind.FALLBACK.value)),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UndeliveredMessage:
-    """A page of an open incident; ``decision`` is the decision of the rules about it.
+    """A page; ``decision`` is the decision of the rules about it, ``over`` is True if its incident has been resolved.
 
     ``error`` is that of the last attempt, empty if none has ended.
     """
 
     id: int
     dead: bool
+    over: bool
     message: OutboxMessage
     decision: DecisionRecord | None
     written_at: datetime
@@ -52,19 +58,23 @@ def pages(
 
     ``pagers`` are channels, and kinds by their names.
 
-    Excludes pages that were not attempted yet on a working channel. First messages on other channels are included if
-    they are dead, except on the ``last`` channels, which have no fallback.
+    Excludes pages that were not attempted yet on a working channel, and those of resolved incidents unless they are
+    dead and no channel has accepted a page of their incident: without a fallback, such an incident would be known to no
+    one. First messages on other channels are included if they are dead, except on the ``last`` channels, which have no
+    fallback.
     """
     troubled = or_(messages.c.error.is_not(None), channel_states.c.failing_since.is_not(None))
     unread = and_(messages.c.channel.not_in(list(last)), messages.c.kind.in_(_BEGINNINGS), ~_SAID_BEFORE)
-    dead = _looked_for(or_(_of_pagers(_paged(pagers), stations), unread), messages.c.state == "dead")
+    unheard = and_(messages.c.state == "dead", or_(~_OVER, ~_ACCEPTED))
+    dead = _looked_for(or_(_of_pagers(_paged(pagers), stations), unread), unheard)
     # Those of a removed channel do not wait: only names are compared, which the index of waiting messages has.
-    waiting = _looked_for(_of_pagers(messages.c.channel.in_(list(pagers)), stations), and_(WAITING, troubled))
+    waiting = _looked_for(_of_pagers(messages.c.channel.in_(list(pagers)), stations), and_(WAITING, troubled, ~_OVER))
     rows = [row for statement in (dead, waiting) for row in connection.execute(statement).mappings()]
     found = [
         UndeliveredMessage(
             id=row["id"],
             dead=row["state"] == "dead",
+            over=bool(row["over"]),
             message=message_of(row),
             decision=from_bytes(DecisionRecord, row["decision"]) if row["decision"] else None,
             written_at=to_time(row["written_at"]),
@@ -90,10 +100,10 @@ def _paged(pagers: Collection[str]) -> ColumnElement[bool]:
 
 def _looked_for(is_page: ColumnElement[bool], state: ColumnElement[bool]) -> Select[tuple[object, ...]]:
     return (
-        select(messages, channel_states.c.failing_since, contents.c.decision)
+        select(messages, channel_states.c.failing_since, contents.c.decision, _OVER.label("over"))
         .join(channel_states, channel_states.c.channel == messages.c.channel, isouter=True)
         .join(contents, contents.c.incident == messages.c.incident, isouter=True)
-        .where(state, is_page, ~_ANSWERED_FOR, ~_OVER)
+        .where(state, is_page, ~_ANSWERED_FOR)
         .order_by(messages.c.priority, messages.c.written_at, messages.c.id)
         .limit(_MOST)
     )

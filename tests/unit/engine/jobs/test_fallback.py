@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 
@@ -134,6 +135,29 @@ def test_a_page_that_was_refused_for_good_takes_the_next_way_at_once(night: Nigh
     night.fail(dead=True)
     night.fallback.run()
     assert night.notified() == [("pagerduty", "start"), ("pagerduty_fallback", "fallback")]
+
+
+def test_a_refused_page_of_a_resolved_incident_is_read_elsewhere(night: Night) -> None:
+    """A page that is refused after its alert resolved is posted where nobody is paged, as resolved, and once."""
+    over = pipeline.triage(
+        a_group(a_resolved_alert()), a_delivery(2, 600), History(night.incident()), replace(night.context)
+    )
+    assert over.incident is not None
+    with night.database.transaction() as connection:
+        changes = IncidentChanges(effects=[replace(over, messages=())], changed=[over.incident])
+        write(connection, changes, night.clock.now(), 0)
+    night.fail(dead=True)
+    for _ in range(2):
+        night.fallback.run()
+    assert night.notified() == [("pagerduty", "start"), ("slack", "fallback")]
+    with night.database.read() as connection:
+        report = last_report(connection, night.incident().id, NOW)
+    print(report)
+    shown = json.dumps(fallback_page(report, "S0123ABCD").blocks)
+    assert "Resolved after 10 minutes" in shown
+    assert "Resolved before any channel accepted its page" in shown
+    assert "rejected this page" in shown
+    assert "S0123ABCD" not in shown
 
 
 def test_the_end_reaches_everybody_who_was_told(night: Night) -> None:
