@@ -6,6 +6,7 @@ import ssl
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Final
 from urllib.parse import SplitResult, quote, urlsplit
 
@@ -52,16 +53,20 @@ for _name in (httpx.__name__, httpcore.__name__):
 
 
 class Session:
-    """Sends to all origins. Safe to share between threads.
-
-    Requests go to the transport without an httpx.Client: of what it adds, nothing is wanted (redirects, cookies, logins
-    of the environment), and it takes a third of the processor time of a request.
-    """
+    """An httpx client for all origins. Safe to share between threads; follows no redirect and keeps no cookie."""
 
     def __init__(self, dialer: Dialer, tls: Callable[[], ssl.SSLContext], proxies: Proxies) -> None:
         """``tls`` makes the context for HTTPS. httpcore sets its ALPN protocols, so nothing else may use it."""
         self._clock = dialer.clock
         self._connections = _Connections(dialer, tls, proxies)
+        self._client = httpx.Client(
+            transport=self._connections,
+            headers=_HEADERS,
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+            timeout=None,
+            trust_env=False,
+            follow_redirects=False,
+        )
 
     def send(self, request: Request, deadline: Deadline, cap: int) -> Response:
         """Return the response with at most ``cap`` bytes of its body. Raises UnreachableError.
@@ -90,24 +95,21 @@ class Session:
     def _built(self, request: Request) -> httpx.Request:
         parts = _parts(request.url)
         try:
-            built = httpx.Request(
+            return self._client.build_request(
                 request.method,
                 request.url,
                 content=request.body or None,
-                headers={**_HEADERS, **request.headers},
+                headers=dict(request.headers),
                 extensions={"target": _target(parts)},
             )
         except httpx.InvalidURL:
             raise UnreachableError("unusable URL") from None
         except UnicodeEncodeError:
             raise UnreachableError("the request cannot be sent as HTTP") from None
-        if "@" in parts.netloc:
-            next(httpx.BasicAuth(built.url.username, built.url.password).auth_flow(built))
-        return built
 
     def _exchange(self, built: httpx.Request, exchange: Exchange, cap: int) -> Response:
         with limited(exchange):
-            response = self._connections.handle_request(built)
+            response = self._client.send(built, stream=True)
             try:
                 if response.status_code < 200:  # 101: a switch of protocols that was not requested
                     raise httpcore.RemoteProtocolError("not a final response")
@@ -223,6 +225,7 @@ _BROKEN: Final[tuple[type[Exception], ...]] = (
     httpcore.RemoteProtocolError,
     httpcore.LocalProtocolError,
     httpcore.ProxyError,
+    httpx.RemoteProtocolError,
 )
 
 
@@ -234,6 +237,8 @@ def _named(error: Exception, exchange: Exchange, seconds: float) -> UnreachableE
         return UnreachableError("the request cannot be sent as HTTP")
     if isinstance(error, httpcore.ProxyError):
         return UnreachableError(f"the proxy answers {one_line(str(error))[:100]}")
+    if isinstance(error, httpx.RemoteProtocolError):  # httpx reads Location though it follows no redirect
+        return UnreachableError("the response redirects to an unusable URL")
     if getattr(error.__context__, "error_status_hint", None) == _HEAD_TOO_LARGE:
         return UnreachableError("the response head is larger than 100 KB")
     if exchange.ended:
