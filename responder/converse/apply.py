@@ -107,7 +107,10 @@ def apply(
                 return _refused(handling, f"the status is none of {', '.join(OPEN_STATUSES)}")
             what = f"published on the status page{f' as {action.target.lower()}' if action.target else ''}"
             said = sanitize_line(action.text, NOTE_LIMIT)
-            return Applied(handling=handling, outcome=f"{what} {by}{f': {said}' if said else ''}")
+            if said and handling.published == f"{action.target}: {said}":
+                return _unchanged(handling, "the same text was published last")
+            shown = replace(handling, published=f"{action.target}: {said}")
+            return Applied(handling=shown, outcome=f"{what} {by}{f': {said}' if said else ''}")
         case ActionKind.RESOLVE:
             why = sanitize_line(action.text, NOTE_LIMIT)
             return Applied(handling=handling, outcome=f"resolved {by}{f': {why}' if why else ''}", resolves=True)

@@ -62,7 +62,7 @@ class Handling:
     """Handling of an open incident by people, whichever entry point they used.
 
     ``taken_at`` is when it was last acknowledged or released: an older report of either is not news. ``drafted_at`` is
-    when the draft of a post-mortem was last asked for.
+    when the draft of a post-mortem was last asked for, ``published`` the status and text last published.
     ``response_reminded_at`` and ``update_reminded_at`` are when the last reminders of each kind were sent.
     """
 
@@ -73,6 +73,7 @@ class Handling:
     priority: str = ""
     taken_at: datetime | None = None
     drafted_at: datetime | None = None
+    published: str = ""
     response_reminded_at: datetime | None = None
     update_reminded_at: datetime | None = None
     silence: Silenced | None = None

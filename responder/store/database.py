@@ -58,9 +58,12 @@ class Database:
         self.damage = ""
 
     @contextlib.contextmanager
-    def write(self) -> Iterator[Connection]:
-        """Open a write transaction, committed and durable when the block ends."""
-        with self._named(), self._kind.write() as connection:
+    def write(self, patience: float | None = None) -> Iterator[Connection]:
+        """Open a write transaction, committed and durable when the block ends.
+
+        SQLite's other writers are waited for as long as any caller waits, or ``patience`` seconds.
+        """
+        with self._named(), self._kind.write(patience) as connection:
             yield connection
 
     def append(

@@ -32,6 +32,9 @@ _log = structlog.get_logger()
 ENTRY = "slack"
 #: Time in which Alertmanager says how many alerts match, in seconds: a trigger opens a dialog for three seconds.
 REACH_SECONDS = 1.0
+#: Time in which an action is committed, in seconds. With the second for the answer that it was NOT stored it is less
+#: than Slack's three.
+STORE_SECONDS = 1.5
 #: Buttons that need no dialog.
 _AT_ONCE = {Button.ACKNOWLEDGE: ActionKind.ACKNOWLEDGE, Button.UNSILENCE: ActionKind.UNSILENCE}
 NOT_STORED = "NOT stored: responder cannot write to its database. Acknowledge in PagerDuty, or press again in a minute."
@@ -74,6 +77,7 @@ class SlackEntry:
     silences: Silences
     morning: Callable[[datetime], datetime]
     acting_groups: Callable[[], Mapping[str, str]] = dict
+    store_seconds: float = STORE_SECONDS
 
     def interact(self, payload: bytes) -> Mapping[str, Any] | None:
         """Handle a press or a dialog; return the body of the answer, None for an empty one.
@@ -245,7 +249,7 @@ class SlackEntry:
             target=target,
             at=self.clock.now(),
         )
-        actions.keep(self.database, action, action.at)
+        actions.keep(self.database, action, action.at, self.store_seconds)
         self.on_kept()
 
     def _incident(self, incident: str) -> Incident | None:

@@ -75,13 +75,13 @@ def on_action(
         silence=silence,
     )
     done = (action.id, "applied" if applied.changed else "refused" if applied.refused else "unchanged")
+    after = replace(before, handling=applied.handling)
     if action.kind is ActionKind.PUBLISH and applied.changed:
         if why := unpublishable(action, incident, before, context):
             return Effects(outcome=f"refused: {why}", action=(action.id, "refused"))
-        return replace(published(action, incident, before, applied.outcome, context, now), action=done)
+        return replace(published(action, incident, after, applied.outcome, context, now), action=done)
     if not applied.changed and not applied.warns:
         return Effects(outcome=applied.outcome, action=done)
-    after = replace(before, handling=applied.handling)
     if applied.resolves:
         return replace(_resolved(action, incident, after, applied, context, now), action=done)
     kind = _KINDS.get(action.kind, MessageKind.UPDATE)

@@ -25,7 +25,7 @@ from urllib.parse import urlencode
 from responder.model.check import Result, bad, ok
 from responder.model.message import ClaimedMessage, Request, Response
 from responder.model.outcome import Continue, Delivered, Outcome, Refused, TryLater
-from responder.model.report import MessageKind, Report
+from responder.model.report import MessageKind, Report, Status
 from responder.model.secret import Secret
 from responder.model.setting import Setting
 from responder.notify.contract import Channel, SendRequest, ShownMessage, Use
@@ -56,6 +56,8 @@ _METHODS = {
     _TOPIC: "conversations.setTopic",
     _ARCHIVE: "conversations.archive",
 }
+#: The channel was archived by a person: of an incident that is resolved it needs no further message.
+_ARCHIVED = "is_archived"
 #: Errors that say that the step was done before.
 _DONE = {_INVITE: frozenset({"already_in_channel", "cant_invite_self"}), _ARCHIVE: frozenset({"already_archived"})}
 _PASSING = frozenset({"ratelimited", "rate_limited", "internal_error", "fatal_error", "service_unavailable"})
@@ -220,7 +222,8 @@ class SlackRoom(Channel):
                 return Continue(_MEMBERS + ",".join(dict.fromkeys(known)))
         if _is_look(message) and (answer.get("ok") is True or (error and error not in _PASSING)):
             return _looked(message, answer, _name(self.prefix, message.report, 1))
-        if answer.get("ok") is True or error in _DONE.get(message.step, ()):
+        over = error == _ARCHIVED and message.report.status is Status.RESOLVED
+        if answer.get("ok") is True or over or error in _DONE.get(message.step, ()):
             made = answer.get("channel")
             number = text_of(made.get("id")) if isinstance(made, dict) else ""
             return Delivered({"channel": number} if message.step == _CREATE and number else {})

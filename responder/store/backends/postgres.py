@@ -113,8 +113,8 @@ class Postgres:
         return connection
 
     @contextlib.contextmanager
-    def write(self) -> Iterator[Connection]:
-        """Open a durable transaction."""
+    def write(self, _patience: float | None = None) -> Iterator[Connection]:
+        """Open a durable transaction. Writers do not wait for each other."""
         with self.writers.connect() as connection, _ended(connection):
             yield connection
 

@@ -107,10 +107,10 @@ class Sqlite:
         return engine
 
     @contextlib.contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self, patience: float | None = None) -> Iterator[Connection]:
         """Open a durable transaction."""
         with self._files.using():
-            with self._opened_incident(self.writers) as connection:
+            with self._opened_incident(self.writers, patience) as connection:
                 yield connection
             self._files.verify()
 
@@ -239,9 +239,9 @@ class Sqlite:
             engine.dispose()
 
     @contextlib.contextmanager
-    def _opened_incident(self, engine: Engine) -> Iterator[Connection]:
+    def _opened_incident(self, engine: Engine, patience: float | None = None) -> Iterator[Connection]:
         with engine.connect() as connection:
-            self._patiently(connection.begin)
+            self._patiently(connection.begin, patience)
             try:
                 yield connection
                 connection.commit()
@@ -249,11 +249,13 @@ class Sqlite:
                 connection.rollback()
                 raise
 
-    def _patiently(self, begin: Callable[[], object]) -> None:
-        """Begin a write transaction, retrying while another writer is active, for at most ``timeout`` seconds."""
+    def _patiently(self, begin: Callable[[], object], patience: float | None = None) -> None:
+        """Begin a write transaction, retrying while another writer is active, for at most ``patience`` seconds."""
         try:
             begin()
         except (DatabaseError, DRIVER.DatabaseError) as error:
             if not _busy(error):
                 raise
-            Retrying(retry=retry_if_exception(_busy), stop=stop_after_delay(self._patience), reraise=True)(begin)
+            Retrying(retry=retry_if_exception(_busy), stop=stop_after_delay(patience or self._patience), reraise=True)(
+                begin
+            )

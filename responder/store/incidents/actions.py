@@ -9,6 +9,7 @@ from sqlalchemy import Connection, RowMapping, and_, bindparam, exists, select, 
 from sqlalchemy.dialects import postgresql, sqlite
 
 from responder.model.action import SILENCING, Action, ActionKind
+from responder.model.text import clean
 from responder.store.backends import notifications
 from responder.store.database import Database
 from responder.store.schema.serialization import to_seconds, to_time
@@ -37,28 +38,33 @@ class ActionRow:
     outcome: str
 
 
-def keep(database: Database, action: Action, now: datetime) -> int:
-    """Commit an action and return its id; that of the first one if it was stored before. Raises StoreError."""
+def keep(database: Database, action: Action, now: datetime, patience: float | None = None) -> int:
+    """Commit an action and return its id; that of the first one if it was stored before.
+
+    Control characters are left out, which PostgreSQL refuses. Raises StoreError, after ``patience`` seconds if a person
+    waits.
+    """
+    key = clean(action.key)
     row = {
         "incident": action.incident,
         "kind": action.kind.value,
         "entry": action.entry,
-        "key": action.key,
-        "actor": action.actor,
-        "text": action.text,
-        "target": action.target,
+        "key": key,
+        "actor": clean(action.actor),
+        "text": clean(action.text),
+        "target": clean(action.target),
         "until": to_seconds(action.until) if action.until else None,
         "at": to_seconds(action.at),
         "stored_at": to_seconds(now),
         "state": "new",
     }
-    with database.write() as connection:
+    with database.write(patience) as connection:
         writing = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
         statement = writing(actions).values(**row).on_conflict_do_nothing(index_elements=["entry", "key"])
         if found := connection.execute(statement.returning(actions.c.id)).scalar():
             notifications.notify(connection, notifications.NEW_ACTIONS)
             return int(found)
-        known = select(actions.c.id).where(actions.c.entry == action.entry, actions.c.key == action.key)
+        known = select(actions.c.id).where(actions.c.entry == action.entry, actions.c.key == key)
         return int(connection.execute(known).scalar_one())
 
 

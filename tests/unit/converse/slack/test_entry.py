@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from responder.converse.slack.entry import NOT_STORED, NotAnsweredError, SlackEntry
+from responder.converse.slack.entry import NOT_STORED, STORE_SECONDS, NotAnsweredError, SlackEntry
 from responder.converse.slack.payloads import BadPayloadError, Button, Person
 from responder.outgoing import Outgoing
 from responder.outgoing.silences import Silences
@@ -138,6 +139,21 @@ def test_a_press_that_cannot_be_stored_says_so(bench: Bench) -> None:
         bench.entry.interact(pressed(Button.ACKNOWLEDGE, "INC-118"))
     answer = bench.entry.interact(submitted(Button.NOTE, "INC-118", {"text": {"value": "x"}}))
     assert answer == {"response_action": "errors", "errors": {"text": NOT_STORED[:150]}}
+
+
+def test_a_press_while_the_database_is_locked_is_answered_in_time(bench: Bench) -> None:
+    """Slack waits three seconds: another writer is not waited for longer than that."""
+    entry, began = replace(bench.entry, store_seconds=0.1), time.monotonic()
+    with bench.database.write():
+        entry.interact(pressed(Button.ACKNOWLEDGE, "INC-118"))
+    assert (bench.api.answered, bench.stored()) == ([NOT_STORED], [])
+    assert time.monotonic() - began < STORE_SECONDS
+
+
+def test_control_characters_are_not_stored(bench: Bench) -> None:
+    """PostgreSQL refuses a null character, and a vendor would repeat such a note for ever."""
+    bench.entry.interact(submitted(Button.NOTE, "INC-118", {"text": {"value": "disk\0 full\x1b[2J"}}))
+    assert bench.stored() == [("note", "ann", "disk full")]
 
 
 def test_a_dialog_that_slack_does_not_open_is_reported(bench: Bench) -> None:

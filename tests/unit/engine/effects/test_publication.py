@@ -60,6 +60,8 @@ def test_a_person_publishes_and_the_page_follows(shop: Shop) -> None:
     assert act(shop, ActionKind.PUBLISH) == "published on the status page by Ann (command line)"
     assert act(shop, ActionKind.PUBLISH, key="again").startswith("refused: it is on the status page")
     act(shop, ActionKind.PUBLISH, key="more", text="Search is slow.", target="Identified")
+    twice = act(shop, ActionKind.PUBLISH, key="twice", text="Search is slow.", target="Identified")
+    assert twice == "no change: the same text was published last"
     act(shop, ActionKind.NOTE, key="n", text="the disk of 10.1.2.3 is full")
     shop.deliver(a_body(alerts=[OVER], status="resolved"))
     assert published(shop) == [("start", "open"), ("note", "update"), ("resolution", "resolve")]

@@ -15,7 +15,7 @@ from responder.engine.workers.triage import IncidentWriter
 from responder.model.action import ActionKind
 from responder.model.message import ClaimedMessage, Response
 from responder.model.outcome import Continue, Delivered, Outcome, TryLater
-from responder.model.report import MessageKind
+from responder.model.report import MessageKind, Status
 from responder.model.secret import Secret
 from responder.notify.channels.slack_room import SlackRoom
 from responder.standins.server import Call
@@ -97,6 +97,15 @@ def test_each_step_is_for_the_channel_that_was_created() -> None:
             assert step == "create" or body["channel"] == "C0ROOM"
     invited = a_letter(a_report(), channel="slack_room", step="invite", previous=known)
     assert isinstance(ROOM.read(invited, Response(200, b'{"ok":false,"error":"already_in_channel"}')), Delivered)
+
+
+def test_an_archived_channel_needs_no_further_message() -> None:
+    """A draft or note after the resolve is no dead letter there; an incident that is open again has one."""
+    archived = Response(200, b'{"ok":false,"error":"is_archived"}')
+    for kind, over in ((MessageKind.POSTMORTEM, True), (MessageKind.AGAIN, False)):
+        report = replace(a_report(kind=kind), status=Status.RESOLVED if over else Status.INVESTIGATING)
+        letter = a_letter(report, channel="slack_room", step="reply", previous={"channel": "C0ROOM"})
+        assert isinstance(ROOM.read(letter, archived), Delivered) is over
 
 
 def exchanged(vendor: SlackStandIn, room: SlackRoom, letter: ClaimedMessage, *, taken: bool = False) -> list[str]:
