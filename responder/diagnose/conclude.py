@@ -63,6 +63,8 @@ _MOST_RULED_OUT = 6
 _MOST_UNKNOWN = 3
 #: The limit that was not exceeded, at the end of a headline.
 _LIMITS = re.compile(r" \((?:warning|critical) [<>] [^)]*\)")
+#: Sentences that say how many pods serve, or that none does.
+_ALL = re.compile(r"\bserves?\b|\ball \d+ pods|the only pod|\d+ of \d+ pods (?:\S+ ){0,2}ready")
 #: Resources that say nothing about the pods themselves.
 _NOT_PODS = re.compile(r"pods/log|pods\.metrics\.k8s\.io")
 #: A metric of kube-state-metrics in a query.
@@ -148,7 +150,10 @@ def _cause(known: Explanation, bad: str) -> tuple[str, str]:
     symptoms = [each.says for each in known.symptoms]
     if known.cause is not None:
         steps = [each.says for each in known.chain[:-1]]
-        return f"{known.cause.says} ({_CERTAINTY[known.cause.certainty]})", _joined(*steps, *symptoms, bad)
+        ready = _ready(known, known.cause)
+        says = _joined(known.cause.says, ready)
+        rest = [each for each in symptoms if each != ready]
+        return f"{says} ({_CERTAINTY[known.cause.certainty]})", _joined(*steps, *rest, bad)
     if symptoms:
         return _joined(*symptoms, bad), ""
     looked = [each.says for each in known.fine] or [each.says for each in known.facts if each.code in _STATES]
@@ -157,6 +162,15 @@ def _cause(known: Explanation, bad: str) -> tuple[str, str]:
     where = "what could be read of the cluster" if known.unseen else "the cluster"
     nothing = _joined(f"no cause found in {where}: {', '.join(looked)}")
     return (bad, nothing) if bad else (nothing, "")
+
+
+def _ready(known: Explanation, cause: Clue) -> str:
+    """Return how many pods of the subject are ready, if the cause is about some of them and does not say it."""
+    if cause.code.partition("-")[0] not in _OF_PODS or _ALL.search(cause.says):
+        return ""
+    found = (each for each in (*known.symptoms, *known.facts) if each.code in {"pods-unready", "pods-ready"})
+    says = next((each.says for each in found if each.step == 0), "")
+    return "" if says.partition(" pods")[0] in cause.says else says
 
 
 def _code(known: Explanation, *, read: bool) -> str:

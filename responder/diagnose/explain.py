@@ -12,6 +12,7 @@ _WEAK = frozenset(
     {
         "crash",
         "crash-probe",
+        "crash-probe-path",
         "unready",
         "unready-init",
         "probe-timeout",

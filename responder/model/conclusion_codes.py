@@ -103,6 +103,7 @@ CODES: Final[Mapping[str, Code]] = {
     "image-platform": Code("image of another architecture", "Build the image for the node's architecture.", True),
     "image-name": Code("image name invalid", "Correct the name of the image in the template.", True),
     "image-policy": Code("image not on the node", "Set the pull policy to IfNotPresent.", True),
+    "image-pulling": Code("pulling its image", "Wait for the pull to end, then see why the node pulls so slowly."),
     "image": Code("cannot pull its image", f"Read what the registry answers: {_EVENTS}.", True),
     "config-key": Code("key missing", "Add the missing key, or correct the name that the template refers to.", True),
     "config-missing": Code("configuration missing", "Create the missing object, or correct the reference to it.", True),
@@ -116,12 +117,16 @@ CODES: Final[Mapping[str, Code]] = {
     ),
     "crash-heap": Code("heap full", "Raise the heap and the limit, or take load off it; keep a heap dump.", True),
     "crash-command": Code("command cannot start", "Correct the command in the template.", True),
+    "crash-hook": Code(
+        "killed by its postStart hook", "Correct the command of the postStart hook in the template.", True
+    ),
     "crash-platform": Code(
         "image of another architecture",
         "Build the image for the architecture of its nodes, or choose others.",
         True,
     ),
     "crash-probe": Code("killed by its probe", "Give the probe more time; then see what makes the answer slow.", True),
+    "crash-probe-path": Code("killed by its probe", "Correct the path or the port of the probe.", True),
     "crash-done": Code("ends by itself", "Correct the command: it must keep running, or be a Job.", True),
     "crash": Code(
         "crash-loops",

@@ -53,7 +53,7 @@ _SOUGHT = (
     "Service",
 )
 #: Lists of another namespace that a log names, and those of the owners of its pods.
-_OTHER = ("Pod", "Service", "EndpointSlice")
+_OTHER = ("Pod", "Service")
 _OWNERS = {"ReplicaSet": ("Deployment", "ReplicaSet"), "StatefulSet": ("StatefulSet",), "DaemonSet": ("DaemonSet",)}
 #: Pods whose logs are read, with distinct failures where there are several.
 MOST_LOGS = 3
@@ -102,7 +102,26 @@ def collect(
         scene = answered(scene, reads, reader, until, clock) if reads else scene
         if health is not None:
             scene = replace(scene, health=health())
-    return scene
+    return replace(scene, objects={**scene.objects, **_owners(scene)})
+
+
+def _owners(scene: Scene) -> dict[str, tuple[Object, ...]]:
+    """Return workloads by kind with those of which only the pods were read: what the pods say of their owner.
+
+    The last wave reads the pods of another namespace; what owns them would take reads that a page may not have left.
+    """
+    found: dict[str, dict[str, Object]] = {}
+    for pod in scene.of("Pod", ""):
+        kind, name, uid = objects.controller(pod)
+        namespace = objects.text(pod, "metadata", "namespace")
+        if namespace == scene.place.namespace or kind not in _OWNERS or (_OWNERS[kind][0], namespace) in scene.reads:
+            continue
+        hash_ = objects.labels(pod).get("pod-template-hash", "")
+        metadata = {"name": name.removesuffix(f"-{hash_}"), "namespace": namespace, "uid": uid}
+        spec = {"template": {"metadata": {"labels": objects.labels(pod)}}}
+        top = _OWNERS[kind][0]
+        found.setdefault(top, {})[uid] = {"kind": top, "metadata": metadata, "spec": spec}
+    return {kind: (*scene.objects.get(kind, ()), *made.values()) for kind, made in found.items()}
 
 
 def _located(scene: Scene, reader: Reader, deadline: Deadline, clock: Clock) -> Scene:
@@ -284,12 +303,16 @@ def _fourth(scene: Scene) -> list[Read]:
     broken = [each for each in servers if not _is_ready(each)] if scene.fails_lookups else []
     full = [listing("Pod", fieldSelector=each) for each in _full(scene)]
     reads = [*_dependencies(scene), *_logs(scene, broken[:1]), *full] if scene.place.namespace else []
+    if scene.fails_lookups and not servers and ("Pod", SYSTEM) in scene.reads:
+        reads.append(listing("Deployment", SYSTEM))  # it may be scaled to nothing
     return reads if broken else reads + _elsewhere(scene)
 
 
 def _dependencies(scene: Scene) -> list[Read]:
     """Return the reads of logs of what log lines name, if its pods are not ready."""
-    reads = [read for pods in _unready(scene) for read in _logs(scene, pods)[:2]]
+    known = {log.pod for log in scene.logs}
+    unknown = (pods for pods in _unready(scene) if known.isdisjoint(map(objects.name, pods)))
+    reads = [read for pods in unknown for read in _logs(scene, pods)[:2]]
     named = (scene.find("Service", name.partition(".")[0]) for name in scene.named_in_logs)
     if not scene.was_read("StatefulSet") and any(each is not None and scene.behind(each) is None for each in named):
         reads.append(listing("StatefulSet", scene.place.namespace))
@@ -318,6 +341,8 @@ def _elsewhere(scene: Scene) -> list[Read]:
         unready = [each for each in pods if not _is_ready(each)]
         if unready and ("Event", namespace) not in scene.reads:
             reads += [listing("Event", namespace), *_logs(scene, unready)[:1]]
+        if not unready and ("EndpointSlice", namespace) not in scene.reads:
+            reads.append(listing("EndpointSlice", namespace))
         if reads:
             return reads
     return []

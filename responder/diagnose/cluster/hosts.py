@@ -5,10 +5,11 @@ import re
 _IP = re.compile(r"(?<![\d.])(\d{1,3}(?:\.\d{1,3}){3})(?![\d.])")
 #: A host's first label: alone, before a port, a path, or the rest of a cluster name.
 _HOST = re.compile(r"(?<![A-Za-z0-9._-])([a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?)(?=[:./\s\"'),;\]]|$)")
-#: A host of the cluster with its namespace: ``settle.ledgers.svc.cluster.local``, ``settle.ledgers.svc``.
+#: A host of the cluster with its namespace: ``settle.ledgers.svc.cluster.local``, ``settle.ledgers.svc``, or before a
+#: port; libpq and pgx write ``host=db.ledgers user=app``.
 _IN_NAMESPACE = re.compile(
-    r"(?<![A-Za-z0-9._-])([a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?)\.([a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?)"
-    r"(?:\.svc(?:\.cluster\.local)?\.?(?![A-Za-z0-9.-])|(?=:\d))"
+    r"(?<![A-Za-z0-9._-])(?P<is>host=)?([a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?)\.([a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?)"
+    r"(?:\.svc(?:\.cluster\.local)?\.?(?![A-Za-z0-9.-])|(?=:\d)|(?(is)(?![A-Za-z0-9.-])|(?!)))"
 )
 #: Last labels of hosts on the internet, which are no namespaces.
 _DOMAINS = frozenset(
@@ -26,5 +27,5 @@ def hosts_in(line: str) -> list[str]:
 def with_namespace(line: str) -> list[tuple[str, str]]:
     """Return the hosts of a line that have a namespace, with it."""
     return [
-        (host, space) for host, space in _IN_NAMESPACE.findall(line) if space not in _DOMAINS and not space.isdigit()
+        (host, space) for _, host, space in _IN_NAMESPACE.findall(line) if space not in _DOMAINS and not space.isdigit()
     ]

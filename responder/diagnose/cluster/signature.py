@@ -24,7 +24,9 @@ _LEVEL = re.compile(
     r"^[\[(]?(?![A-Z][a-z]+ )(?i:FATAL|PANIC|CRITICAL|CRIT|ERROR|ERR|SEVERE|WARN(?:ING)?|INFO|"
     r"[EFWI]\d{4} [\d:.]+ +\d+ \S+)[\])]?:?\s+(?:\d+ --- )?"
 )
-_SOURCE = re.compile(r"^(?:\[[^\]]{1,60}\])+\s+|^[a-z][\w.$]{3,60}\s+:\s+")
+#: The heading of an error of .NET's console logger; the message is on the next line.
+_HEADING = re.compile(r"(?:fail|crit): [\w.+`]+\[\d+\]$")
+_SOURCE = re.compile(r"^(?:fail|crit): [\w.+`]+\[\d+\]\s+|^(?:\[[^\]]{1,60}\])+\s+|^[a-z][\w.$]{3,60}\s+:\s+")
 #: The package of an exception, whose class is enough.
 _PACKAGE = re.compile(r"^(?:[a-z][\w$]*\.)+(?=[A-Z][\w$]*: )")
 
@@ -42,6 +44,8 @@ _TABLE: tuple[re.Pattern[str], ...] = tuple(
         r"((?:Flyway|Liquibase)\w*Exception.*)",
         r"^(panic: .+)",
         r"(exec format error)",
+        # What Redis and Valkey answer instead of a value.
+        r"((?:OOM command not|NOAUTH|WRONGPASS|READONLY You|LOADING Redis|MISCONF|CLUSTERDOWN|MASTERDOWN) .*)",
         r"^Unhandled exception\.? (.+)",
         r"^Exception in thread \S+ (.+)",
         r"^(?!\s)((?:[\w$]+\.)*\w*(?:Error|Exception)(?: \[\w+\])?: .+)",
@@ -66,7 +70,9 @@ _SEVERE = re.compile(
     r"\b(?:FATAL|PANIC|CRITICAL|SEVERE)\b|^F\d{4} |\[(?:emerg|crit|alert)\]|\blevel=(?:fatal|panic)\b|"
     r"\"level\": ?\"(?:fatal|panic|critical)\""
 )
-_ERROR = re.compile(r"\bERROR\b|\berror\b[:=]|\blevel=(?:error|fatal)\b|\"level\": ?\"(?:error|fatal)\"", re.IGNORECASE)
+_ERROR = re.compile(
+    r"^(?:fail|crit): |\bERROR\b|\berror\b[:=]|\blevel=(?:error|fatal)\b|\"level\": ?\"(?:error|fatal)\"", re.IGNORECASE
+)
 _WARNING = re.compile(r"\bWARN(?:ING)?\b|\blevel=warn", re.IGNORECASE)
 _HARMLESS = re.compile(r"\b(?:0|no) errors?\b|failover ok|error(?:s|_count)?[=:] ?0\b", re.IGNORECASE)
 _MESSAGE = re.compile(
@@ -93,7 +99,12 @@ def signature(lines: Sequence[str], *, warnings: bool = False) -> str:
 
     ``warnings`` accepts a warning where there is no error: programs that wait write no more.
     """
-    plain = [line for line in map(_plain, lines) if not _HARMLESS.search(line)]
+    plain: list[str] = []
+    for line in map(_plain, lines):
+        if plain and _HEADING.match(plain[-1]):
+            plain[-1] += f" {line.strip()}"
+        elif not _HARMLESS.search(line):
+            plain.append(line)
     if found := _after(plain, "APPLICATION FAILED TO START") or _after(plain, "panicked at"):
         return _short(found)
     minor = [line for line in plain if not _MINOR.search(line)]

@@ -71,6 +71,7 @@ MOST_STEPS = 2
 _SUBJECTS = frozenset({"HorizontalPodAutoscaler", "PersistentVolumeClaim", "Node", "PodDisruptionBudget"})
 #: Neighbors of one step that are followed.
 _MOST_NEIGHBORS = 2
+_PLACED = "namespace "
 #: The clues that count of neighbors; their changes are among those of the subject.
 _FOLLOWED = frozenset({Role.CAUSE, Role.SYMPTOM, Role.FINE})
 
@@ -90,7 +91,11 @@ def investigate(
         space = objects.text(neighbor, "metadata", "namespace")
         where = f"namespace {space}: " if space != scene.place.namespace else ""
         found += [
-            replace(clue, step=clue.step + 1, says=f"{where}{clue.says}") for clue in further if clue.role in _FOLLOWED
+            replace(
+                clue, step=clue.step + 1, says=clue.says if clue.says.startswith(_PLACED) else f"{where}{clue.says}"
+            )
+            for clue in further
+            if clue.role in _FOLLOWED
         ]
     own = scene.place.namespace
     whole = (replace(each, says=sanitize_line(each.says, SENTENCE), namespace=each.namespace or own) for each in found)

@@ -1,17 +1,21 @@
 """Certificates of cert-manager: not ready and why, when they expire, and which Ingress serves them."""
 
+import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from responder.diagnose.cluster import objects
 from responder.diagnose.cluster.objects import Object
-from responder.diagnose.cluster.scene import Scene
+from responder.diagnose.cluster.scene import Scene, last_seen
 from responder.model.clock import ago
 from responder.model.clue import Clue, Role
 from responder.model.text import cut
 
 #: Time before its end at which a certificate that is not renewed is a problem.
 _SOON = timedelta(days=7)
+#: The objects that cert-manager makes to renew a certificate, named after it.
+_REQUESTS = frozenset({"CertificateRequest", "Order", "Challenge"})
+_WRONG = re.compile(r"not found|fail|error|denied|forbidden|invalid|refused|unauthorized", re.IGNORECASE)
 
 
 def look(scene: Scene) -> tuple[Clue, ...]:
@@ -61,7 +65,8 @@ def _clue(scene: Scene, certificate: Object) -> Iterator[Clue]:
     # Once it has expired, or while the old one still holds, the last attempt to issue it says why.
     condition = objects.condition(certificate, "Issuing") if expired or is_ready else ready
     message = objects.text(condition, "message") if objects.text(condition, "status") == "False" else ""
-    why = f": {cut(message.rpartition('retried: ')[2], 140)}" if message else ""
+    message = message.rpartition("retried: ")[2] or _refused(scene, name)
+    why = f": {cut(message, 140)}" if message else ""
     tries = objects.number(certificate, "status", "failedIssuanceAttempts")
     failed = f", {tries} failed attempts" if tries else ""
     issuer = objects.text(certificate, "spec", "issuerRef", "name")
@@ -70,6 +75,16 @@ def _clue(scene: Scene, certificate: Object) -> Iterator[Clue]:
     yield Clue(
         code="certificate-expired" if expired else "certificate", role=Role.CAUSE, entity=entity, says=says, since=since
     )
+
+
+def _refused(scene: Scene, certificate: str) -> str:
+    """Return what the newest event about a request, an order or a challenge of a certificate says is wrong."""
+    for event in sorted(scene.of("Event"), key=lambda each: last_seen(each) or scene.began, reverse=True):
+        about, said = objects.at(event, "involvedObject"), objects.text(event, "message")
+        own = objects.text(about, "name") == certificate or objects.text(about, "name").startswith(f"{certificate}-")
+        if own and objects.text(about, "kind") in _REQUESTS and _WRONG.search(said):
+            return said
+    return ""
 
 
 def _end(until: datetime | None, now: datetime) -> str:

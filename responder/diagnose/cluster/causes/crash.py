@@ -2,9 +2,10 @@
 
 import re
 from collections import defaultdict
+from datetime import timedelta
 
 from responder.diagnose.cluster import objects
-from responder.diagnose.cluster.causes.readiness import probe_answer
+from responder.diagnose.cluster.causes.readiness import probe_answer, probe_target
 from responder.diagnose.cluster.objects import Object
 from responder.diagnose.cluster.pods import (
     Container,
@@ -38,6 +39,8 @@ _KILLED = re.compile(r"(?:failed )?(liveness|startup) probe", re.IGNORECASE)
 _HEAP = re.compile(r"OutOfMemoryError|heap", re.IGNORECASE)
 #: Characters of a last line that is printed where no line says why.
 _LAST = 120
+#: Time for which a container that crashes again and again runs, from which the last end is worth a word.
+_RUNS = timedelta(minutes=2)
 
 
 def look(scene: Scene) -> tuple[Clue, ...]:
@@ -73,6 +76,9 @@ def _clue(scene: Scene, pods: tuple[Object, ...], crashing: list[Container], *, 
         f"{of} {verb}: {_noun(first)} {first.name}{_among(pods)} {how}, "
         f"{restarts} restart{'' if restarts == 1 else 's'}"
     )
+    since = objects.when(first.ended, "finishedAt") if loops and objects.at(first.status, "state", "running") else None
+    if since is not None and scene.now - since > _RUNS:
+        says += f", the last {scene.minutes(since)}"
     because = f": {reason}{full}" if reason else _last_line(scene, crashing) if code == "crash" else ""
     return Clue(
         code=code,
@@ -80,6 +86,7 @@ def _clue(scene: Scene, pods: tuple[Object, ...], crashing: list[Container], *, 
         entity=entity,
         says=says + because + (_architecture(scene, first) if "exec format error" in reason else ""),
         certainty=Certainty.SHOWN,
+        since=since,
         leads_to=scene.explaining(reason) if reason else (),
         reason=reason,
         log=f"{objects.name(first.pod)} -c {first.name}",
@@ -132,8 +139,14 @@ def _end(scene: Scene, container: Container, *, loops: bool) -> tuple[str, str]:
         return "crash-command", f"cannot start ({reason}): {why.strip()}"
     if killing := _killing(scene, container):
         probe, count, answer = killing
-        return "crash-probe", (
+        wrong = "answers 404" in answer or "is refused" in answer
+        return "crash-probe-path" if wrong else "crash-probe", (
             f"{ends} killed by its {probe} probe ({answer}{count} failed checks), exit code {number}{_lived(container)}"
+        )
+    if (hook := _hook(scene, container)) is not None:
+        return (
+            "crash-hook",
+            f"{ends} killed because its postStart hook fails{hook}, exit code {number}{_lived(container)}",
         )
     if number == 0:
         return "crash-done", f"ends by itself with exit code 0 (Completed){_lived(container)}, and is started again"
@@ -157,7 +170,23 @@ def _killing(scene: Scene, container: Container) -> tuple[str, int, str] | None:
                 each for each in events if objects.text(each, "message").lower().startswith(f"{probe} probe failed")
             ]
             answer = probe_answer(objects.text(failed[0], "message").partition(":")[2])[1] if failed else ""
+            asked = probe_target(container.spec, probe)
+            answer = f"{asked} {answer}".strip() if answer else ""
             return probe, max(map(times, failed or [event])), f"{answer}; " if answer else ""
+    return None
+
+
+def _hook(scene: Scene, container: Container) -> str | None:
+    """Return the error of the postStart hook that had the container killed, where the kubelet says one; None without.
+
+    Kubernetes 1.25 and later say only that it failed.
+    """
+    if not objects.at(container.spec, "lifecycle", "postStart"):
+        return None
+    for event in scene.events_of(container.pod):
+        if objects.text(event, "reason") == "FailedPostStartHook":
+            said = objects.text(event, "message").partition(" exited with ")[2]
+            return f" (exited with {cut(said, 120)})" if said else ""
     return None
 
 

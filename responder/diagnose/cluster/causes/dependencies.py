@@ -1,12 +1,14 @@
 """Errors that the log of a running subject shows about others: lookups that fail, and Services that do not answer."""
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 
 from responder.diagnose.cluster import objects
 from responder.diagnose.cluster.causes.changes import is_recent, last_edit, rolled_out_at
+from responder.diagnose.cluster.causes.rollout import scaled_to_nothing
 from responder.diagnose.cluster.objects import Object
-from responder.diagnose.cluster.pods import containers, full_disk, is_ready, logs_of, ready_of
+from responder.diagnose.cluster.pods import containers, full_disk, is_ready, logs_of, ready_of, wanted
 from responder.diagnose.cluster.scene import Scene
 from responder.diagnose.cluster.signature import recent, signature, without_time
 from responder.model.clue import Certainty, Clue, Role
@@ -134,6 +136,12 @@ def _lookups(scene: Scene) -> tuple[Clue, ...]:
         says = f"cluster DNS: {ready_of(servers)} CoreDNS pods in kube-system ready{why}, names do not resolve"
         says += f"; its log: {line}" if line else ""
         return (Clue(code="dns-down", role=Role.CAUSE, entity="Deployment/coredns", says=says),)
+    for each in scene.of("Deployment", "kube-system") if not servers else ():
+        if objects.labels(each).get("k8s-app") == "kube-dns" and wanted(each) == 0:
+            clue, name = scaled_to_nothing(scene, each), objects.name(each)
+            step = f"Scale it up again: `kubectl scale deployment/{name} -n kube-system --replicas=2`."
+            says = f"cluster DNS: {clue.says}, names do not resolve"
+            return (replace(clue, code="dns-down", says=says, first_step=step),)
     lines = [line for log in scene.logs for line in reversed(log.lines)]
     for line in lines:
         match = _LOOKUP.search(line)
@@ -144,9 +152,16 @@ def _lookups(scene: Scene) -> tuple[Clue, ...]:
         if inside and scene.was_read("Service") and scene.find("Service", host[0]) is None:
             where = f" in namespace {scene.place.namespace}"
             says = f"host {host[0]} does not resolve: there is no Service {host[0]}{where}"
-            return (
-                Clue(
-                    code="dns-name", role=Role.CAUSE, entity=f"Service/{host[0]}", says=says, certainty=Certainty.SHOWN
-                ),
-            )
+            clue = Clue(code="dns-name", role=Role.CAUSE, entity=f"Service/{host[0]}", says=says)
+            return (_without_service(scene, clue, host[0]),)
     return ()
+
+
+def _without_service(scene: Scene, clue: Clue, name: str) -> Clue:
+    """Return the clue with the workload of that name, if it runs: then it is the Service that is gone."""
+    for kind in ("Deployment", "StatefulSet"):
+        if (workload := scene.find(kind, name)) is not None and (pods := scene.pods_of(workload)):
+            says = f"{clue.says}, but {kind} {name} with {ready_of(pods)} pods ready"
+            step = f"Create Service {name} again; Git or the chart has it. Or correct the host in the configuration."
+            return replace(clue, says=says, first_step=step)
+    return clue

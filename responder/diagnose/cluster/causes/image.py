@@ -2,10 +2,13 @@
 
 import re
 from collections import defaultdict
+from datetime import datetime, timedelta
 
 from responder.diagnose.cluster import objects
+from responder.diagnose.cluster.objects import Object
 from responder.diagnose.cluster.pods import Container, architecture, containers, some_of
-from responder.diagnose.cluster.scene import Scene
+from responder.diagnose.cluster.scene import Scene, last_seen
+from responder.model.clock import ago
 from responder.model.clue import Clue, Role
 
 _WAITING = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
@@ -70,6 +73,11 @@ _DETAIL = re.compile(r"((?:dial tcp|x509|tls|http)[ :].{1,90}?)\"?$")
 _REFUSAL = re.compile(
     r"40[13] (?:Unauthorized|Forbidden)|pull access denied|insufficient_scope|no basic auth credentials"
 )
+_STARTING = frozenset({"ContainerCreating", "PodInitializing"})
+_OF_PULLS = frozenset({"Pulling", "Pulled", "Failed", "BackOff", "Created", "Started"})
+_PULLING = re.compile(r'Pulling image "([^"]+)"')
+#: Time after which a pull is worth a word: most images take less.
+_LONG = timedelta(minutes=2)
 _SECRETS = re.compile(r"image pull secrets \(([^)]+)\)")
 
 
@@ -81,7 +89,30 @@ def look(scene: Scene) -> tuple[Clue, ...]:
         for each in containers(pod):
             if each.waiting in _WAITING:
                 waiting[objects.text(each.spec, "image") or objects.text(each.status, "image")].append(each)
-    return tuple(_clue(scene, len(pods), image, found) for image, found in waiting.items())
+    return (*(_clue(scene, len(pods), image, found) for image, found in waiting.items()), *_pulling(scene, pods))
+
+
+def _pulling(scene: Scene, pods: tuple[Object, ...]) -> tuple[Clue, ...]:
+    """Return the image that is being pulled for long, without an error: the newest event of its pod says so."""
+    found: dict[str, list[tuple[datetime, Object]]] = defaultdict(list)
+    for pod in pods:
+        if not any(each.waiting in _STARTING for each in containers(pod)):
+            continue
+        newest = next((each for each in scene.events_of(pod) if objects.text(each, "reason") in _OF_PULLS), {})
+        began = last_seen(newest)
+        match = _PULLING.match(objects.text(newest, "message"))
+        if match and began and scene.now - began > _LONG:
+            found[match[1]].append((began, pod))
+    clues: list[Clue] = []
+    for image, since in found.items():
+        began = min(moment for moment, _ in since)
+        says = (
+            f"{some_of(scene.workload, [pod for _, pod in since], len(pods))} not started: pulling image {image} "
+            f"for {ago(scene.now, began)}, without an error so far"
+        )
+        entity = objects.reference(since[0][1])
+        clues.append(Clue(code="image-pulling", role=Role.CAUSE, entity=entity, says=says, since=began))
+    return tuple(clues)
 
 
 def _clue(scene: Scene, total: int, image: str, waiting: list[Container]) -> Clue:

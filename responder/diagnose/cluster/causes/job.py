@@ -1,10 +1,13 @@
 """Jobs and CronJobs: why a run failed, how many of how many, and when one last succeeded."""
 
+import re
+
 from responder.diagnose.cluster import objects
 from responder.diagnose.cluster.objects import Object
 from responder.diagnose.cluster.pods import at_limit, containers, is_oom, logs_of
 from responder.diagnose.cluster.scene import Scene
 from responder.diagnose.cluster.signature import signature
+from responder.diagnose.cluster.usage import shown
 from responder.model.clock import ago
 from responder.model.clue import Clue, Role
 from responder.model.text import cut
@@ -14,6 +17,9 @@ _REASONS = {
     "DeadlineExceeded": "its deadline is exceeded",
     "PodFailurePolicy": "its pod failure policy ended it",
 }
+_RUN_AGAIN = "Run it again where there is room, with requests for what it uses: what it should have done is not done."
+#: The kubelet's message of an eviction: which container used how much.
+_USING = re.compile(r"Container (\S+) was using (\w+)")
 
 
 def look(scene: Scene) -> tuple[Clue, ...]:
@@ -53,12 +59,18 @@ def _failed(scene: Scene, job: Object, cron: Object | None) -> Clue | None:
     attempts = (limit if isinstance(limit, int) else 6) + 1
     count = max(objects.number(job, "status", "failed"), len(broken))
     reason = objects.text(failed, "reason")
-    ends = {objects.at(each.ended, "exitCode") for pod in broken for each in containers(pod) if each.ended}
+    bad = [each for pod in broken for each in containers(pod) if each.ended and objects.at(each.ended, "exitCode") != 0]
+    ends = {objects.at(each.ended, "exitCode") for each in bad}
     codes = f", exit {', '.join(str(each) for each in sorted(ends, key=str))}" if ends else ""
-    killed = next((each for pod in broken for each in containers(pod) if is_oom(each)), None)
+    inits = dict.fromkeys(each.name for each in bad if each.init)
+    codes += f" of init container {', '.join(inits)}" if inits else ""
+    killed = next((each for each in bad if is_oom(each)), None)
     why = next((found for log in logs_of(scene, broken) if (found := signature(log.lines))), "")
+    gone = next((found for pod in broken if (found := _disrupted(scene, pod))), "") if killed is None else ""
     if killed is not None:
         why = f"container {killed.name} is OOM-killed{at_limit(killed)}"
+    elif gone:
+        codes, why = "", gone
     title = f"job {objects.name(cron if cron is not None else job)}"
     words = _REASONS.get(reason, reason or "not over yet")
     text = objects.text(failed, "message") if reason not in _REASONS else ""
@@ -83,9 +95,28 @@ def _failed(scene: Scene, job: Object, cron: Object | None) -> Clue | None:
         entity=objects.reference(job),
         says=says,
         since=objects.when(failed, "lastTransitionTime"),
-        leads_to=scene.explaining(why) if why else (),
+        leads_to=scene.explaining(why) if why and not gone else (),
         reason=why,
+        first_step=_RUN_AGAIN if gone else "",
     )
+
+
+def _disrupted(scene: Scene, pod: Object) -> str:
+    """Return who ended a pod from outside, on which node and why; empty if it ended by itself."""
+    condition = objects.condition(pod, "DisruptionTarget")
+    if objects.text(pod, "status", "reason") != "Evicted" and objects.text(condition, "status") != "True":
+        return ""
+    said = objects.text(pod, "status", "message") or objects.text(condition, "message")
+    said, _, used = said.strip().partition(". Threshold")
+    match = _USING.search(used)
+    amount = objects.quantity(match[2]) if match else None
+    using = f", container {match[1]} used {shown(amount, 'memory')}" if match and amount else ""
+    moment, node = objects.when(condition, "lastTransitionTime"), objects.text(pod, "spec", "nodeName")
+    at = f" {ago(scene.now, moment)} ago" if moment else ""
+    on = f" from node {node}" if node else ""
+    reason = objects.text(condition, "reason")
+    by = f" ({reason})" if reason not in {"", "TerminationByKubelet"} else ""
+    return f"a pod was evicted{on}{at}{by}{f': {cut(said, 120)}' if said else ''}{using}"
 
 
 def _active(scene: Scene, job: Object, cron: Object | None) -> Clue | None:

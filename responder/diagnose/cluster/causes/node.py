@@ -15,6 +15,8 @@ from responder.model.text import cut
 _PRESSURES = ("MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable")
 #: Workloads on a node that a sentence names.
 _NAMED = 3
+#: DaemonSets on a node that a sentence names.
+_DAEMONS = 2
 #: Seconds after which a lease is old: four times the 10 s in which the kubelet renews it.
 _LEASE_SECONDS = 40.0
 
@@ -169,24 +171,30 @@ def _lives(scene: Scene, node: str) -> str:
 
     Namespaces of which only the pods of this node were read are left out: nothing is known of the others.
     """
-    by_owner: dict[tuple[str, str], list[Object]] = defaultdict(list)
+    by_owner: dict[tuple[str, str, bool], list[Object]] = defaultdict(list)
     for each in scene.objects.get("Pod", ()):
-        if objects.controller(each)[0] != "DaemonSet" and objects.text(each, "metadata", "namespace") != "kube-system":
-            by_owner[objects.text(each, "metadata", "namespace"), workload_name(each)].append(each)
+        if (space := objects.text(each, "metadata", "namespace")) != "kube-system":
+            by_owner[space, workload_name(each), objects.controller(each)[0] == "DaemonSet"].append(each)
     parts: list[str] = []
-    for (_, owner), mates in by_owner.items():
+    daemons: list[str] = []
+    for (_, owner, is_daemon), mates in by_owner.items():
         if not any(objects.text(each, "spec", "nodeName") == node for each in mates):
             continue
         living = [each for each in mates if objects.text(each, "status", "phase") not in {"Failed", "Succeeded"}]
         ready = [each for each in living if serves(scene, each)]
-        if living:
+        if living and is_daemon:
+            daemons.append(f"{owner} ({len(ready)} of {len(living)} pods ready)")
+        elif living:
             verb = "still serves" if ready else "does not serve"
             parts.append(f"{owner} {verb} ({len(ready)} of {len(living)} pods ready)")
-    if not parts:
-        return ""
     ranked = sorted(parts, key=lambda each: ("does not" not in each, each))
-    more = f" and {len(parts) - _NAMED} more" if len(parts) > _NAMED else ""
-    return f"; {', '.join(ranked[:_NAMED])}{more}"
+    others = f"DaemonSet{'s' if len(daemons) > 1 else ''} " if daemons else ""
+    return _named(ranked, _NAMED) + _named([f"{others}{daemons[0]}", *daemons[1:]] if daemons else [], _DAEMONS)
+
+
+def _named(parts: list[str], most: int) -> str:
+    more = f" and {len(parts) - most} more" if len(parts) > most else ""
+    return f"; {', '.join(parts[:most])}{more}" if parts else ""
 
 
 def workload_name(pod: Object) -> str:

@@ -109,8 +109,8 @@ def _clue(scene: Scene, total: int, key: tuple[str, str], unready: list[Object])
         )
     code, answer = probe_answer(said)
     code = "volume-full" if full else code
-    path, port = _asked(unready[0], probe)
-    where = f" (path {path})" if path else f" (port {port})" if port else ""
+    where = next((found for each in containers(unready[0]) if (found := probe_target(each.spec, probe))), "")
+    where = f" ({where})" if where else ""
     failed = [
         event for pod in unready for event in scene.events_of(pod) if _FAILED.search(objects.text(event, "message"))
     ]
@@ -138,11 +138,9 @@ def probe_answer(said: str) -> tuple[str, str]:
     return "unready", f"fails ({cut(said.strip(), 80)})" if said.strip() else "fails"
 
 
-def _asked(pod: Object, probe: str) -> tuple[str, str]:
-    """Return path and port of a probe of the pod's first container that has one."""
-    for container in objects.items(pod, "spec", "containers"):
-        given = objects.at(container, f"{probe.lower()}Probe")
-        for way in ("httpGet", "tcpSocket", "grpc"):
-            if port := objects.at(given, way, "port"):
-                return objects.text(given, way, "path"), str(port)
-    return "", ""
+def probe_target(container: Object, probe: str) -> str:
+    """Return what a probe of a container asks: ``path /ready``, else ``port 9090``; empty for a command."""
+    given = objects.at(container, f"{probe.lower()}Probe")
+    path = objects.text(given, "httpGet", "path")
+    ports = (objects.at(given, way, "port") for way in ("httpGet", "tcpSocket", "grpc"))
+    return f"path {path}" if path else next((f"port {port}" for port in ports if port), "")

@@ -29,7 +29,7 @@ def look(scene: Scene) -> tuple[Clue, ...]:
     if workload is None or objects.kind(workload) in {"Job", "CronJob"}:
         return ()
     if wanted(workload) == 0:
-        return (_scaled_to_nothing(scene, workload),)
+        return (scaled_to_nothing(scene, workload),)
     return (*_stuck(scene, workload), _ready(scene, workload))
 
 
@@ -175,7 +175,8 @@ def _partial(scene: Scene, workload: Object) -> tuple[Clue, ...]:
     return (Clue(code="rollout-stuck", role=role, entity=entity, says=says),)
 
 
-def _scaled_to_nothing(scene: Scene, workload: Object) -> Clue:
+def scaled_to_nothing(scene: Scene, workload: Object) -> Clue:
+    """Return who scaled a workload to no pods, and when."""
     by = [
         (moment, objects.text(each, "manager"))
         for each in objects.items(workload, "metadata", "managedFields")

@@ -238,6 +238,8 @@ def _label(scene: Scene, pod: Object) -> str:
             if key in objects.labels(each) and (not values or objects.labels(each)[key] in values)
         ]
         label = f"{key}={'|'.join(values)}" if values else key
+        if not having and nodes and key == "kubernetes.io/hostname":
+            return f"it asks for node {'|'.join(values)}, which does not exist (node affinity/selector)"
         if not having:
             return f"no node has the label {label} that it asks for (node affinity/selector)"
     labels = ", ".join(f"{key}={'|'.join(values)}" for key, values in wanted)
