@@ -37,8 +37,9 @@ class ProbeContext:
     """Input of a probe: the alert's subject and start, the catalog, and the address of Prometheus.
 
     Addresses come from the catalog and the settings only. Values of ``subject`` are hostile: they only select from
-    the catalog, or go through the builder for the language they end up in. ``cluster`` is True if access to a
-    Kubernetes cluster is configured. ``runbook`` is the section that the rule links, as FILE#SECTION, of ``runbooks``.
+    the catalog, or go through the builder for the language they end up in. ``cluster`` is True if the Kubernetes
+    cluster of the alert can be read; ``elsewhere`` is the name of that cluster if access to another one is configured.
+    ``runbook`` is the section that the rule links, as FILE#SECTION, of ``runbooks``.
     """
 
     subject: Subject
@@ -46,6 +47,7 @@ class ProbeContext:
     prometheus_url: str
     began: datetime | None = None
     cluster: bool = False
+    elsewhere: str = ""
     sources: Sources = field(default_factory=Sources)
     runbooks: RunbookSet = field(default_factory=RunbookSet)
     runbook: str = ""

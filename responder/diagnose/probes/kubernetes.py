@@ -90,8 +90,11 @@ def check(spec: KubernetesSpec) -> tuple[str, ...]:
 def questions(probe: ProbeSpec[KubernetesSpec], probe_context: ProbeContext) -> tuple[ProbeQuestion, ...]:
     """Plan the investigation of what the alert names; none without access to a cluster.
 
-    Names that are no Kubernetes names are left out.
+    Names that are no Kubernetes names are left out. An alert of another cluster gets a question that reads nothing.
     """
+    if elsewhere := probe_context.elsewhere:
+        target = f"{_TARGET} {elsewhere}"
+        return (ProbeQuestion(probe=probe.name, kind="kubernetes", target=target, query="", timeout=probe.timeout),)
     if not probe_context.cluster:
         return ()
     place = place_of(probe_context)
@@ -143,6 +146,8 @@ def _health(url: str) -> tuple[int, str] | None:
 
 def run(question: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> tuple[Finding, ...]:
     """Read the cluster, and return a finding for each clue; a single unknown one without access to a cluster."""
+    if question.wire is None:
+        return (answer(question, Verdict.UNKNOWN, "another cluster, not looked up"),)
     if tools.cluster is None:
         return (answer(question, Verdict.UNKNOWN, "no access to a Kubernetes cluster is configured"),)
     place, began, causes = question.wire

@@ -138,10 +138,10 @@ class DecisionContext:
         kind = self.probe_kinds.get(question.kind)
         return kind is not None and kind.about is not None
 
-    def _is_of_cluster(self, subject: Subject) -> bool:
-        """Return True if the cluster can be read and is that of an alert; one without the label may be of it."""
-        named = subject.values.get("cluster", "") if self.cluster_name else ""
-        return self.cluster and named in {"", self.cluster_name}
+    def _elsewhere(self, subject: Subject) -> str:
+        """Return the cluster of an alert if it is not the one that can be read; one without the label may be of it."""
+        named = subject.values.get("cluster", "") if self.cluster and self.cluster_name else ""
+        return "" if named == self.cluster_name else named
 
     def _planned(
         self, names: tuple[str, ...], subject: Subject, began: datetime | None, runbook: RunbookRef | None = None
@@ -157,12 +157,14 @@ class DecisionContext:
         key = repr((names, about, began, section))
         planned = self._plans.get(key)
         if planned is None:
+            elsewhere = self._elsewhere(subject)
             probe_context = ProbeContext(
                 subject=subject,
                 services=self.book.services,
                 prometheus_url=self.prometheus_url,
                 began=began,
-                cluster=self._is_of_cluster(subject),
+                cluster=self.cluster and not elsewhere,
+                elsewhere=elsewhere,
                 sources=self.sources,
                 runbooks=self.runbooks,
                 runbook=section,

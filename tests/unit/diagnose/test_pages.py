@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from responder.diagnose.conclude import conclude
+from responder.diagnose.contract import ProbeTools
+from responder.diagnose.probes import PROBES
+from responder.model.clock import Deadline
 from responder.triage.subject import subject
 from tests.support.kubernetes.pages import pages_of, shipped_context
 from tests.support.kubernetes.scenarios import load
@@ -34,10 +38,16 @@ def test_the_page_reads_as_written(name: str) -> None:
     assert all(len(page.splitlines()) <= 11 for page in text.split("\n\n"))
 
 
-@pytest.mark.parametrize(("cluster", "asked"), [("prod-eu", True), ("prod-us", False), ("", True)])
-def test_alerts_of_another_cluster_are_not_looked_up_in_this_one(cluster: str, asked: bool) -> None:
-    """With the name of the cluster configured, an alert of another one gets no facts about this one."""
+@pytest.mark.parametrize(
+    ("cluster", "said"), [("prod-eu", ""), ("prod-us", "cluster prod-us: another cluster, not looked up"), ("", "")]
+)
+def test_alerts_of_another_cluster_are_not_looked_up_in_this_one(tools: ProbeTools, cluster: str, said: str) -> None:
+    """With the name of the cluster configured, an alert of another one gets no facts about this one, and says so."""
     context = replace(shipped_context(), cluster_name="prod-eu")
     labels = {"alertname": "ServiceDown", "cluster": cluster, "namespace": "shop", "deployment": "orders"}
-    found = context.questions(("cluster",), subject({key: each for key, each in labels.items() if each}, context.book))
-    assert bool(found) is asked
+    about = subject({key: each for key, each in labels.items() if each}, context.book)
+    (question,) = context.questions(("cluster",), about)
+    assert bool(question.query) is not bool(said)
+    if said:
+        findings = PROBES["kubernetes"].findings(question, Deadline(0.0), tools)
+        assert conclude(findings, about).unknown == said
