@@ -57,6 +57,7 @@ class _TestRun:
 @click.command("test")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--run", "only", metavar="REGEX", help="Run only the cases whose name matches.")
+@click.option("-v", "--verbose", is_flag=True, help="List the cases that pass, too; --run does as well.")
 @click.option("--junit", "report", type=click.Path(path_type=Path), help="Write a JUnit report to this file.")
 @click.option(
     "--coverage", is_flag=True, help="Show rules and matchers without a test; fail below the minimum of the files."
@@ -83,6 +84,7 @@ def test(
     only: str | None,
     report: Path | None,
     *,
+    verbose: bool,
     coverage: bool,
     mutate: bool,
     output: str,
@@ -105,7 +107,7 @@ def test(
         if output == "json":
             click.echo(json.dumps(_as_json(found), indent=2, ensure_ascii=False))
         else:
-            for line in _lines(found, coverage=coverage):
+            for line in _lines(found, every=verbose or bool(only), coverage=coverage):
                 click.echo(line)
         if report:
             from responder.cli.rules.junit import junit
@@ -213,11 +215,16 @@ def _default(folder: Path) -> list[Path]:
     return found
 
 
-def _lines(found: _TestRun, *, coverage: bool) -> Iterator[str]:
+def _lines(found: _TestRun, *, every: bool, coverage: bool) -> Iterator[str]:
     from responder.cli.rules.trace_text import lines
 
-    for proofs in found.proofs.values():
+    for path, proofs in found.proofs.items():
+        if not every and any(proof.verdict == "ok" for proof in proofs):
+            passed = number_of(sum(proof.verdict == "ok" for proof in proofs), "case")
+            yield f"{click.style('ok', fg=_COLOURS['ok'])}   {path.as_posix()}: {passed}"
         for proof in proofs:
+            if proof.verdict == "ok" and not every:
+                continue
             verdict = click.style(f"{proof.verdict:<4}", fg=_COLOURS[proof.verdict])
             again = "  (passes now: remove todo)" if proof.case.todo and proof.passed else ""
             yield f"{verdict} {proof.case.name}{again}"
