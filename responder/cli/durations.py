@@ -6,9 +6,6 @@ import click
 
 from responder.model.text import seconds_of
 
-#: Larger ones would reach beyond the calendar.
-_MOST = timedelta(days=100 * 365)
-
 
 class DurationType(click.ParamType[timedelta]):
     """Duration in Prometheus's notation, as in rule files."""
@@ -18,9 +15,7 @@ class DurationType(click.ParamType[timedelta]):
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
         """Parse the duration; an invalid one is a usage error."""
         try:
-            return min(timedelta(seconds=seconds_of(str(value))), _MOST)
-        except OverflowError:
-            return _MOST
+            return timedelta(seconds=seconds_of(str(value)))
         except ValueError as error:
             self.fail(f"'{value}': {error}", param, ctx)
 

@@ -13,13 +13,14 @@ import click
 from responder import bootstrap
 from responder.cli.acting import AS, ENTRY, WAIT, actor_of, carried_out, find, incident_id, unknown
 from responder.cli.adopt import adopt
+from responder.cli.durations import SPAN
 from responder.cli.errors import FAILED, FatalError, named_failures
 from responder.cli.options import LIMIT
 from responder.cli.postmortem import postmortem
 from responder.cli.table import Column, format_time, print_rows, table, terminal
 from responder.model.action import Action, ActionKind
 from responder.model.report import OPEN_STATUSES
-from responder.model.text import number_of, one_line, sanitize, seconds_of
+from responder.model.text import number_of, one_line, sanitize
 from responder.model.transcript import OUTPUT_LIMIT
 
 if TYPE_CHECKING:
@@ -46,19 +47,12 @@ incidents.add_command(postmortem)
 incidents.add_command(adopt)
 
 
-def _since(_context: click.Context, _parameter: click.Parameter, text: str | None) -> float | None:
-    try:
-        return seconds_of(text) if text else None
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from None
-
-
 @incidents.command("list", short_help="List the newest incidents and their state.")
 @click.option("--state", type=click.Choice(["open", "resolved", "all"]), default="open", show_default=True)
 @click.option("--severity", metavar="P1", default="", help="Filter by severity.")
 @click.option("--service", metavar="NAME", default="", help="Filter by service.")
 @click.option("--team", metavar="NAME", default="", help="Filter by team.")
-@click.option("--since", metavar="DURATION", callback=_since, help="Opened within this time, for example 12h.")
+@click.option("--since", metavar="DURATION", type=SPAN, help="Opened within this time, for example 12h.")
 @click.option("--text", metavar="TEXT", default="", help="Filter by a part of the id or title.")
 @LIMIT
 @OUTPUT
@@ -69,7 +63,7 @@ def list_them(
     severity: str,
     service: str,
     team: str,
-    since: float | None,
+    since: timedelta | None,
     text: str,
     limit: int,
     output: str | None,
@@ -79,7 +73,7 @@ def list_them(
     from responder.store.incidents import records
 
     def look(database: "Database") -> None:
-        opened_after = bootstrap.SystemClock().now() - timedelta(seconds=since) if since else None
+        opened_after = bootstrap.SystemClock().now() - since if since else None
         wanted = records.Filter(
             is_open={"open": True, "resolved": False}.get(state),
             severity=severity,

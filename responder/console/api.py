@@ -1,7 +1,7 @@
 """The read API under ``/api/v1/``, and actions on incidents. Its OpenAPI document is made from the types below."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
@@ -10,10 +10,11 @@ import msgspec
 from flask import Blueprint, Response, abort, request
 
 import responder
+from responder.console import queries
 from responder.console.access import needs
 from responder.console.actions import outcome, store
 from responder.console.app import Console, as_json, person
-from responder.console.pages import Query, cursor_of, cursor_text, known, query_of
+from responder.console.pages import known
 from responder.console.silencing import API_KINDS, silence_of
 from responder.console.tools import USE_DAYS, caught_by
 from responder.converse.timeline import timeline
@@ -194,7 +195,7 @@ OPERATIONS: tuple[tuple[str, str, str, Mapping[str, str], Any], ...] = (
         "get",
         "/incidents",
         "List incidents.",
-        {each.name: _FILTERS.get(each.name, f"the {each.name}") for each in fields(Query)}
+        {name: _FILTERS.get(name, f"the {name}") for name in queries.FILTERS}
         | {"after": "next of the page before"}
         | _LIMIT,
         IncidentList,
@@ -221,13 +222,12 @@ def blueprint(console: Console) -> Blueprint:
     @routes.get("/incidents")
     @needs(Role.READ)
     def listed() -> Response:
-        try:
-            wanted = query_of(request.args).filter(console.clock.now())
-        except ValueError as error:
-            abort(400, f"since: {error}")
+        _, wanted, problems = queries.incident_filter(request.args, console.clock.now(), "after", "limit")
+        if problems:
+            abort(400, "; ".join(problems))
         with console.database.read() as connection:
-            page = records.page(connection, wanted, _limit(), cursor_of(request.args.get("after", "")))
-        return as_json(IncidentList(incidents=tuple(map(_summary, page.rows)), next=cursor_text(page.next)))
+            page = records.page(connection, wanted, _limit(), queries.place(request.args))
+        return as_json(IncidentList(incidents=tuple(map(_summary, page.rows)), next=queries.place_text(page.next)))
 
     @routes.get("/incidents/<number>")
     @needs(Role.READ)
@@ -259,11 +259,15 @@ def blueprint(console: Console) -> Blueprint:
     @routes.get("/messages")
     @needs(Role.READ)
     def messages() -> Response:
-        limit, before = _limit(), request.args.get("before", "")
-        given = (request.args.get("state") or None, request.args.get("channel") or None)
+        limit, before, state = _limit(), queries.number(request.args, "before"), request.args.get("state", "")
+        problems = queries.unknown(request.args, ("state", "channel", "before", "limit"))
+        problems += filter(None, [queries.choice(state, "state", ("", *dead_letters.STATES))])
+        if problems:
+            abort(400, "; ".join(problems))
         with console.database.read() as connection:
-            below = int(before) if before.isascii() and before.isdigit() and len(before) < 18 else None
-            rows = dead_letters.newest(connection, limit + 1, *given, below)
+            rows = dead_letters.newest(
+                connection, limit + 1, state or None, request.args.get("channel") or None, before
+            )
         following = str(rows[limit - 1].id) if len(rows) > limit else ""
         return as_json(MessageList(messages=tuple(map(_message, rows[:limit])), next=following))
 
@@ -305,8 +309,7 @@ def blueprint(console: Console) -> Blueprint:
 
 
 def _limit() -> int:
-    text = request.args.get("limit", "")
-    return min(max(int(text), 1), MOST_ROWS) if text.isascii() and text.isdigit() and len(text) < 9 else USUAL_ROWS
+    return min(max(queries.number(request.args, "limit") or USUAL_ROWS, 1), MOST_ROWS)
 
 
 def _summary(row: ListedIncident) -> IncidentSummary:

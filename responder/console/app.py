@@ -46,6 +46,12 @@ _STATIC = Path(__file__).parent / "static"
 _YEAR = 31_536_000
 #: Largest form or JSON body in bytes; notes are short.
 _MAX_BODY = 64 * 1024
+_REASONS = {
+    400: "The request cannot be read.",
+    404: "There is no such page.",
+    405: "This address is no form and no page.",
+    413: "The form is too large: at most 64 KB are accepted.",
+}
 _HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -243,6 +249,8 @@ def _failed(error: Exception) -> AnyResponse:
         if error.response is not None or error.code is None or error.code < 400:
             return error.get_response()
         status, reason = error.code, error.description or ""
+        if reason == type(error).description:  # werkzeug's text for programmers
+            reason = _REASONS.get(status, reason)
     if request.path.startswith(API):
         return as_json({"error": reason}, status)
     again = isinstance(error, SignInNeeded | SignInRefused | ProviderError)

@@ -1,12 +1,12 @@
 """The pages about incidents."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, Response, abort, render_template, request, url_for
 
+from responder.console import queries
 from responder.console.access import needs
 from responder.console.app import Console
 from responder.console.markdown import html_of
@@ -16,64 +16,19 @@ from responder.model.content import MessageFacts
 from responder.model.incident import Incident
 from responder.model.message import OutboxMessage
 from responder.model.report import MessageKind, Report
-from responder.model.text import one_line, seconds_of
+from responder.model.text import one_line
 from responder.notify.report import sections
 from responder.notify.report.compose import compose, title
 from responder.settings.access import Role
 from responder.store.incidents import actions, records
-from responder.store.incidents.records import Cursor, Filter, IncidentRecords
+from responder.store.incidents.records import Filter, IncidentRecords
 
 #: Incidents on a page.
 PAGE_ROWS = 50
 #: Open incidents on the first page.
 MOST_OPEN = 500
-_TEXT_LIMIT = 200
 #: Sections of a message that the page of an incident shows elsewhere.
 _ELSEWHERE = frozenset({"Incident", "Acknowledged", "Alerts", "Rule", "Severity"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Query:
-    """Filters of a list of incidents, as they stand in the address. ``state`` is open, resolved or empty."""
-
-    state: str = ""
-    severity: str = ""
-    service: str = ""
-    team: str = ""
-    rule: str = ""
-    since: str = ""
-    text: str = ""
-
-    def filter(self, now: datetime) -> Filter:
-        """Return the filter for the database. Raises ValueError for a duration that cannot be read."""
-        return Filter(
-            is_open={"open": True, "resolved": False}.get(self.state),
-            severity=self.severity,
-            service=self.service,
-            team=self.team,
-            rule=self.rule,
-            text=self.text,
-            since=now - timedelta(seconds=seconds_of(self.since)) if self.since else None,
-        )
-
-
-def query_of(given: Mapping[str, str]) -> Query:
-    """Return the filters of an address."""
-    return Query(**{name: one_line(given.get(name, ""))[:_TEXT_LIMIT] for name in Query.__dataclass_fields__})
-
-
-def cursor_of(text: str) -> Cursor | None:
-    """Return the place in a list that ``after`` names; None for the beginning, or for what is no place."""
-    seconds, _, incident = text.partition("_")
-    try:
-        return Cursor(float(seconds), incident) if incident else None
-    except ValueError:
-        return None
-
-
-def cursor_text(cursor: Cursor | None) -> str:
-    """Return a place in a list for an address; empty at the end."""
-    return f"{cursor.opened_at!r}_{cursor.id}" if cursor else ""
 
 
 def report_of(found: IncidentRecords, now: datetime) -> Report | None:
@@ -120,29 +75,24 @@ def blueprint(console: Console) -> Blueprint:
     def opened() -> str:
         with console.database.read() as connection:
             page = records.page(connection, Filter(is_open=True), MOST_OPEN)
-            last = records.page(connection, Filter(is_open=False), 5)
+            last = records.resolved_lately(connection, 5)
         rows = sorted(page.rows, key=lambda each: (each.state == "acknowledged", _ORDER.get(each.level, 9)))
-        return render_template("open.html", rows=rows, more=page.next is not None, last=last.rows)
+        return render_template("open.html", rows=rows, more=page.next is not None, last=last)
 
     @routes.get("/incidents")
     @needs(Role.READ)
     def listed() -> str:
-        query, problem = query_of(request.args), ""
-        try:
-            wanted = query.filter(console.clock.now())
-        except ValueError as error:
-            query, problem = replace(query, since=""), f"since: {error}"
-            wanted = query.filter(console.clock.now())
+        query, wanted, problems = queries.incident_filter(request.args, console.clock.now(), "after")
         with console.database.read() as connection:
-            page = records.page(connection, wanted, PAGE_ROWS, cursor_of(request.args.get("after", "")))
-        given = {name: value for name in Query.__dataclass_fields__ if (value := getattr(query, name))}
-        following = url_for(".listed", **given, after=cursor_text(page.next)) if page.next else ""
+            page = records.page(connection, wanted, PAGE_ROWS, queries.place(request.args))
+        given = {name: value for name in queries.FILTERS if (value := getattr(query, name))}
+        following = url_for(".listed", **given, after=queries.place_text(page.next)) if page.next else ""
         return render_template(
             "incidents.html",
             rows=page.rows,
             query=query,
             filtered=bool(given),
-            problem=problem,
+            problems=problems,
             following=following,
             scanned=records.SCANNED if len(page.rows) < PAGE_ROWS and page.next else 0,
         )

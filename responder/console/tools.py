@@ -7,6 +7,7 @@ from typing import Any
 from flask import Blueprint, abort, render_template, request, url_for
 from werkzeug.wrappers import Response
 
+from responder.console import queries
 from responder.console.access import needs
 from responder.console.app import Console
 from responder.model.rule import RuleBook
@@ -39,8 +40,11 @@ def blueprint(console: Console) -> Blueprint:
     @needs(Role.READ)
     def messages() -> str:
         state, channel = request.args.get("state", ""), request.args.get("channel", "")
+        before = queries.number(request.args, "before")
+        problem = queries.choice(state, "state", ("", *dead_letters.STATES))
+        state = "" if problem else state
         with console.database.read() as connection:
-            rows = dead_letters.newest(connection, PAGE_ROWS + 1, state or None, channel or None, _number("before"))
+            rows = dead_letters.newest(connection, PAGE_ROWS + 1, state or None, channel or None, before)
             waits = backlog.backlogs(connection, console.clock.now())
         following = url_for(".messages", **_given("state", "channel"), before=rows[-2].id) if _more(rows) else ""
         return render_template(
@@ -50,6 +54,7 @@ def blueprint(console: Console) -> Blueprint:
             states=dead_letters.STATES,
             state=state,
             channel=channel,
+            problem=problem,
             following=following,
         )
 
@@ -66,7 +71,7 @@ def blueprint(console: Console) -> Blueprint:
     @routes.get("/rejects")
     @needs(Role.READ)
     def rejects() -> str:
-        rows = inbox.rejected(PAGE_ROWS + 1, _number("before"))
+        rows = inbox.rejected(PAGE_ROWS + 1, queries.number(request.args, "before"))
         following = url_for(".rejects", before=rows[-2].id) if _more(rows) else ""
         return render_template("rejects.html", rows=rows[:PAGE_ROWS], following=following)
 
@@ -83,7 +88,8 @@ def blueprint(console: Console) -> Blueprint:
     @routes.get("/rules")
     @needs(Role.READ)
     def rules() -> str:
-        book, since, start = console.book(), console.clock.now() - timedelta(days=USE_DAYS), _number("from") or 0
+        book, start = console.book(), queries.number(request.args, "from") or 0
+        since = console.clock.now() - timedelta(days=USE_DAYS)
         with console.database.read() as connection:
             used = overview.use_of_rules(connection, since)
         every = book.rules if book else ()
@@ -130,11 +136,6 @@ def blueprint(console: Console) -> Blueprint:
 
 def _given(*names: str) -> dict[str, Any]:
     return {name: value for name in names if (value := request.args.get(name, ""))}
-
-
-def _number(name: str) -> int | None:
-    text = request.args.get(name, "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 18 else None
 
 
 def _more(rows: Sized) -> bool:

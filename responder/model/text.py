@@ -40,6 +40,7 @@ _TABLE: dict[int, str | None] = {
 }
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _DURATION = re.compile(r"(?:\d+[wdhms])+", re.ASCII)
+_MOST_SECONDS = 36_500 * _SECONDS["d"]
 _DURATION_PART = re.compile(r"(\d+)([wdhms])", re.ASCII)
 
 
@@ -74,13 +75,16 @@ def sentence(text: str) -> str:
 
 
 def seconds_of(text: str) -> float:
-    """Seconds of a duration as Prometheus writes it, such as ``1h30m``. Raises ValueError with what to write."""
+    """Seconds of a duration as Prometheus writes it, such as ``1h30m``, at most 100 years: dates end in 9999.
+
+    Raises ValueError with what to write.
+    """
     if not _DURATION.fullmatch(text):
         raise ValueError("a duration is a number with a unit: 8s, 30m, 4h, 1d")
     total = sum(float(number) * _SECONDS[unit] for number, unit in _DURATION_PART.findall(text))
     if not total:
         raise ValueError("a duration is above zero")
-    return total
+    return min(total, _MOST_SECONDS)
 
 
 def cut(text: str, limit: int) -> str:

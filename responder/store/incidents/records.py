@@ -173,6 +173,13 @@ def page(
     return IncidentPage(_rows(connection, keys), last if by_content and scanned == bound else None)
 
 
+def resolved_lately(connection: Connection, limit: int) -> tuple[ListedIncident, ...]:
+    """Return the incidents that were resolved last, the last one first."""
+    found = select(incidents.c.opened_at, incidents.c.id).where(incidents.c.resolved_at.is_not(None))
+    found = found.where(not_(incidents.c.open)).order_by(incidents.c.resolved_at.desc()).limit(limit)
+    return _rows(connection, [Cursor(*row) for row in connection.execute(found)])
+
+
 def _conditions(wanted: Filter) -> Iterator[ColumnElement[bool]]:
     if wanted.is_open is not None:
         # As in the partial indexes: SQLite uses none of them for "open = 1".

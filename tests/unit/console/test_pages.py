@@ -140,7 +140,7 @@ def test_each_page_of_an_empty_database_says_what_its_emptiness_means(build: Cal
     for address, said in (
         ("/", "No incident has been stored yet."),
         ("/incidents", "No incident has been stored yet."),
-        ("/incidents?text=x", "No incident matches."),
+        ("/incidents?text=x", "No incident matches"),
         ("/messages", "No message has been written yet."),
         ("/rejects", "No payload has been rejected."),
         ("/rules", "The database has no rules yet"),
@@ -245,7 +245,43 @@ def test_filters_stand_in_the_address(client: FlaskClient, database: Database, c
     assert found("service=nexus&state=open") == []
     assert found("since=1h") == []
     assert "a duration is a number with a unit" in client.get("/incidents?since=soon").text
-    assert client.get("/incidents?after=nonsense").status_code == 200
+    assert found("since=999999999999w") == ["INC-1", "INC-2"]
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "said"),
+    [
+        ("incidents?state=closed", 200, "state: open, resolved, not 'closed'"),
+        ("incidents?colour=red&since=soon", 200, "colour: no such filter; use state, severity"),
+        ("incidents?after=nonsense", 400, "after: no place in the list"),
+        ("incidents?after=nan_INC-1", 400, "after: no place in the list"),
+        ("messages?state=lost", 200, "state: waiting, sent, dead, merged, withdrawn, not 'lost'"),
+        ("messages?before=-1", 400, "before: a whole number, not '-1'"),
+        ("rejects?before=x", 400, "before: a whole number"),
+        ("rules?from=x", 400, "from: a whole number"),
+        ("nothing", 404, "There is no such page."),
+    ],
+)
+def test_a_value_of_the_address_that_cannot_be_used_is_named(
+    client: FlaskClient, query: str, status: int, said: str
+) -> None:
+    """No list ignores a filter or a place: a page says it above its rows, the API refuses it."""
+    answer = client.get(f"/{query}")
+    assert (answer.status_code, said in html.unescape(answer.text)) == (status, True), answer.text
+    answer = client.get(f"/api/v1/{query}")
+    if query.startswith(("incidents", "messages")):
+        assert (answer.status_code, said in (answer.json or {})["error"]) == (400, True)
+
+
+def test_the_last_resolved_incident_comes_first(client: FlaskClient, database: Database, clock: HandClock) -> None:
+    """The first page states the end of an incident and how long it lasted, not its start."""
+    clock.move(3600)
+    for name, start, end in (("INC-8", 50, 5), ("INC-9", 20, 10)):
+        opened, ended = (clock.now() - timedelta(minutes=each) for each in (start, end))
+        fill(database, a_content(), id=name, dedup_key=name, open=False, opened_at=opened, resolved_at=ended)
+    text = client.get("/").text
+    assert text.index("INC-8") < text.index("INC-9")
+    assert re.search(r"03:36 UTC</time>, after 45 min", text)
 
 
 def test_a_long_list_has_pages(client: FlaskClient, database: Database) -> None:
