@@ -26,8 +26,7 @@ from responder import bootstrap
 from responder.bootstrap import SystemClock, workers
 from responder.cli.demo.butterfly_state import prepare_services
 from responder.engine.runtime import Engine
-from responder.engine.workers.batching import BatchedStep
-from responder.engine.workers.loop import Loop
+from responder.engine.workers.loop import BatchedStep, Loop
 from responder.engine.workers.loop_failures import LoopFailures
 from responder.engine.workers.rule_reloader import RuleReloader
 from responder.settings import read

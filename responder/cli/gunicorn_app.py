@@ -1,14 +1,17 @@
-"""gunicorn application: builds each worker after the fork and drains it before exit."""
+"""gunicorn application: builds each worker after the fork, drains it before exit, and keeps the console running."""
 
 import gc
 import itertools
 import os
 import resource
 import signal
+import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import structlog
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter as Master
 from gunicorn.glogging import Logger
@@ -16,9 +19,9 @@ from gunicorn.glogging import Logger
 from responder import bootstrap
 from responder.bootstrap import SystemClock, workers
 from responder.bootstrap.worker_lock import WorkerLock
-from responder.cli.console_process import ConsoleProcess
 from responder.engine.workers.loop_failures import LoopFailures
 from responder.engine.workers.rule_reloader import LoadedRules
+from responder.model.clock import Clock
 from responder.settings import Settings
 from responder.telemetry import LogStream
 from responder.web.gunicorn_worker import BalancedThreadWorker
@@ -36,6 +39,48 @@ _CONNECTIONS = 5_000
 _OTHER_DESCRIPTORS = 500
 #: How gunicorn begins a warning about a request that it cannot parse; the client's address follows.
 _INVALID = "Invalid request from ip="
+_log = structlog.get_logger()
+#: Seconds before the console is started again: at first, and at most; each failure doubles them.
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
+#: Seconds of running after which the next pause is the first one again.
+STABLE_SECONDS = 60.0
+
+
+class ConsoleProcess:
+    """Starts ``responder console`` and restarts it. It ends by itself when this process does, however that ends."""
+
+    def __init__(self, clock: Clock, environment: Mapping[str, str]) -> None:
+        self._clock = clock
+        self._environment = dict(environment)
+        self._running: subprocess.Popen[bytes] | None = None
+        self._due = self._began = float("-inf")
+        self._pause = FIRST_PAUSE
+
+    def tend(self) -> None:
+        """Start it if it does not run and its pause is over. Never waits; gunicorn's master calls it each second."""
+        now = self._clock.monotonic()
+        if self._running is not None and self._running.poll() is not None:
+            self._running = None
+            if now - self._began > STABLE_SECONDS:
+                self._pause = FIRST_PAUSE
+            self._due, self._pause = now + self._pause, min(2 * self._pause, LONGEST_PAUSE)
+            _log.error("console.ended", reason=f"the console ended; it is started again in {self._due - now:g} s")
+        if self._running is None and now >= self._due:
+            self._began = now
+            try:
+                self._running = subprocess.Popen(  # noqa: S603 - this Python, and fixed arguments
+                    [sys.executable, "-P", "-m", "responder", "console", "--parent", str(os.getpid())],
+                    stdin=subprocess.DEVNULL,
+                    env=self._environment,
+                )
+            except OSError as error:
+                self._due, self._pause = now + self._pause, min(2 * self._pause, LONGEST_PAUSE)
+                _log.error("console.not_started", reason=f"the console could not be started: {error}")
+
+    def stop(self) -> None:
+        """Ask it to stop; it ends within its own time."""
+        if self._running is not None and self._running.poll() is None:
+            self._running.terminate()
 
 
 class GunicornApp(BaseApplication):

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,7 +17,6 @@ from responder.cli.adopt import adopt
 from responder.cli.durations import SPAN
 from responder.cli.errors import FAILED, FatalError, named_failures
 from responder.cli.options import LIMIT
-from responder.cli.postmortem import postmortem
 from responder.cli.table import Column, format_time, print_rows, table, terminal
 from responder.model.action import Action, ActionKind
 from responder.model.report import OPEN_STATUSES
@@ -26,6 +26,7 @@ from responder.model.transcript import OUTPUT_LIMIT
 if TYPE_CHECKING:
     from responder.store.database import Database
     from responder.store.incidents.records import IncidentRecords, ListedIncident
+
 
 #: Seconds between two looks at the database with ``--watch``.
 WATCH_SECONDS = 2.0
@@ -43,7 +44,6 @@ def incidents() -> None:
     """List, show, acknowledge, resolve and annotate incidents. Safe while `serve` runs."""
 
 
-incidents.add_command(postmortem)
 incidents.add_command(adopt)
 
 
@@ -214,6 +214,40 @@ def rejudge(context: click.Context, number: str, *, dry_run: bool) -> None:
         if newest is None:
             raise FatalError(f"no notification of {incident_id(number)} is stored any more")
     context.invoke(replay, number=newest.id, dry_run=dry_run, output="text")
+
+
+@incidents.command("postmortem", short_help="Write the draft of a post-mortem in Markdown.")
+@click.argument("incident")
+@click.option(
+    "--output",
+    "-o",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write into a new file. [default: standard output]",
+)
+@click.option("--force", is_flag=True, help="Overwrite the file.")
+def postmortem(incident: str, output: Path | None, *, force: bool) -> None:
+    """Write the draft of a post-mortem: what is recorded of the incident, and what a person must add (TODO)."""
+    from responder.converse import postmortem as draft
+    from responder.store.incidents import records
+
+    with named_failures(), bootstrap.database(bootstrap.settings_from_environment()) as database:
+        with database.read() as connection:
+            found = records.of_incident(connection, one_line(incident).upper())
+        if found is None:
+            raise FatalError(f"no incident {one_line(incident)[:40]}; run: responder incidents list --state all")
+        text = draft.postmortem(found, bootstrap.SystemClock().now())
+        if output is None:
+            click.echo(text)
+            return
+        try:
+            with output.open("w" if force else "x", encoding="utf-8") as sink:
+                sink.write(f"{text}\n")
+        except FileExistsError as error:
+            raise FatalError(f"{output} exists: choose another file, or overwrite it with --force") from error
+        except OSError as error:
+            raise FatalError(f"cannot write {output}: {error.strerror}") from error
+    click.echo(f"{output}: {text.count('**TODO**')} places to complete", err=True)
 
 
 def _looking(look: "Callable[[Database], None]", *, watch: bool) -> None:

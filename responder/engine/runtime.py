@@ -28,11 +28,10 @@ import structlog
 from responder.diagnose.prober import Prober
 from responder.engine.jobs.scheduler import Job, ScheduledJob
 from responder.engine.workers.actions import ActionWorker
-from responder.engine.workers.batching import BatchedStep
 from responder.engine.workers.clock_skew import ClockSkewWatcher
 from responder.engine.workers.diagnosis import AT_ONCE, DiagnosisWorker, OpinionWorker
 from responder.engine.workers.failure_page import FailurePage
-from responder.engine.workers.loop import Loop
+from responder.engine.workers.loop import BatchedStep, Loop
 from responder.engine.workers.loop_failures import LoopFailures
 from responder.engine.workers.rule_reloader import RuleReloader
 from responder.engine.workers.senders import Senders

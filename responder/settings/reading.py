@@ -1,5 +1,6 @@
-"""Settings, read from an environment and a file. Nothing else in the project reads them."""
+"""Settings, read from an environment and a file, and variables that look like one. Nothing else reads them."""
 
+import difflib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from ipaddress import ip_network
@@ -13,8 +14,11 @@ from responder.model.text import sanitize_line
 from responder.notify.channels import CHANNELS
 from responder.settings import access
 from responder.settings.egress import ca_problem, client_certificate_problem, proxy_problem
-from responder.settings.every import Settings, declared, env_name
+from responder.settings.every import PREFIX, Settings, declared, env_name
 from responder.settings.sources import sources
+
+#: Variables with the secrets that rule files name.
+SECRET_PREFIX = f"{PREFIX}SECRET_"
 
 
 class InvalidSettings(Exception):
@@ -250,3 +254,25 @@ def _text(env: Mapping[str, str], name: str, *, secret: bool) -> str:
     if not found:
         raise ValueError(f"cannot be read from {name}_FILE={path}: the file is empty")
     return found
+
+
+def _known_names() -> set[str]:
+    settings = tuple(declared())
+    names = {env_name(each.name) for each in settings}
+    return names | {f"{env_name(each.name)}_FILE" for each in settings if each.kind is Secret}
+
+
+# Kubernetes gives every pod such variables for a Service that happens to be called "responder".
+_OF_KUBERNETES = re.compile(r"RESPONDER(_[A-Z0-9_]+)?_(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT(_\d+_.*)?)")
+
+
+def unknown_variables(env: Mapping[str, str]) -> Iterator[str]:
+    """Return a sentence for each RESPONDER_ variable that is no setting, most often a typing error."""
+    known = _known_names()
+    for name in sorted(env):
+        if name.startswith(SECRET_PREFIX):
+            continue
+        if name.startswith(PREFIX) and name not in known and not _OF_KUBERNETES.fullmatch(name):
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]}?" if close else "`responder serve --settings` lists them"
+            yield f"{name} is not a setting: {hint}"

@@ -11,8 +11,7 @@ from prometheus_client.exposition import choose_encoder
 
 from responder.model.clock import Clock
 from responder.store.database import Database, StoreError
-from responder.store.inbox.inbox import oldest_new
-from responder.store.inbox.write_check import check_write
+from responder.store.inbox.inbox import check_write, oldest_new
 from responder.store.outbox.claims import untried
 from responder.web.app import Guard
 from responder.web.metrics import StoreCollector

@@ -23,8 +23,7 @@ from responder.model.report import MessageKind
 from responder.notify.report.compose import compose_message as as_letter
 from responder.store.database import Database, StoreError
 from responder.store.inbox import history, inbox
-from responder.store.inbox.inbox import Inbox
-from responder.store.inbox.write_check import _insert_and_delete, check_write
+from responder.store.inbox.inbox import Inbox, _insert_and_delete, check_write
 from responder.store.incidents import diagnoses, incidents
 from responder.store.outbox import channel_state, claims, outbox
 from responder.store.schema.migrate import migrate

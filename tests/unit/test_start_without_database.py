@@ -10,7 +10,7 @@ import pytest
 from responder.bootstrap.workers import DatabaseOpener
 from responder.settings import read
 from responder.store.database import Database, StoreError
-from responder.store.inbox.write_check import check_write
+from responder.store.inbox.inbox import check_write
 
 
 def test_everything_is_refused_until_the_database_is_ready(tmp_path: Path) -> None:

@@ -73,8 +73,7 @@ def checks() -> "dict[str, Check]":
 
 def _examine(timeout: float, *, send: bool) -> "tuple[Result, ...]":
     from responder import bootstrap, telemetry
-    from responder.cli.doctor.context import DoctorContext
-    from responder.cli.doctor.run import run
+    from responder.cli.doctor.context import DoctorContext, run
     from responder.model.check import bad
     from responder.model.clock import Deadline
     from responder.model.secret import Secret, scrub

@@ -1,16 +1,18 @@
-"""Checks of the channels: reachable and authenticated. Only ``--send`` sends a message."""
+"""Checks of the channels: reachable and authenticated. Only ``--send`` sends: a page, resolved at once."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from urllib.parse import urlsplit
 
+import responder
 from responder import bootstrap
 from responder.cli.doctor.context import Check, DoctorContext
 from responder.model.check import Level, Result, bad, ok, skipped, warn
 from responder.model.message import ClaimedMessage, Response
-from responder.model.report import Status
+from responder.model.report import MessageKind, Report, Status
+from responder.model.rule import RuleBook
 from responder.model.secret import Secret
 from responder.notify.channels import CHANNELS
 from responder.notify.contract import Channel, Use
@@ -118,13 +120,12 @@ def test_messages(context: DoctorContext) -> tuple[Result, ...]:
         return (skipped("send", "no test message sent", "use --send to open and resolve a test incident"),)
     if context.book is None:
         return (skipped("send", "the rules are invalid"),)
-    from responder.cli.doctor.page import messages
 
     notified = [each for each in _configured(context).values() if each.use is not Use.LAST_RESORT]
     if not notified:
         return (bad("send", "no channel is configured", "see the channels above"),)
     now = context.clock.now()
-    steps = [messages(channel, context.book, now) for channel in notified]
+    steps = [test_page(channel, context.book, now) for channel in notified]
     opened = [
         _sent(context, channel, [each for each in step if each.report.status is not Status.RESOLVED], {})
         for channel, step in zip(notified, steps, strict=True)
@@ -194,3 +195,58 @@ def _timekeepers(context: DoctorContext) -> Iterator[tuple[str, str, Callable[[s
     for channel in bootstrap.channels(given).values():
         if channel.clock_url:
             yield channel.title, channel.clock_url, context.get
+
+
+def test_page(channel: Channel, book: RuleBook, now: datetime) -> list[ClaimedMessage]:
+    """Return the messages of a page and its resolve; ``previous`` of all but the first is filled in when sending."""
+    opening = _test_report(book, now)
+    closing = replace(
+        opening,
+        kind=MessageKind.RESOLUTION,
+        status=Status.RESOLVED,
+        ended_at=now,
+        resolution="a test",
+    )
+    steps = [(notified, step) for notified in (opening, closing) for step in channel.steps[notified.kind]]
+    return [
+        ClaimedMessage(
+            id=number,
+            channel=channel.name,
+            step=step,
+            priority=4,
+            report=notified,
+            due_at=now,
+            attempt=1,
+            minimal=False,
+        )
+        for number, (notified, step) in enumerate(steps, 1)
+    ]
+
+
+def _test_report(book: RuleBook, now: datetime) -> Report:
+    """Return a page that says it is a test."""
+    mildest = list(book.severities.values())[-1]
+    return Report(
+        kind=MessageKind.START,
+        status=Status.INVESTIGATING,
+        incident="INC-TEST",
+        dedup_key=f"responder-doctor-{now:%Y%m%dT%H%M%S}",
+        title=f"[{mildest.name}] test by responder doctor: no action required ({book.environment})",
+        severity=mildest.name,
+        severity_reason="a test has the lowest severity",
+        pagerduty_severity=mildest.pagerduty,
+        pages=False,
+        service="responder",
+        environment=book.environment,
+        namespace="",
+        alertname="ResponderDoctor",
+        what="Test message of `responder doctor --send`: pages arrive here.",
+        impact="",
+        first_step="None: it resolves automatically.",
+        firing=1,
+        labels={"alertname": "ResponderDoctor"},
+        rule="none",
+        made_by=f"responder {responder.__version__}, doctor",
+        started_at=now,
+        written_at=now,
+    )

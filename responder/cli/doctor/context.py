@@ -1,9 +1,11 @@
-"""Context of the checks of ``responder doctor``."""
+"""Context of the checks of ``responder doctor``, and their parallel run."""
 
+import queue
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from responder.model.check import Result
+from responder.model.check import Result, bad
 from responder.model.clock import Clock, Deadline
 from responder.model.message import Request, Response
 from responder.model.rule import RuleBook
@@ -13,6 +15,8 @@ from responder.settings import Settings
 
 #: Maximum response size in bytes: Alertmanager returns its whole configuration.
 ANSWER_LIMIT = 4 * 1024 * 1024
+#: Seconds after the deadline in which a check can still report its timeout.
+_GRACE = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,3 +53,26 @@ class DoctorContext:
 
 
 Check = Callable[[DoctorContext], tuple[Result, ...]]
+
+
+def run(checks: Mapping[str, Check], context: DoctorContext) -> tuple[Result, ...]:
+    """Run the checks and return their results, in order. A check that exceeds the deadline is bad."""
+    done: queue.SimpleQueue[tuple[str, tuple[Result, ...]]] = queue.SimpleQueue()
+
+    def work(name: str, check: Check) -> None:
+        done.put((name, check(context)))
+
+    for name, check in checks.items():
+        threading.Thread(target=work, args=(name, check), name=f"doctor-{name}", daemon=True).start()
+    found: dict[str, tuple[Result, ...]] = {}
+    while len(found) < len(checks):
+        try:
+            name, results = done.get(timeout=max(0.001, context.deadline.left(context.clock.monotonic()) + _GRACE))
+        except queue.Empty:
+            break
+        found[name] = results
+    return tuple(result for name in checks for result in (found[name] if name in found else (_late(name),)))
+
+
+def _late(name: str) -> Result:
+    return bad(name, "timed out", "check the network, or raise --timeout")

@@ -59,7 +59,7 @@ def init(folder: Path, presets: tuple[str, ...], sources: tuple[str, ...], alert
         texts = dict(base())
         notes = _with_alertmanager(texts, alertmanager) if alertmanager else []
         if sources:
-            from responder.cli.init.stubs import fitting, stubs
+            from responder.cli.init.presets import fitting, stubs
 
             alerts = _alerts(sources)
             chosen = chosen or fitting(alerts, texts)

@@ -185,7 +185,7 @@ def _print(found: "CoverageReport", output: str, *, everything: bool) -> None:
     if output == "json":
         click.echo(json.dumps(mapping.as_json(found), indent=2, ensure_ascii=False))
     elif output == "stubs":
-        from responder.cli.rules.mapping_stubs import stubs
+        from responder.cli.rules.mapping_text import stubs
 
         for problem in found.problems:
             click.echo(f"not read: {problem}", err=True)

@@ -70,7 +70,8 @@ def explain(
     Exit status: 0 if every alert was decided, 1 if one could not be read or no probe produces a --finding, 2 for a
     wrong command line.
     """
-    from responder.cli.rules import trace_json, trace_text
+    from responder.cli.rules import trace_text
+    from responder.cli.rules.trace import as_json
 
     if sum(map(bool, (files, labels, url, incident))) != 1:
         raise click.UsageError("give FILES, labels with --label NAME=VALUE, --alertmanager or --incident")
@@ -90,7 +91,7 @@ def explain(
             source = _live(url, matchers, settings, now) if url else samples(files, sys.stdin.buffer, now)
             traces = [tracer(each, now) for each in ([of_labels([given], {}, now)] if given else source)]
     if output == "json":
-        click.echo(json.dumps([trace_json.as_json(each) for each in traces], indent=2, ensure_ascii=False))
+        click.echo(json.dumps([as_json(each) for each in traces], indent=2, ensure_ascii=False))
     else:
         click.echo("\n\n".join("\n".join(trace_text.lines(each)) for each in traces))
     if any(each.shown.problems for each in traces):

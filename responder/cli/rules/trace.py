@@ -1,11 +1,12 @@
-"""Trace of a decision: every step from an alert's labels to its channels."""
+"""Trace of a decision, also as JSON: every step from an alert's labels to its channels. Findings may be assumed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
-from responder.cli.preview import Preview, preview
-from responder.cli.rules.assumed_findings import answering, unused_answers
+from responder.cli.preview import Preview, Probe, label_of, preview, redacted
+from responder.cli.rules import stored as then
 from responder.cli.rules.stored import StoredComparison
 from responder.cli.samples import Sample
 from responder.converse.reminders import described
@@ -14,7 +15,10 @@ from responder.engine.effects.context import DecisionContext
 from responder.model.alert import Labels
 from responder.model.decision import Decision
 from responder.model.delivery import Notification
+from responder.model.finding import Finding, Verdict
+from responder.model.redaction import redact_value
 from responder.model.rule import Severity
+from responder.model.suggestions import nearest
 from responder.notify.report.compose import title
 from responder.receive.alertmanager import read
 from responder.runbooks.catalog import Runbooks
@@ -147,3 +151,125 @@ def _runbook(decision: Decision, runbooks: Runbooks) -> str:
     if wanted.file not in runbooks:
         return "no such file"
     return "ok" if not wanted.section or wanted.section in runbooks[wanted.file] else "no such section"
+
+
+def answering(given: Mapping[str, str]) -> Probe:
+    """Return a prober that gives these results, by probe name, and none for other probes."""
+    return lambda questions: tuple(
+        _finding(question, given[question.probe])
+        for question in questions
+        if question.probe in given and not question.skip
+    )
+
+
+def unused_answers(given: Mapping[str, str], questions: tuple[ProbeQuestion, ...]) -> str:
+    """Return an error for results of probes that do not run; empty if there are none."""
+    asked = {question.probe for question in questions if not question.skip}
+    left = [name for name in given if name not in asked]
+    if not left:
+        return ""
+    hint = nearest(left[0], asked)
+    return f"the rule does not run {', '.join(left)}" + (f": {hint}" if hint else "")
+
+
+def _finding(question: ProbeQuestion, word: str) -> Finding:
+    warning = word == "warning"
+    return Finding(
+        probe=question.probe,
+        kind=question.kind,
+        target=question.target,
+        verdict=Verdict.BAD if warning else Verdict(word),
+        headline=f"{question.target}: {question.probe} is {word} (assumed)",
+        query=question.query,
+        warning=warning,
+    )
+
+
+def as_json(found: Trace) -> dict[str, Any]:
+    """Return an element of ``rules explain --output json``. Scripts rely on its keys: add, never rename."""
+    decision = found.decision
+    if decision is None:
+        return {"source": found.shown.source, "problems": redacted(list(found.shown.problems))}
+    rule, subject, alert = decision.rule, decision.subject, decision.match.alert
+    element: dict[str, Any] = {
+        "source": found.shown.source,
+        "problems": list(found.shown.problems),
+        "alert": {
+            "labels": _redacted_labels(alert.labels),
+            "firing": alert.firing,
+            "starts_at": alert.starts_at.isoformat(),
+        },
+        "alerts": len(decision.matches),
+        "truncated": found.truncated,
+        "subject": {
+            "service": subject.service,
+            "name": subject.name,
+            "namespace": subject.namespace,
+            "why": subject.why,
+            "rejected": list(subject.rejected),
+        },
+        "rules": [_step_as_json(step, found) for step in found.shown.steps],
+        "rule": rule.id,
+        "place": str(rule.position),
+        "action": rule.action.value,
+        "severity": decision.severity.name,
+        "severity_reason": decision.match.reason,
+        "findings": _turned(found),
+        "held": found.suppressed_by or None,
+        "shadow": str(decision.shadow) if decision.shadow else None,
+        "dropped": list(decision.dropped_by),
+        "owner": rule.owner or None,
+        "note": rule.note or None,
+        "runbook": {
+            "target": str(rule.runbook) if rule.runbook else None,
+            "found": found.runbook,
+            "by_conclusion": {code: str(ref) for code, ref in rule.runbooks.items()},
+        },
+        "probes": [
+            {
+                "name": question.probe,
+                "kind": question.kind,
+                "target": question.target,
+                "question": question.query,
+                "skip": question.skip,
+            }
+            for question in found.questions
+        ],
+        "page_budget": found.budget,
+        "route": list(found.route),
+        "teams": list(decision.route.teams),
+        "routed_by": decision.route.reason,
+        "page": found.page,
+        "times": found.times or None,
+        "dedup": {
+            "group_key": found.group_key,
+            "key": found.dedup,
+            "cluster": found.cluster,
+            "gathered": _redacted_labels(found.gathered),
+        },
+        "title": found.title,
+        "reason": decision.reason,
+        **({"stored": then.as_json(found.stored)} if found.stored else {}),
+    }
+    return {name: redacted(each) for name, each in element.items()}
+
+
+def _redacted_labels(labels: Mapping[str, str]) -> dict[str, str]:
+    return {name: redact_value(name, value) for name, value in labels.items()}
+
+
+def _turned(found: Trace) -> dict[str, str] | None:
+    adjusted = found.shown.adjusted
+    return {"severity": adjusted.adjustment.severity.name, "reason": adjusted.reason} if adjusted else None
+
+
+def _step_as_json(step: EvaluatedRule, found: Trace) -> dict[str, Any]:
+    return {
+        "rule": step.rule.id,
+        "place": str(step.rule.position),
+        "matched": step.matched,
+        "failed": str(step.failed) if step.failed else None,
+        "got": label_of(step),
+        "would_match": step.rule.id in found.also if step.matched is None else step.matched or step.shadow,
+        "shadow": step.shadow,
+    }

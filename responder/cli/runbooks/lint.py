@@ -1,23 +1,31 @@
-"""``responder runbooks lint``: print all problems of runbooks."""
+"""``responder runbooks lint``: print all problems of runbooks, also those that their history shows."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from responder.cli.errors import FAILED, MISUSED, named_failures
+from responder import bootstrap
+from responder.cli.errors import FAILED, MISUSED, FatalError, named_failures
+from responder.cli.git import git
+from responder.runbooks.lint.contract import Failure
 
 if TYPE_CHECKING:
     from responder.cli.findings import Findings
     from responder.cli.runbooks.folder import Folder
     from responder.model.problem import Problem
     from responder.runbooks.lint.contract import Runbook
+    from responder.settings import Settings
+
 
 FORMATS = ("text", "json", "sarif", "github")
 PROFILES = ("auto", "template", "plain")
+#: Incidents that are read, the newest first.
+_MOST_INCIDENTS: Final = 1000
 
 
 @click.command()
@@ -112,7 +120,7 @@ class _Linter:
     ) -> None:
         from responder import bootstrap
         from responder.cli.runbooks.folder import catalog_of, load_book, rules_beside
-        from responder.cli.runbooks.history import changed_dates, failures
+        from responder.cli.runbooks.lint import changed_dates, failures
         from responder.cli.runbooks.shellcheck import find_parser
 
         self.folder, self.profile, self.days, self.online = folder, profile, days, online
@@ -225,3 +233,36 @@ def _explain(code: str) -> None:
     if code not in CODES:
         raise click.BadParameter(f"unknown code '{code}': {nearest(code, CODES)}", param_hint="--explain")
     click.echo(f"{click.style(code, bold=True)}\n\n{page(code).strip()}")
+
+
+def changed_dates(folder: Path) -> Mapping[str, date]:
+    """Return the dates of the last commits of the files below a folder; empty without git, or in a shallow clone."""
+    try:
+        if git(folder, "rev-parse", "--is-shallow-repository").strip() != b"false":
+            return {}  # its oldest commit seems to have changed every file
+        log = git(
+            folder, "-c", "core.quotePath=false", "log", "--format=%x00%as", "--name-only", "--relative", "--", "."
+        )
+    except FatalError:
+        return {}
+    found: dict[str, date] = {}
+    day = date.min
+    for line in log.decode("utf-8", "replace").splitlines():
+        if line.startswith("\0"):
+            day = date.fromisoformat(line[1:])
+        elif line:
+            found.setdefault(line, day)
+    return found
+
+
+def failures(settings: "Settings") -> Mapping[str, Sequence[Failure]]:
+    """Return the incidents that re-fired or took over a day, by the file of their runbook. Raises StoreError."""
+    from responder.store.incidents.runbook_use import unsolved
+
+    found: dict[str, list[Failure]] = {}
+    with bootstrap.database(settings) as database, database.read() as connection:
+        for each in unsolved(connection, bootstrap.SystemClock().now(), _MOST_INCIDENTS):
+            outcome = "re-fired" if each.refired else "took over a day"
+            file = each.runbook.partition("#")[0]
+            found.setdefault(file, []).append(Failure(each.incident, each.opened_at.date(), outcome))
+    return found

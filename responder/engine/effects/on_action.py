@@ -6,7 +6,6 @@ from datetime import datetime
 from responder.converse.apply import NOTE_LIMIT, Applied, apply
 from responder.engine.effects.context import DecisionContext
 from responder.engine.effects.page import counts, messages_for
-from responder.engine.effects.publication import published, unpublishable
 from responder.engine.effects.without_notification import resolved
 from responder.model.action import SILENCING, Action, ActionKind
 from responder.model.clock import LINE_LIMIT
@@ -16,7 +15,7 @@ from responder.model.incident import Incident
 from responder.model.message import OutboxMessage
 from responder.model.report import MessageKind
 from responder.model.silence import SilenceResult
-from responder.model.text import sanitize_line
+from responder.model.text import clean, sanitize_line
 from responder.notify.contract import Channel, Use
 from responder.notify.delivery.route import is_known
 from responder.notify.delivery.route import title as channel_title
@@ -33,6 +32,8 @@ _KINDS = {
 }
 #: Messages for people only: no pager gets them.
 _FOR_READERS = frozenset({MessageKind.UPDATE, MessageKind.POSTMORTEM})
+#: Characters of a text for a status page.
+TEXT_LIMIT = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,3 +148,42 @@ def _entry_title(entry: str, context: DecisionContext) -> str:
     if entry in ENTRY_TITLES:
         return ENTRY_TITLES[entry]
     return channel_title(entry, context.channels) if is_known(entry, context.channels) else entry
+
+
+def unpublishable(action: Action, incident: Incident, content: IncidentContent, context: DecisionContext) -> str:
+    """Return why an incident cannot be published; empty if it can."""
+    pages = context.configured(content.decision.publishable)
+    if not pages:
+        return "neither its severity nor its service names a status page (status_pages, components)"
+    if all(each.name in incident.channels for each in pages) and not action.text.strip():
+        return "it is on the status page; give the text of the update"
+    return ""
+
+
+def published(
+    action: Action,
+    incident: Incident,
+    content: IncidentContent,
+    outcome: str,
+    context: DecisionContext,
+    now: datetime,
+) -> Effects:
+    """Return the messages for the status pages and, as a note, for the notified channels that people read.
+
+    A status page belongs to the incident's channels from then on: its resolution follows that of the incident.
+    """
+    severity = context.book.severities.get(incident.severity) or context.worst
+    pages = context.configured(content.decision.publishable)
+    new = [each for each in pages if each.name not in incident.channels]
+    known = [each for each in pages if each.name in incident.channels]
+    facts = replace(counts(incident), public=clean(action.text).strip()[:TEXT_LIMIT], public_status=action.target)
+    outcome_facts = replace(counts(incident), update=sanitize_line(outcome, LINE_LIMIT))
+    readers = [
+        each for each in context.configured(incident.channels) if not each.pages and each.use is not Use.STATUS_PAGE
+    ]
+    priority = severity.priority
+    messages = messages_for(incident, MessageKind.START, facts, new, priority=priority, due_at=now)
+    messages += messages_for(incident, MessageKind.NOTE, facts, known, priority=priority, due_at=now)
+    messages += messages_for(incident, MessageKind.NOTE, outcome_facts, readers, priority=priority, due_at=now)
+    after = replace(incident, channels=(*incident.channels, *(each.name for each in new)))
+    return Effects(outcome=outcome, incident=after, content=content, messages=messages)

@@ -1,4 +1,4 @@
-"""A thread that repeats one step until it is stopped, and that reports its own failure."""
+"""A thread that repeats one step until it is stopped, and that reports its own failure; pauses of steps under load."""
 
 import threading
 from collections import Counter
@@ -7,6 +7,7 @@ from collections.abc import Callable
 import structlog
 
 from responder.engine.workers.loop_failures import LoopFailures
+from responder.model.clock import Clock
 from responder.store.database import StoreError
 
 _log = structlog.get_logger()
@@ -14,6 +15,12 @@ _log = structlog.get_logger()
 _PAUSE = 0.25
 #: Errors per log line and reason, about a minute of them: the log may be on the disk that is full.
 _TRIES_A_LINE = 240
+#: Seconds between steps from which on they no longer count as consecutive.
+LULL = 0.1
+#: Consecutive steps that run without a pause, so that single notifications are not delayed.
+SUDDEN = 5
+#: Seconds of pause between steps after that: the added latency of a page in a storm.
+PAUSE = 0.03
 
 
 class Loop:
@@ -87,4 +94,31 @@ class Loop:
         if self._refusals:
             _log.info("engine.store_recovered", loop=self._name, refusals=self._refusals.total())
             self._refusals.clear()
+        return rest
+
+
+class BatchedStep:
+    """A loop's step that pauses after each run once many have followed each other closely."""
+
+    def __init__(
+        self,
+        step: Callable[[], float],
+        clock: Clock,
+        pause: Callable[[float], object] | None = None,
+    ) -> None:
+        """``step`` returns the seconds to rest, 0 if more work is waiting."""
+        self._step = step
+        self._clock = clock
+        self._pause = pause or threading.Event().wait
+        self._ended = float("-inf")
+        self._streak = 0
+
+    def step(self) -> float:
+        """Run one step, and pause after it under load. Returns the seconds to rest."""
+        near = self._clock.monotonic() - self._ended < LULL
+        self._streak = self._streak + 1 if near else 0
+        rest = self._step()
+        if rest > 0 and self._streak >= SUDDEN:
+            self._pause(PAUSE)
+        self._ended = self._clock.monotonic()
         return rest

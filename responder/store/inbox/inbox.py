@@ -1,5 +1,6 @@
 """Webhook payloads: committed before they are acknowledged, read by triage, stored apart if rejected."""
 
+import secrets
 import sys
 import threading
 from collections.abc import Callable, Iterable
@@ -7,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Integer, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Integer, bindparam, delete, func, insert, select, update
 
 from responder.model.delivery import Notification
 from responder.store.database import Database, StoreError
@@ -28,6 +29,8 @@ _SETTLE = (
     .where(notifications.c.id == bindparam("key"), _NEW)
     .values(state=bindparam("now"), incident=bindparam("incident"), outcome=bindparam("outcome"))
 )
+#: Size of a small webhook: more than one page of SQLite. Random, since PostgreSQL compresses other data.
+_BODY_BYTES = 6000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,3 +244,20 @@ def _reject(row: Any) -> RejectedPayload:
 def notification_of(row: Any) -> Notification:
     """Return the notification of a row of ``WHOLE``."""
     return Notification(id=row["id"], received_at=to_time(row["received_at"]), cluster=row["cluster"], body=row["body"])
+
+
+def check_write(database: Database) -> None:
+    """Raise StoreError unless a payload could be stored now. The trial row is never visible to readers."""
+    with database.write() as connection:
+        _insert_and_delete(connection)
+
+
+def _insert_and_delete(connection: Connection) -> None:
+    """Insert and delete a row in one transaction; a random id keeps replicas from waiting for each other."""
+    number = -1 - secrets.randbits(62)
+    refused = {"received_at": 0.0, "remote": "", "status": 0, "error": "", "size": 0, "body": b""}
+    connection.execute(insert(notifications).values(id=number, received_at=0.0, cluster="", state="new"))
+    connection.execute(insert(payloads).values(notification=number, body=secrets.token_bytes(_BODY_BYTES)))
+    connection.execute(insert(rejects).values(id=number, **refused))
+    for table in (rejects, payloads, notifications):
+        connection.execute(delete(table).where(table.primary_key.columns[0] == number))

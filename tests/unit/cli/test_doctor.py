@@ -19,11 +19,10 @@ from responder.bootstrap import SystemClock
 from responder.cli.doctor import checks, doctor
 from responder.cli.doctor.channels import checks as channel_checks
 from responder.cli.doctor.channels import clocks
-from responder.cli.doctor.context import DoctorContext
+from responder.cli.doctor.context import DoctorContext, run
 from responder.cli.doctor.monitoring import silences
 from responder.cli.doctor.own import settings, version_of
 from responder.cli.doctor.receiver import check_config, matching_routes, route
-from responder.cli.doctor.run import run
 from responder.model.check import Level, Result, ok
 from responder.model.clock import Deadline
 from responder.model.message import Request, Response

@@ -9,7 +9,7 @@ from click import unstyle
 from click.testing import CliRunner
 
 from responder.cli import main
-from responder.cli.message_text import lines
+from responder.cli.dry_run import message_lines
 from responder.cli.preview import Sent
 from responder.model.report import MessageKind
 from responder.notify.contract import Channel
@@ -28,22 +28,22 @@ def sent(name: str) -> Sent:
 def test_lines_fit_the_terminal_and_keep_their_names_apart() -> None:
     """Text is wrapped below its own column at any width of a terminal; a pipe gets one line a section."""
     for width in (80, 120):
-        shown = [unstyle(line) for line in lines([sent("pagerduty"), sent("slack")], width)]
+        shown = [unstyle(line) for line in message_lines([sent("pagerduty"), sent("slack")], width)]
         assert max(len(line) for line in shown if "://" not in line) <= width
-    (impact,) = (line for line in lines([sent("pagerduty")], None) if "Impact" in line)
+    (impact,) = (line for line in message_lines([sent("pagerduty")], None) if "Impact" in line)
     assert impact.count("Orders fail.") == 20
 
 
 def test_the_same_message_is_shown_once() -> None:
     """Two channels of one kind show one message; addresses are listed once, for all channels."""
-    text = list(lines([sent("pagerduty"), sent("pagerduty")], 80))
+    text = list(message_lines([sent("pagerduty"), sent("pagerduty")], 80))
     assert sum("as on pagerduty" in line for line in text) == 1
     assert len([line for line in text if "://" in line]) == len({line for line in text if "://" in line})
 
 
 def test_no_secret_is_shown() -> None:
     """A token in a label is not printed, although the request holds it."""
-    assert "ghp_abc" not in "\n".join(lines([sent("pagerduty"), sent("slack"), sent("smtp")], None))
+    assert "ghp_abc" not in "\n".join(message_lines([sent("pagerduty"), sent("slack"), sent("smtp")], None))
 
 
 def test_probes_that_cannot_run_are_named_with_the_reason() -> None:

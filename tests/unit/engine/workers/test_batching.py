@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from responder.engine.workers.batching import LULL, PAUSE, SUDDEN, BatchedStep
+from responder.engine.workers.loop import LULL, PAUSE, SUDDEN, BatchedStep
 from tests.conftest import HandClock
 
 

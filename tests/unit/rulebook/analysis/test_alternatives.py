@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import re2
 
-from responder.rulebook.analysis.alternatives import without_one
+from responder.rulebook.mutations import without_one
 
 
 @pytest.mark.parametrize(
