@@ -210,6 +210,8 @@ class Database:
             raise StoreError("database: no free connection in the pool") from None
         except DatabaseError as error:
             raise self._refusal(first_line(error.orig)) from error
+        except self._kind.bugs:
+            raise
         except self._kind.errors as error:
             raise self._refusal(first_line(error)) from error
 

@@ -72,6 +72,7 @@ class Postgres:
         self._patience = timeout
         self._parameters = parameters(url, timeout)
         self.errors = _errors()
+        self.bugs: tuple[type[Exception], ...] = ()
         self.writers = self._open()
         # Each read is one statement and sees what was committed before it, so it needs no transaction.
         self._readers = self.writers.execution_options(isolation_level="AUTOCOMMIT")

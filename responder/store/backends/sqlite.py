@@ -72,6 +72,7 @@ class Sqlite:
         if parsed.database in {None, "", ":memory:"}:
             raise StoreError("an in-memory database is not durable: write sqlite:///FILE")
         self.errors: tuple[type[Exception], ...] = (DRIVER.DatabaseError,)
+        self.bugs: tuple[type[Exception], ...] = (DRIVER.IntegrityError,)
         self.file = str(parsed.database)
         self._patience = timeout
         self.writers = self._open(url, begin="BEGIN IMMEDIATE", timeout=_LOOK_SECONDS)
@@ -127,7 +128,7 @@ class Sqlite:
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Connection]:
-        """Open a read-only transaction."""
+        """Open a read-only connection; each prepared statement sees what was committed before it, as on PostgreSQL."""
         with self._files.using(), self._readers.connect() as connection:
             yield connection
 

@@ -6,11 +6,13 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Integer, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from responder.model.delivery import Notification
+from responder.store.backends.prepared import Prepared
 from responder.store.database import Database, StoreError
 from responder.store.inbox.refusals import OUTSIDE
 from responder.store.schema.serialization import to_seconds, to_time
@@ -23,8 +25,7 @@ REJECT_BYTES = 256 * 1024
 
 _NEW = notifications.c.state == "new"
 WHOLE = select(notifications, payloads.c.body).join(payloads, payloads.c.notification == notifications.c.id)
-_OLDEST_NEW = WHOLE.where(_NEW).order_by(notifications.c.id).limit(bindparam("most", type_=Integer))
-_SETTLE = (
+_SETTLE = Prepared(
     update(notifications)
     .where(notifications.c.id == bindparam("key"), _NEW)
     .values(state=bindparam("now"), incident=bindparam("incident"), outcome=bindparam("outcome"))
@@ -204,10 +205,15 @@ class Inbox:
             return find(connection, number)
 
 
+@cache
+def _oldest_new(limit: int) -> Prepared:
+    return Prepared(WHOLE.where(_NEW).order_by(notifications.c.id).limit(limit))
+
+
 def oldest_undecided(connection: Connection, limit: int, most_bytes: int = sys.maxsize) -> list[Notification]:
     """Return the oldest undecided notifications: up to ``limit``, and up to the first that reaches ``most_bytes``."""
     found, size = list[Notification](), 0
-    for row in connection.execute(_OLDEST_NEW, {"most": limit}).mappings():
+    for row in _oldest_new(limit).rows(connection, {}):
         found.append(notification_of(row))
         size += len(found[-1].body)
         if size >= most_bytes:
@@ -234,7 +240,7 @@ def settle(connection: Connection, settled: Iterable[tuple[int, str, str | None,
     This is the fence of a decision that was made outside the transaction.
     """
     rows = [{"key": key, "now": state, "incident": incident, "outcome": text} for key, state, incident, text in settled]
-    return not rows or connection.execute(_SETTLE, rows).rowcount == len(rows)
+    return not rows or _SETTLE.change(connection, rows) == len(rows)
 
 
 def _reject(row: Any) -> RejectedPayload:

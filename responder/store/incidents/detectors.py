@@ -7,6 +7,7 @@ from sqlalchemy import Connection, bindparam, insert, or_, select, update
 
 from responder.model.flood import FloodCounter
 from responder.model.heartbeat import Heartbeat, HeartbeatState
+from responder.store.backends.prepared import Prepared
 from responder.store.schema.serialization import from_bytes, to_bytes, to_seconds, to_time
 from responder.store.schema.tables import floods, heartbeats
 
@@ -54,19 +55,19 @@ def _heartbeat_state(row: Any) -> HeartbeatState:
     )
 
 
-_KNOWN = select(floods.c.severity, floods.c.state)
-_CHANGE = update(floods).where(floods.c.severity == bindparam("key")).values(state=bindparam("now"))
+_KNOWN = Prepared(select(floods.c.severity, floods.c.state))
+_CHANGE = Prepared(update(floods).where(floods.c.severity == bindparam("key")).values(state=bindparam("now")))
 
 
 def flood_counters(connection: Connection) -> dict[str, FloodCounter]:
     """Return the flood counters by severity."""
-    rows = connection.execute(_KNOWN)
-    return {severity: from_bytes(FloodCounter, state) for severity, state in rows}
+    rows = _KNOWN.rows(connection, {})
+    return {row["severity"]: from_bytes(FloodCounter, row["state"]) for row in rows}
 
 
 def save_floods(connection: Connection, changed: Iterable[FloodCounter]) -> None:
     """Save flood counters. Requires the triage lock."""
     for flood in changed:
         state = to_bytes(flood)
-        if not connection.execute(_CHANGE, {"key": flood.severity, "now": state}).rowcount:
+        if not _CHANGE.change(connection, [{"key": flood.severity, "now": state}]):
             connection.execute(insert(floods).values(severity=flood.severity, state=state))

@@ -7,21 +7,23 @@ from sqlalchemy import Connection, Float, and_, bindparam, insert, or_, select, 
 
 from responder.model.delivery import DiagnosisJob, DiagnosisRequest
 from responder.store.backends import notifications
+from responder.store.backends.prepared import Prepared
 from responder.store.schema.serialization import from_bytes, to_bytes, to_seconds, to_time
 from responder.store.schema.tables import UNFINISHED, diagnoses
 
-_FINISHED = (
+_FINISHED = Prepared(
     update(diagnoses)
     .where(diagnoses.c.id == bindparam("key"), diagnoses.c.attempt == bindparam("fence"), UNFINISHED)
     .values(state="done", ended_at=bindparam("at"), claimed_until=0.0)
 )
+_WRITE = Prepared(insert(diagnoses).returning(diagnoses.c.id))
 
 #: Attempts, by workers that died or failed, before a diagnosis is given up; its page is sent all the same.
 ATTEMPTS = 3
 
 
 _FREE = and_(UNFINISHED, diagnoses.c.claimed_until <= bindparam("now", type_=Float), diagnoses.c.attempt < ATTEMPTS)
-_ANY_FREE = select(diagnoses.c.id).where(_FREE).limit(1)
+_ANY_FREE = Prepared(select(diagnoses.c.id).where(_FREE).limit(1))
 
 
 def write(
@@ -47,8 +49,7 @@ def write(
     ]
     if not rows:
         return []
-    statement = insert(diagnoses).returning(diagnoses.c.id, sort_by_parameter_order=True)
-    numbers = connection.execute(statement, rows).scalars().all()
+    numbers = [_WRITE.rows(connection, row)[0]["id"] for row in rows]
     if len(pairs) > claims:
         notifications.notify(connection, notifications.NEW_DIAGNOSES)
     return [
@@ -75,7 +76,7 @@ def claim(connection: Connection, now: datetime, until: datetime, limit: int) ->
 
 def any_free(connection: Connection, now: datetime) -> bool:
     """Return True if a diagnosis waits without a lease."""
-    return connection.execute(_ANY_FREE, {"now": to_seconds(now)}).first() is not None
+    return bool(_ANY_FREE.rows(connection, {"now": to_seconds(now)}))
 
 
 def renew(connection: Connection, held: Iterable[DiagnosisJob], until: datetime) -> None:
@@ -94,4 +95,4 @@ def release(connection: Connection, held: Iterable[DiagnosisJob]) -> None:
 def finish(connection: Connection, job: DiagnosisJob, now: datetime) -> bool:
     """Mark as done. Returns False if another worker has claimed the diagnosis meanwhile."""
     values = {"key": job.id, "fence": job.attempt, "at": to_seconds(now)}
-    return bool(connection.execute(_FINISHED, values).rowcount)
+    return bool(_FINISHED.change(connection, [values]))

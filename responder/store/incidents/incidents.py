@@ -28,6 +28,7 @@ from responder.model.action import UNHANDLED, Handling
 from responder.model.content import AlertExtract, DecisionRecord, IncidentContent
 from responder.model.finding import NOTHING, Conclusion, Finding
 from responder.model.incident import UNJUDGED, AlertState, GroupedAlert, Incident, SeverityOverride
+from responder.store.backends.prepared import Prepared
 from responder.store.schema.serialization import from_bytes, to_bytes, to_seconds, to_time
 from responder.store.schema.tables import contents, gathered_groups, incidents
 
@@ -42,13 +43,13 @@ _OPEN = text("incidents.open")
 _UNPAGED = text("incidents.open AND incidents.digest <> '' AND incidents.channels = ''")
 _self = incidents.alias()
 _SIGNED = text("contents.signature <> ''")
-_LATEST = select(_newest).where(_newest.c.age == 1)
+_LATEST = Prepared(select(_newest).where(_newest.c.age == 1))
 _OFTEN = (
     select(incidents.c.dedup_key, func.count())
     .where(incidents.c.dedup_key.in_(bindparam("keys", expanding=True)), incidents.c.opened_at >= bindparam("since"))
     .group_by(incidents.c.dedup_key)
 )
-_GATHERING = (
+_GATHERING = Prepared(
     select(gathered_groups.c.dedup_key.label("member"), incidents)
     .join(incidents, incidents.c.id == gathered_groups.c.incident)
     .where(gathered_groups.c.dedup_key.in_(bindparam("groups", expanding=True)), incidents.c.open)
@@ -60,8 +61,7 @@ def latest(connection: Connection, dedup_keys: Iterable[str]) -> dict[str, Incid
 
     Not by time: if a clock was set back, a new incident looks older than its predecessor.
     """
-    rows = connection.execute(_LATEST, {"keys": list(dedup_keys)}).mappings()
-    return {row["dedup_key"]: from_row(row) for row in rows}
+    return {row["dedup_key"]: from_row(row) for row in _LATEST.rows(connection, {"keys": list(dedup_keys)})}
 
 
 def count_by_key(connection: Connection, dedup_keys: Iterable[str], since: datetime) -> dict[str, int]:
@@ -89,8 +89,7 @@ def find(connection: Connection, incident: str) -> Incident | None:
 
 def gathering(connection: Connection, groups: Iterable[str]) -> dict[str, Incident]:
     """Return the open incident that each of these groups was gathered into, by the group's dedup key."""
-    rows = connection.execute(_GATHERING, {"groups": list(groups)}).mappings()
-    return {row["member"]: from_row(row) for row in rows}
+    return {row["member"]: from_row(row) for row in _GATHERING.rows(connection, {"groups": list(groups)})}
 
 
 def still_open(connection: Connection, incident: str) -> bool:
@@ -168,14 +167,16 @@ def open_in(connection: Connection, severity: str, digest: str) -> int:
     return int(connection.execute(select(func.count()).where(mine)).scalar_one())
 
 
+_ADD = Prepared(insert(incidents))
+_CHANGE = Prepared(update(incidents).where(incidents.c.id == bindparam("key")))
+
+
 def save(connection: Connection, added: Collection[Incident], changed: Collection[Incident]) -> None:
     """Write changed incidents, then new ones: one may resolve for another to open with its dedup key."""
-    rows = [{**to_row(incident), "key": incident.id} for incident in changed]
-    if rows:
-        connection.execute(update(incidents).where(incidents.c.id == bindparam("key")), rows)
-    rows = [to_row(incident) for incident in added]
-    if rows:
-        connection.execute(insert(incidents), rows)
+    if changed:
+        _CHANGE.change(connection, [{**to_row(incident), "key": incident.id} for incident in changed])
+    if added:
+        _ADD.change(connection, [to_row(incident) for incident in added])
     _gather(connection, [incident for incident in (*changed, *added) if incident.gathered])
 
 
@@ -209,29 +210,28 @@ def save_contents(
     for again in (False, True):
         rows = [_row(content, now) for content in newest.values() if (content.incident in anew) is again]
         if rows:
-            connection.execute(_upsert(connection.dialect.name, findings=again), rows)
+            _upsert(connection.dialect.name, findings=again).change(connection, rows)
 
 
 @cache
-def _upsert(dialect: str, *, findings: bool) -> Any:
+def _upsert(dialect: str, *, findings: bool) -> Prepared:
     """Return the statement that writes contents; with ``findings`` it replaces existing findings."""
     statement = (sqlite.insert if dialect == "sqlite" else postgresql.insert)(contents)
     names = ("decision", "alerts", "handling", "changed_at", *(("findings", "conclusion") if findings else ()))
-    return statement.on_conflict_do_update(
-        index_elements=["incident"], set_={name: statement.excluded[name] for name in names}
-    )
+    set_ = {name: statement.excluded[name] for name in names}
+    return Prepared(statement.on_conflict_do_update(index_elements=["incident"], set_=set_))
 
 
-_OF = select(contents).where(contents.c.incident.in_(bindparam("names", expanding=True)))
+_OF = Prepared(select(contents).where(contents.c.incident.in_(bindparam("names", expanding=True))))
 
 
 def contents_of(connection: Connection, incidents: Iterable[str]) -> dict[str, IncidentContent]:
     """Return the contents of incidents; those without one are omitted."""
-    found = connection.execute(_OF, {"names": list(incidents)})
-    return {row["incident"]: read(row["incident"], row) for row in found.mappings()}
+    found = _OF.rows(connection, {"names": list(incidents)})
+    return {row["incident"]: read(row["incident"], row) for row in found}
 
 
-_DIAGNOSED = (
+_DIAGNOSED = Prepared(
     update(contents)
     .where(contents.c.incident == bindparam("of"))
     .values(
@@ -254,7 +254,7 @@ def save_findings(
         "cause": conclusion.signature,
         "at": to_seconds(now),
     }
-    connection.execute(_DIAGNOSED, values)
+    _DIAGNOSED.change(connection, [values])
 
 
 def read(incident: str, row: Mapping[Any, Any]) -> IncidentContent:
@@ -329,6 +329,7 @@ def from_row(row: Mapping[Any, Any]) -> Incident:
     values = {name: row[name] for name in _PLAIN}
     return Incident(
         **values,
+        open=bool(row["open"]),
         channels=tuple(row["channels"].split()),
         opened_at=to_time(row["opened_at"]),
         changed_at=to_time(row["changed_at"]),
@@ -348,7 +349,6 @@ _PLAIN = (
     "dedup_key",
     "group_key",
     "cluster",
-    "open",
     "severity",
     "rule",
     "service",

@@ -1,13 +1,15 @@
 """State of each channel: its rate limit, pauses and failures, shared by all processes."""
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, insert, select, update
+from sqlalchemy import Connection, Float, and_, bindparam, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from responder.store.backends.prepared import Prepared
 from responder.store.database import Database
 from responder.store.schema.serialization import to_seconds
 from responder.store.schema.tables import channel_states
@@ -36,10 +38,21 @@ _COLUMNS = (
     channel_states.c.failed_at,
 )
 _OURS = channel_states.c.channel == bindparam("name")
-_LOOK = select(*_COLUMNS).where(_OURS)
-_HOLD = _LOOK.with_for_update()
-_SPENT = update(channel_states).where(_OURS).values(full_at=bindparam("full"))
-_WELL = update(channel_states).where(_OURS, channel_states.c.failing_since.is_not(None)).values(failing_since=None)
+_state = select(*_COLUMNS).where(_OURS)
+_LOOK = Prepared(_state)
+_HOLD = Prepared(_state.with_for_update())
+_SPENT = Prepared(update(channel_states).where(_OURS).values(full_at=bindparam("full")))
+_WELL = Prepared(
+    update(channel_states).where(_OURS, channel_states.c.failing_since.is_not(None)).values(failing_since=None)
+)
+_ATTEMPTED = Prepared(
+    update(channel_states)
+    .where(_OURS)
+    .values(
+        accepted_at=func.coalesce(bindparam("accepted", type_=Float), channel_states.c.accepted_at),
+        failed_at=func.coalesce(bindparam("failed", type_=Float), channel_states.c.failed_at),
+    )
+)
 
 
 def prepare(database: Database, channels: Iterable[str]) -> None:
@@ -54,19 +67,21 @@ def prepare(database: Database, channels: Iterable[str]) -> None:
 
 def state_of(connection: Connection, channel: str) -> ChannelState:
     """Return the channel's state; the default state if it has no row."""
-    row = connection.execute(_LOOK, {"name": channel}).first()
-    return ChannelState(*row) if row else ChannelState()
+    return _read(_LOOK.rows(connection, {"name": channel}))
 
 
 def lock_state(connection: Connection, channel: str) -> ChannelState:
     """Return the same, and lock the channel for other claims until this transaction ends."""
-    row = connection.execute(_HOLD, {"name": channel}).first()
-    return ChannelState(*row) if row else ChannelState()
+    return _read(_HOLD.rows(connection, {"name": channel}))
+
+
+def _read(rows: Sequence[Mapping[str, Any]]) -> ChannelState:
+    return ChannelState(**rows[0]) if rows else ChannelState()
 
 
 def save_full_at(connection: Connection, channel: str, full_at: float) -> None:
     """Save the token bucket after a claim."""
-    connection.execute(_SPENT, {"name": channel, "full": full_at})
+    _SPENT.change(connection, [{"name": channel, "full": full_at}])
 
 
 def failed(connection: Connection, channel: str, now: datetime) -> None:
@@ -84,14 +99,14 @@ def pause(connection: Connection, channel: str, until: float, full_at: float) ->
 
 def record_attempts(connection: Connection, channel: str, now: datetime, *, accepted: bool, failed: bool) -> None:
     """Record when attempts were accepted and when they failed."""
-    moments = {channel_states.c.accepted_at: accepted, channel_states.c.failed_at: failed}
-    values = {column: to_seconds(now) for column, happened in moments.items() if happened}
-    connection.execute(update(channel_states).where(channel_states.c.channel == channel).values(values))
+    at = to_seconds(now)
+    values = {"name": channel, "accepted": at if accepted else None, "failed": at if failed else None}
+    _ATTEMPTED.change(connection, [values])
 
 
 def clear_failing(connection: Connection, channel: str) -> bool:
     """Clear ``failing_since``: the channel works, or rejects single messages. Returns True if it was set."""
-    return bool(connection.execute(_WELL, {"name": channel}).rowcount)
+    return bool(_WELL.change(connection, [{"name": channel}]))
 
 
 def states_by_channel(connection: Connection) -> dict[str, ChannelState]:

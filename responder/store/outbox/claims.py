@@ -10,8 +10,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Float,
-    Integer,
-    Row,
     Select,
     and_,
     bindparam,
@@ -22,11 +20,11 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.sql.dml import ReturningUpdate
 
 from responder.model.content import IncidentContent, MessageFacts
 from responder.model.message import OutboxMessage, OutboxRow
 from responder.model.report import MessageKind
+from responder.store.backends.prepared import Prepared
 from responder.store.database import Database
 from responder.store.incidents import incidents
 from responder.store.schema.serialization import from_bytes, to_seconds, to_time
@@ -73,6 +71,8 @@ class ChannelQueue:
         return messages.c.channel.in_(self.channels)
 
 
+#: A due message with its references, as it was before the claim.
+_Chosen = Mapping[Any, Any]
 _WORST_FIRST = (messages.c.priority, messages.c.due_at, messages.c.id)
 _NOW = bindparam("now", type_=Float)
 
@@ -87,13 +87,15 @@ def _any(queue: ChannelQueue) -> Select[int]:
 
 
 @lru_cache
-def _ready(queue: ChannelQueue) -> Select[Any]:
-    return select(messages.c.due_at, messages.c.priority).where(_free(queue)).order_by(*_WORST_FIRST).limit(1)
+def _ready(queue: ChannelQueue) -> Prepared:
+    first = select(messages.c.due_at, messages.c.priority).where(_free(queue)).order_by(*_WORST_FIRST).limit(1)
+    return Prepared(first)
 
 
 @lru_cache
-def _later(queue: ChannelQueue) -> Select[float]:
-    return select(func.min(messages.c.due_at)).where(WAITING, queue.condition(), messages.c.due_at > _NOW)
+def _later(queue: ChannelQueue) -> Prepared:
+    earliest = func.min(messages.c.due_at).label("due_at")
+    return Prepared(select(earliest).where(WAITING, queue.condition(), messages.c.due_at > _NOW))
 
 
 _accepted = messages.alias("accepted")
@@ -136,10 +138,10 @@ class StepRoom:
     other: int
 
 
-@lru_cache
+@lru_cache(maxsize=1024)
 def _candidates(
-    queue: ChannelQueue, none: frozenset[str] = frozenset(), worst_only: frozenset[str] = frozenset()
-) -> Select[Any]:
+    queue: ChannelQueue, most: int, none: frozenset[str] = frozenset(), worst_only: frozenset[str] = frozenset()
+) -> Prepared:
     columns = (
         *(messages.c[name] for name in ("id", "incident", "ordering_key", "channel", "step", "kind", "priority")),
         *(messages.c.claimed_until, messages.c.error, messages.c.attempt),
@@ -151,13 +153,13 @@ def _candidates(
         where.append(messages.c.step.not_in(sorted(none)))
     if worst_only:
         where.append(or_(messages.c.step.not_in(sorted(worst_only)), messages.c.priority <= WORST))
-    chosen = select(*columns).where(*where).order_by(*_WORST_FIRST).limit(bindparam("most", type_=Integer))
-    return chosen.with_for_update(skip_locked=True)
+    chosen = select(*columns).where(*where).order_by(*_WORST_FIRST).limit(most)
+    return Prepared(chosen.with_for_update(skip_locked=True))
 
 
 @lru_cache
-def _taken() -> ReturningUpdate[Any]:
-    return (
+def _taken() -> Prepared:
+    return Prepared(
         update(messages)
         .where(messages.c.id.in_(bindparam("ids", expanding=True)))
         .values(claimed_until=bindparam("until"), attempt=messages.c.attempt + 1)
@@ -200,10 +202,9 @@ def waiting_channels(database: Database) -> frozenset[str]:
 def next_due(connection: Connection, queue: ChannelQueue, now: datetime) -> NextDue | None:
     """Return when ``claim`` may find a message: ``now`` or earlier if it would now; None if no message waits."""
     moment = {"now": to_seconds(now)}
-    ready = connection.execute(_ready(queue), moment).first()
-    if ready is not None:
-        return NextDue(ready.due_at, ready.priority <= WORST)
-    later: float | None = connection.scalar(_later(queue), moment)
+    for row in _ready(queue).rows(connection, moment):
+        return NextDue(row["due_at"], row["priority"] <= WORST)
+    later: float | None = _later(queue).rows(connection, moment)[0]["due_at"]
     return None if later is None else NextDue(later)
 
 
@@ -231,25 +232,24 @@ def claim(
         chosen = _chosen(connection, queue, now, most, spare, limits)
     if not chosen:
         return []
-    values = {"ids": [row.id for row in chosen], "until": to_seconds(until)}
-    rows = connection.execute(_taken(), values).mappings().all()
-    previous = {row.id: row.previous for row in chosen}
+    values = {"ids": [row["id"] for row in chosen], "until": to_seconds(until)}
+    rows = _taken().rows(connection, values)
     known = incidents.contents_of(connection, {row["incident"] for row in rows})
-    vendors = {row.id: row.vendor for row in chosen}
-    before = {row.id: None if row.attempt and row.claimed_until else row.error or "" for row in chosen}
-    claimed = [
-        replace(
-            _outbox_row(row, known.get(row["incident"]), previous[row["id"]], vendors[row["id"]]),
-            before=before[row["id"]],
-        )
-        for row in rows
+    of = {row["id"]: row for row in chosen}
+    return [
+        _claimed(row, known.get(row["incident"]), of[row["id"]]) for row in sorted(rows, key=lambda each: each["id"])
     ]
-    return sorted(claimed, key=lambda each: each.id)
 
 
-def _withdrawn(connection: Connection, chosen: Iterable[Row[Any]], now: datetime) -> int:
+def _claimed(row: Mapping[Any, Any], content: IncidentContent | None, chosen: Mapping[Any, Any]) -> OutboxRow:
+    """Return a row as claimed. ``chosen`` is what it was before, with what other tables say."""
+    before = None if chosen["attempt"] and chosen["claimed_until"] else chosen["error"] or ""
+    return replace(_outbox_row(row, content, chosen["previous"], chosen["vendor"]), before=before)
+
+
+def _withdrawn(connection: Connection, chosen: Iterable[_Chosen], now: datetime) -> int:
     """Withdraw the chosen resolves of keys that the channel does not know. Returns their number."""
-    resolves = [row.id for row in chosen if row.kind == MessageKind.RESOLUTION.value]
+    resolves = [row["id"] for row in chosen if row["kind"] == MessageKind.RESOLUTION.value]
     if not resolves:
         return 0
     accepted = exists().where(
@@ -277,17 +277,19 @@ def _chosen(
     most: int,
     spare: int,
     limits: Sequence[StepRoom],
-) -> list[Row[Any]]:
+) -> list[_Chosen]:
     if most <= 0:
         return []
     none = frozenset[str]().union(*(each.steps for each in limits if each.urgent <= 0))
     worst_only = frozenset[str]().union(*(each.steps for each in limits if each.other <= 0 < each.urgent))
-    found = connection.execute(_candidates(queue, none, worst_only), {"now": to_seconds(now), "most": most}).all()
-    rows = [row for place, row in enumerate(found) if row.priority <= WORST or place < spare]
+    found = _candidates(queue, most, none, worst_only).rows(connection, {"now": to_seconds(now)})
+    rows = [row for place, row in enumerate(found) if row["priority"] <= WORST or place < spare]
     for each in limits:
-        same = [row for row in rows if row.step in each.steps]
-        kept = [row for place, row in enumerate(same) if place < (each.urgent if row.priority <= WORST else each.other)]
-        rows = [row for row in rows if row.step not in each.steps or row in kept]
+        same = [row for row in rows if row["step"] in each.steps]
+        kept = [
+            row for place, row in enumerate(same) if place < (each.urgent if row["priority"] <= WORST else each.other)
+        ]
+        rows = [row for row in rows if row["step"] not in each.steps or row in kept]
     return rows
 
 
@@ -319,10 +321,10 @@ def message_of(row: Mapping[Any, Any]) -> OutboxMessage:
                 "channel_kind",
                 "step",
                 "priority",
-                "enrich",
                 "replaces",
             )
         },
+        enrich=bool(row["enrich"]),
         kind=MessageKind(row["kind"]),
         due_at=to_time(row["due_at"]),
         facts=from_bytes(MessageFacts, row["facts"]),
@@ -337,7 +339,7 @@ def _outbox_row(
         message=message_of(row),
         content=content,
         attempt=row["attempt"],
-        minimal=row["minimal"],
+        minimal=bool(row["minimal"]),
         written_at=to_time(row["written_at"]),
         previous=from_bytes(dict[str, str], previous) if previous else {},
         vendor_incident=(vendor or "").partition(" ")[0],
@@ -349,20 +351,20 @@ def _outbox_row(
 UPDATE = MessageKind.UPDATE.value
 
 
-def merge_older(connection: Connection, chosen: Iterable[Row[Any]], now: datetime) -> int:
+def merge_older(connection: Connection, chosen: Iterable[_Chosen], now: datetime) -> int:
     """Mark each chosen update as merged if a newer one of its incident, channel and step waits; return the number.
 
     The newer one takes over a worse priority. Its position in the order does not change.
     """
-    return sum(_merged(connection, row, now) for row in chosen if row.kind == UPDATE)
+    return sum(_merged(connection, row, now) for row in chosen if row["kind"] == UPDATE)
 
 
-def _merged(connection: Connection, row: Row[Any], now: datetime) -> int:
+def _merged(connection: Connection, row: _Chosen, now: datetime) -> int:
     moment = to_seconds(now)
     waiting = and_(
-        messages.c.incident == row.incident,
-        messages.c.channel == row.channel,
-        messages.c.step == row.step,
+        messages.c.incident == row["incident"],
+        messages.c.channel == row["channel"],
+        messages.c.step == row["step"],
         messages.c.kind == UPDATE,
         WAITING,
         messages.c.due_at <= moment,
@@ -371,7 +373,7 @@ def _merged(connection: Connection, row: Row[Any], now: datetime) -> int:
     # Skips rows that another transaction holds: it may be about to send them.
     found = select(messages.c.id, messages.c.priority).where(waiting).order_by(messages.c.id)
     rows = connection.execute(found.with_for_update(skip_locked=True)).all()
-    if len(rows) < 2 or rows[-1].id <= row.id:
+    if len(rows) < 2 or rows[-1].id <= row["id"]:
         return 0
     newest, priority = rows[-1].id, min(each.priority for each in rows)
     connection.execute(update(messages).where(messages.c.id == newest).values(priority=priority))

@@ -25,6 +25,7 @@ from sqlalchemy import (
 from responder.model.message import ClaimedMessage, OutboxMessage, OutboxRow
 from responder.model.report import MessageKind
 from responder.store.backends import notifications
+from responder.store.backends.prepared import Prepared
 from responder.store.schema.serialization import to_bytes, to_seconds
 from responder.store.schema.tables import WAITING, incidents, messages
 
@@ -48,13 +49,16 @@ _BLOCKING = (
     .cte("blocking")
 )
 _UNTRIED = and_(messages.c.enrich, messages.c.attempt == 0, messages.c.due_at > bindparam("within", type_=Float))
-_LIFT = (
+_LIFT = Prepared(
     update(messages)
     .where(messages.c.id.in_(select(_BLOCKING.c.id)))
     .values(
         priority=bindparam("best"), due_at=case((_UNTRIED, bindparam("within", type_=Float)), else_=messages.c.due_at)
     )
 )
+
+
+_ADD = Prepared(insert(messages))
 
 
 def write(connection: Connection, new_messages: Iterable[OutboxMessage], now: datetime) -> None:
@@ -82,8 +86,8 @@ def write(connection: Connection, new_messages: Iterable[OutboxMessage], now: da
         for message in new_messages
     ]
     if rows:
-        connection.execute(_LIFT, _lifts(new_messages))
-        connection.execute(insert(messages), rows)
+        _LIFT.change(connection, _lifts(new_messages))
+        _ADD.change(connection, rows)
         notifications.notify(connection, notifications.MESSAGES)
 
 
@@ -135,13 +139,14 @@ def withdraw(connection: Connection, incident: str, channels: Collection[str], r
     connection.execute(update(messages).where(mine).values(**values))
 
 
-_RELEASED = (
+_release = (
     update(messages)
     .where(_untouched(bindparam("of", type_=Text)))
     .values(due_at=bindparam("at"), enrich=False)
     .returning(messages.c.channel)
 )
-_RELEASED_AS = _RELEASED.values(priority=bindparam("new_priority"))
+_RELEASED = Prepared(_release)
+_RELEASED_AS = Prepared(_release.values(priority=bindparam("new_priority")))
 
 
 def release(connection: Connection, incident: str, now: datetime, priority: int | None = None) -> frozenset[str]:
@@ -152,11 +157,11 @@ def release(connection: Connection, incident: str, now: datetime, priority: int 
     """
     values: dict[str, Any] = {"of": incident, "at": to_seconds(now)}
     if priority is None:
-        reached = frozenset(connection.execute(_RELEASED, values).scalars())
+        rows = _RELEASED.rows(connection, values)
     else:
-        reached = frozenset(connection.execute(_RELEASED_AS, {**values, "new_priority": priority}).scalars())
+        rows = _RELEASED_AS.rows(connection, {**values, "new_priority": priority})
     notifications.notify(connection, notifications.MESSAGES)
-    return reached
+    return frozenset(row["channel"] for row in rows)
 
 
 def counts(connection: Connection) -> dict[tuple[str, str], int]:
@@ -179,11 +184,25 @@ def _report(message: ClaimedMessage) -> dict[str, bytes]:
     return {"report": to_bytes(message.report)}
 
 
+_SENT = Prepared(
+    update(messages)
+    .where(messages.c.id == bindparam("key"), WAITING)
+    .values(
+        claimed_until=0.0,
+        state="sent",
+        ref=bindparam("returned"),
+        error=None,
+        report=bindparam("composed"),
+        ended_at=bindparam("at"),
+    )
+)
+
+
 def sent(connection: Connection, message: ClaimedMessage, ref: Mapping[str, str], now: datetime) -> bool:
     """Mark as accepted, even if another process has claimed the message. Returns False if it already was marked."""
     kept = to_bytes(dict(ref)) if ref else None
-    ours = messages.c.id == message.id
-    return _finish(connection, ours, state="sent", ref=kept, error=None, **_report(message), ended_at=to_seconds(now))
+    values = {"key": message.id, "returned": kept, "composed": to_bytes(message.report), "at": to_seconds(now)}
+    return bool(_SENT.change(connection, [values]))
 
 
 def renew(connection: Connection, held: Iterable[OutboxRow], until: datetime) -> frozenset[int]:
@@ -248,7 +267,7 @@ def _refused() -> Update:
     return update(messages).where(page, rested, still_fires, ~paged).values(**values)
 
 
-_REFUSED = _refused()
+_REFUSED = Prepared(_refused())
 
 
 def requeue_refused(connection: Connection, channel: str, now: datetime) -> None:
@@ -256,7 +275,7 @@ def requeue_refused(connection: Connection, channel: str, now: datetime) -> None
 
     A page that is refused once more waits RETRY_REFUSED_SECONDS longer each time, since the page may be the reason.
     """
-    connection.execute(_REFUSED, {"of": channel, "now": to_seconds(now)})
+    _REFUSED.change(connection, [{"of": channel, "now": to_seconds(now)}])
 
 
 def give_up(connection: Connection, message: ClaimedMessage, reason: str, now: datetime) -> bool:

@@ -107,7 +107,7 @@ def test_an_alert_in_a_storm_looks_at_its_own_messages_alone(database: Database)
     """With thousands of messages waiting a new one costs no more: those before it are found by their ordering key."""
     values = {"of": "key", "to": "slack", "best": 1, "within": 0.0}
     with database.read() as connection:
-        statement = outbox._LIFT.compile(connection)
+        statement = outbox._LIFT.statement.compile(connection)
         asked = [(statement.params | values)[name] for name in statement.positiontup or ()]
         plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", tuple(asked)).all()
     assert "messages_order (ordering_key=? AND channel=?)" in str(plan)
@@ -123,9 +123,9 @@ def test_an_idle_look_reads_what_waits_alone(database: Database) -> None:
 
 def test_what_a_letter_follows_is_looked_for_in_its_incident_alone(database: Database) -> None:
     """With a hundred thousand messages in the table a sender is as fast as with ten."""
-    values = {"now": 0.0, "most": 4}
+    values = {"now": 0.0}
     with database.read() as connection:
-        statement = claims._candidates(claims.ChannelQueue(("slack",))).compile(connection)
+        statement = claims._candidates(claims.ChannelQueue(("slack",)), 4).statement.compile(connection)
         asked = [(statement.params | values)[name] for name in statement.positiontup or ()]
         plan = str(connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", tuple(asked)).all())
     assert "accepted USING INDEX messages_of_incident (incident=? AND channel=?)" in plan
