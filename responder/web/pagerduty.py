@@ -21,7 +21,8 @@ def blueprint(entry: PagerDutyEntry, secrets: tuple[Secret, ...], clock: Clock) 
     """Return the route. ``secrets`` are those of the webhook subscriptions; any of them is enough.
 
     PagerDuty drops an event after a 4xx, and disables the subscription after three in a row: only a wrong signature and
-    a body that is none of its own get one. It repeats an event after a 5xx for 48 hours.
+    a body that is too large get one. A signed body of an unknown shape is counted as refused and answered 202. After a
+    5xx PagerDuty repeats the event for 48 hours.
     """
     routes = Blueprint("pagerduty", __name__)
 
@@ -38,7 +39,7 @@ def blueprint(entry: PagerDutyEntry, secrets: tuple[Secret, ...], clock: Clock) 
         try:
             stored = entry.take(read(body))
         except BadEventError as error:
-            return signed.refuse(400, str(error))
+            return signed.refuse(202, str(error))
         except (StoreError, UnreachableError) as error:
             _log.error("pagerduty.not_stored", reason=str(error))
             return line(503, f"not stored, retry: {error}")

@@ -5,6 +5,7 @@ https://developer.pagerduty.com/docs/webhooks-overview: at least once, in order 
 
 import hashlib
 import hmac
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +15,7 @@ import msgspec
 from responder.model.action import ActionKind
 from responder.model.secret import Secret
 from responder.notify.channels.pagerduty_notes import OWN_NOTE
+from responder.notify.report.links import safe_url
 
 _KINDS = {
     "incident.acknowledged": ActionKind.ACKNOWLEDGE,
@@ -98,8 +100,8 @@ def read(body: bytes) -> PagerDutyEvent:
     which comes back, or that of a timer of PagerDuty, which knows nothing of the alerts.
     """
     try:
-        event = _DECODER.decode(body).event
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        event = _decoded(body).event
+    except (ValueError, RecursionError) as error:
         raise BadEventError(f"not a V3 webhook of PagerDuty: {str(error)[:200]}") from None
     if event.occurred_at.tzinfo is None:
         raise BadEventError("not a V3 webhook of PagerDuty: occurred_at has no time zone")
@@ -123,10 +125,20 @@ def read(body: bytes) -> PagerDutyEvent:
         actor=(event.agent.summary if event.agent else "") or "",
         incident=about.id if event.event_type.startswith("incident.") else "",
         incident_key=data.incident_key or "",
-        url=about.html_url or "",
+        url=safe_url(about.html_url or ""),
         text=data.content or "",
         target=target,
     )
+
+
+def _decoded(body: bytes) -> _Webhook:
+    """Return a webhook, also one with half of a character that needs two: PagerDuty cuts long notes."""
+    try:
+        return _DECODER.decode(body)
+    except msgspec.ValidationError:
+        raise
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return _DECODER.decode(json.dumps(json.loads(body), ensure_ascii=False).encode("utf-8", "replace"))
 
 
 def signature_problem(secrets: Iterable[Secret], header: str, body: bytes) -> str:

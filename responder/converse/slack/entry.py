@@ -262,7 +262,8 @@ class SlackEntry:
         if found is None:
             return None
         now = self.clock.now()
-        rows = (f"{time_of_day(each.at, seen_from=now)} {each.kind.value}: {each.text}" for each in timeline(found))
+        newest_first = reversed(timeline(found))  # what does not fit is the oldest
+        rows = (f"{time_of_day(each.at, seen_from=now)} {each.kind.value}: {each.text}" for each in newest_first)
         shown = found.incident
         state = f"open since {time_of_day(shown.opened_at, seen_from=now)}" if shown.open else "resolved"
         return views.Shown(f"{shown.id} {shown.title}", (state, *rows))

@@ -83,7 +83,7 @@ def listed(open_incidents: Sequence[Incident], now: datetime) -> Mapping[str, An
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """An incident as ``/responder INC-...`` shows it: its state and its timeline, one line each."""
+    """An incident as ``/responder INC-...`` shows it: its state and its timeline, newest first, one line each."""
 
     title: str
     lines: tuple[str, ...]

@@ -162,11 +162,14 @@ def test_a_time_in_the_future_is_now(bench: Bench) -> None:
 
 
 def test_forged_and_malformed_webhooks_are_refused(bench: Bench, counted: CounterFiles) -> None:
-    """A wrong signature is 401, a body of another shape 400, a large one 413: none is stored, each is counted."""
+    """A wrong signature is 401, a large body 413, and one of another shape 202, which keeps the subscription enabled.
+
+    None is stored, each is counted.
+    """
     body = event("incident.resolved", KEY)
     assert bench.post(body, "guess") == 401
     assert bench.client.post("/pagerduty/webhooks", data=body).status_code == 401
-    assert bench.post(b"[]") == 400
+    assert bench.post(b"[]") == 202
     assert bench.post(b"x" * pagerduty.BODY_BYTES * 2) == 413
     assert (bench.stored(), refused(counted)) == ([], 4)
 
@@ -179,6 +182,14 @@ def test_a_name_with_markup_stays_text(bench: Bench) -> None:
     [(_kind, actor, _text)] = bench.stored()
     assert actor.isprintable()
     assert slack_blocks.line_of(actor).count("<") == 0
+
+
+def test_half_a_character_does_not_lose_a_note(bench: Bench) -> None:
+    """PagerDuty cuts long notes, perhaps within a character of two halves."""
+    body = event("incident.annotated", KEY, content="HALF").replace(b"HALF", b"disk replaced \\ud83d")
+    assert bench.post(body) == 202
+    [(kind, _actor, text)] = bench.stored()
+    assert (kind, text) == ("note", "disk replaced ?")
 
 
 def test_any_of_several_secrets_and_signatures_is_enough() -> None:

@@ -195,6 +195,18 @@ def test_the_command_lists_open_incidents_and_shows_one(bench: Bench) -> None:
     assert "<!channel>" not in str(bench.entry.command("<!channel>", PERSON)).casefold()
 
 
+def test_a_long_timeline_shows_the_newest(bench: Bench) -> None:
+    """The oldest rows are left out: the last ones say who has it now."""
+    for number in range(40):
+        note = {"text": {"value": f"step {number} {'x' * 150}"}}
+        view = json.loads(submitted(Button.NOTE, "INC-118", note))
+        bench.entry.interact(json.dumps(view | {"view": view["view"] | {"id": f"V{number}"}}).encode())
+    with bench.database.transaction() as connection:
+        actions.settle(connection, [(number, "applied", f"step {number - 1} {'x' * 150}") for number in range(1, 41)])
+    shown = str(bench.entry.command("INC-118", PERSON))
+    assert ("step 39 " in shown, "step 0 " in shown, " more" in shown) == (True, False, True)
+
+
 def test_a_publication_is_shown_before_it_is_stored(bench: Bench) -> None:
     """The dialog proposes the text and names page and components; the submitted text is what is published."""
     content = replace(a_content(), incident="INC-118")
