@@ -9,15 +9,7 @@ from responder.diagnose.cluster import objects
 from responder.diagnose.cluster.health import PodHealth
 from responder.diagnose.cluster.objects import Object
 from responder.diagnose.cluster.pods import containers, is_steady
-from responder.diagnose.cluster.reader import (
-    LIST_LIMIT,
-    Read,
-    Reader,
-    is_name,
-    listing,
-    log_of,
-    single,
-)
+from responder.diagnose.cluster.reader import LIST_LIMIT, Read, Reader, is_name, listing, log_of, single
 from responder.diagnose.cluster.scene import Place, Scene
 from responder.diagnose.cluster.usage import full_nodes
 from responder.diagnose.cluster.wave import answered
@@ -25,20 +17,13 @@ from responder.model.clock import Clock, Deadline
 
 #: Lists of the namespace that every investigation starts with. Whole lists, so that incidents of one namespace share
 #: them, and neighbors are seen too.
-FIRST = (
-    "Pod",
-    "Event",
-    "Deployment",
-    "ReplicaSet",
-    "Service",
-    "EndpointSlice",
-    "HorizontalPodAutoscaler",
-    "NetworkPolicy",
-)
+FIRST = ("Pod", "Event", "Deployment", "ReplicaSet", "Service")
+#: Lists about what reaches the pods, and how many there are: left out where the pods themselves say what is wrong.
+_AROUND = ("EndpointSlice", "HorizontalPodAutoscaler", "NetworkPolicy")
 #: Lists that an alert has to name.
 _NAMED = (
     *("StatefulSet", "DaemonSet", "Job", "CronJob", "PersistentVolumeClaim", "Ingress", "Certificate"),
-    "PodDisruptionBudget",
+    *("PodDisruptionBudget", "HorizontalPodAutoscaler"),
 )
 #: Kinds by whose name an object is looked for in all namespaces, if the alert names none.
 _SOUGHT = (
@@ -70,6 +55,8 @@ _LABEL_KEY = re.compile(rf"(?:[a-z0-9.-]{{1,253}}/)?{_LABEL.pattern}")
 _CERTIFICATE = re.compile(
     r"x509|PKIX|CERT_|certificate.{0,20}(?:expired|verify|not yet valid)|expired certificate", re.IGNORECASE
 )
+#: Reasons of containers that wait for a volume, a network or another container.
+_STARTING = frozenset({"", "ContainerCreating", "PodInitializing"})
 #: Log lines of connections that a policy may have stopped: an answer such as 503 shows that none did.
 _NO_ANSWER = re.compile(r"time[sd]?[- ]?out|timeout|deadline|refused|unreachable|canceled|no route", re.IGNORECASE)
 #: Other namespaces that are read.
@@ -180,6 +167,7 @@ def _second(scene: Scene) -> list[Read]:
         reads += [] if scene.was_read("PersistentVolumeClaim") else [listing("PersistentVolumeClaim", namespace)]
         reads.append(listing("StorageClass"))
     pods = scene.pods_of(scene.workload)
+    reads += [] if any(map(_is_down, pods)) else [listing(kind, namespace) for kind in _AROUND]
     if waiting or not all(map(_is_ready, pods)):
         reads += _nodes(scene, waiting)
     return reads + _logs(scene, pods)
@@ -288,6 +276,8 @@ def _third(scene: Scene) -> list[Read]:
         reads.append(listing("Pod", SYSTEM, labelSelector="component=kube-scheduler"))
     if scene.fails_lookups:
         reads.append(listing("Pod", SYSTEM, labelSelector="k8s-app=kube-dns"))
+    if not scene.logs or scene.fails_lookups or any(map(_NO_ANSWER.search, scene.failures)):
+        reads.append(listing("NetworkPolicy", scene.place.namespace))
     if any(_CERTIFICATE.search(line) for line in scene.failures) and not scene.was_read("Certificate"):
         reads.append(listing("Certificate", scene.place.namespace))
     if any("Multi-Attach" in objects.text(each, "message") for each in scene.of("Event")):
@@ -367,6 +357,13 @@ def _is_unnoticed(pod: Object) -> bool:
 
 def _is_ready(pod: Object) -> bool:
     return objects.is_true(pod, "Ready")
+
+
+def _is_down(pod: Object) -> bool:
+    """Return True for a pod with a container that does not start or has failed."""
+    states = [objects.at(each, "state") for each in statuses(pod)]
+    waits = {objects.text(each, "waiting", "reason") for each in states} - _STARTING
+    return bool(waits) or any(objects.number(each, "terminated", "exitCode") for each in states)
 
 
 def _logs(scene: Scene, pods: Iterable[Object]) -> list[Read]:

@@ -1,12 +1,13 @@
 """Reads a cluster: GET of fixed paths, equal reads shared for some seconds, so many calls and bytes a page."""
 
-import json
 import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 from urllib.parse import quote, urlencode
+
+import msgspec
 
 from responder.diagnose.cluster.objects import Object, pruned
 from responder.diagnose.cluster.scene import Log, Unseen
@@ -34,6 +35,8 @@ MOST_THREADS = 128
 #: Media types: objects, and the table that kubectl prints (Kubernetes API concepts, "Table fetches").
 OBJECTS = "application/json"
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
+
+_JSON = msgspec.json.Decoder()
 
 #: RFC 1123: a name is a label or several, joined by dots. Nodes and some others have dots.
 _NAME = re.compile(r"(?!.{254})[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
@@ -304,8 +307,8 @@ class Reader:
             return ()
         refuse(answer, read)
         try:
-            found = pruned(json.loads(answer.body))
-        except (ValueError, RecursionError):
+            found = pruned(_JSON.decode(answer.body))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise UnseenError(Unseen(what=read.what, why="the answer is not JSON of the Kubernetes API")) from None
         return _objects(found, read)
 
@@ -357,8 +360,8 @@ def refuse(answer: Response, read: Read) -> None:
 def message(body: bytes) -> str:
     """Return the message of a Status of the API; empty where the body is none."""
     try:
-        found = json.loads(body)
-    except (ValueError, RecursionError):
+        found = _JSON.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
     return sanitize_line(str(found.get("message", "")), 200) if isinstance(found, dict) else ""
 

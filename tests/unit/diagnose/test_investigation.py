@@ -102,3 +102,12 @@ def test_another_namespace_leaves_reads_to_spare(name: str) -> None:
     scenario = load(Path(f"tests/scenarios/{name}.yaml"), datetime.now(UTC))
     clues_of(scenario)
     assert len(scenario.cluster.asked) <= MOST_CALLS - 2
+
+
+@pytest.mark.parametrize(("name", "read"), [("crash-missing-env", False), ("netpol-default-deny", True)])
+def test_what_is_around_pods_is_read_unless_their_containers_fail(name: str, read: bool) -> None:
+    """Policies, endpoints and autoscalers explain no crash, and cost three of the reads of its page."""
+    scenario = load(Path(f"tests/scenarios/{name}.yaml"), datetime.now(UTC))
+    clues_of(scenario)
+    for kind in ("networkpolicies", "endpointslices", "horizontalpodautoscalers"):
+        assert any(kind in target for target in scenario.cluster.asked) is read
