@@ -73,7 +73,7 @@ CODES: Final[Mapping[str, Code]] = {
     "schedule-cordon": Code("finds only cordoned nodes", "Uncordon a node, if its maintenance is over."),
     "schedule-volume": Code("has its volume in another zone", "Add a node in the zone of the volume."),
     "schedule-claim": Code("has an unbound claim", f"Read the events of the claim that it names: {_EVENTS}."),
-    "schedule-pods": Code("finds no node with room for a pod", "Add a node: each has as many pods as it may have."),
+    "schedule-pods": Code("finds only nodes with too many pods", "Add a node: each has as many pods as it may have."),
     "schedule-port": Code("finds its host port taken", "Stop what uses the host port, or add a node."),
     "schedule-spread": Code("kept apart by its spread", "Add a node in the zone that lacks one, or relax the spread."),
     "schedule-gate": Code("held by a scheduling gate", "Find the controller that must remove the gate."),
@@ -163,6 +163,7 @@ CODES: Final[Mapping[str, Code]] = {
         "cannot reach a host outside", "Check the status page of that host, and the way out of the cluster."
     ),
     "call-port": Code("calls a wrong port", "Correct the port that its configuration gives.", True),
+    "call-port-edited": Code("lost the port that is called", "Give the Service the port back, or change the callers."),
     "log-error": Code("logs errors", "Check what the error names; it began there or in what it depends on.", True),
     "autoscaler-limit": Code("at its limit", "Raise the maximum of the autoscaler, if its nodes and database bear it."),
     "autoscaler-blind": Code("cannot compute", "Give each container the request that the autoscaler needs.", True),

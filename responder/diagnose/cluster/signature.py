@@ -126,7 +126,9 @@ def _last(pattern: re.Pattern[str], lines: Sequence[str]) -> str:
     """Return the newest line that a pattern finds: its group, if it has one."""
     for line in reversed(lines):
         if match := pattern.search(line):
-            return match[1] if pattern.groups else line
+            # A text that is quoted in a line is matched without its escapes.
+            inner = pattern.search(_message(line)) if pattern.groups and '\\"' in match[1] else None
+            return (inner or match)[1] if pattern.groups else line
     return ""
 
 

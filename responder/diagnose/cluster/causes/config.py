@@ -11,6 +11,7 @@ from responder.diagnose.cluster.scene import Scene, last_seen
 from responder.model.clue import Clue, Role
 
 _WAITING = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
+_RUNTIME = frozenset({"CreateContainerError", "RunContainerError"})
 _STARTING = frozenset({"ContainerCreating", "PodInitializing"})
 _EVENTS = frozenset({"FailedMount", "FailedCreatePodSandBox", "FailedMapVolume"})
 #: The kubelet tries again at most every two minutes, so what it no longer says is over.
@@ -42,11 +43,18 @@ def look(scene: Scene) -> tuple[Clue, ...]:
             code=code,
             role=Role.CAUSE,
             entity=objects.reference(workload if workload is not None else stopped[0]),
-            says=f"{some_of(workload, stopped, len(pods))} cannot start: {why}",
+            says=f"{some_of(workload, stopped, len(pods))} cannot start{_place(code, stopped)}: {why}",
             reason=why,
         )
         for (code, why), stopped in found.items()
     )
+
+
+def _place(code: str, stopped: list[Object]) -> str:
+    """Return the node, if the reason may be the node's own: no object is missing, and all of the pods are on it."""
+    nodes = {objects.text(each, "spec", "nodeName") for each in stopped}
+    made = any(each.waiting in _RUNTIME for pod in stopped for each in containers(pod))
+    return f" on node {nodes.pop()}" if code == "config" and made and len(nodes) == 1 else ""
 
 
 def _reason(scene: Scene, pod: Object) -> tuple[str, str] | None:

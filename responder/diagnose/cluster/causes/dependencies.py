@@ -11,6 +11,7 @@ from responder.diagnose.cluster.objects import Object
 from responder.diagnose.cluster.pods import containers, full_disk, is_ready, logs_of, ready_of, wanted
 from responder.diagnose.cluster.scene import Scene
 from responder.diagnose.cluster.signature import recent, signature, without_time
+from responder.model.clock import ago
 from responder.model.clue import Certainty, Clue, Role
 
 _LOOKUP = re.compile(
@@ -27,6 +28,8 @@ _UNREACHED = re.compile(
     re.IGNORECASE,
 )
 
+#: Errors on a port that a Service does not have: kube-proxy refuses such packets, or drops them.
+_NO_ANSWER = re.compile(r"refused|time[sd]? ?-?out|deadline exceeded|ETIMEDOUT", re.IGNORECASE)
 #: A host and a port, in an address or alone.
 _PORT = re.compile(r"(?<![\w.-])([a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?)((?:\.[a-z0-9-]+)*):(\d{2,5})(?!\d)")
 
@@ -77,14 +80,14 @@ def _of_call(scene: Scene, line: str) -> str:
 
 
 def _wrong_port(scene: Scene, workload: Object) -> tuple[Clue, ...]:
-    """Return the port that the subject is refused on, if the Service that it calls does not have that port.
+    """Return the port that the subject gets no answer on, if the Service that it calls does not have that port.
 
     Only after a rollout of the subject or an edit of the Service: what did not change has worked before. Only if the
     pods behind it are ready: otherwise these are why.
     """
     rolled = is_recent(scene, rolled_out_at(scene, workload))
     for line in scene.failures:
-        for host, rest, port in _PORT.findall(line) if "refused" in line.lower() else ():
+        for host, rest, port in _PORT.findall(line) if _NO_ANSWER.search(line) else ():
             service = scene.find("Service", host)
             inside = not rest or rest.startswith((f".{scene.place.namespace}", ".svc"))
             if service is None or not inside or objects.text(service, "spec", "clusterIP") in {"", "None"}:
@@ -92,11 +95,19 @@ def _wrong_port(scene: Scene, workload: Object) -> tuple[Clue, ...]:
             there = [str(objects.at(each, "port")) for each in objects.items(service, "spec", "ports")]
             callee = scene.behind(service)
             well = callee is not None and all(map(is_ready, scene.pods_of(callee)))
-            if port in there or not well or not (rolled or is_recent(scene, last_edit(service)[0])):
+            moment, manager = last_edit(service)[:2]
+            edited = is_recent(scene, moment)
+            if port in there or not well or not (rolled or edited):
                 continue
             name = objects.name(workload)
             says = f"{name} calls {host} on port {port}, which Service {host} does not have ({', '.join(there)})"
-            return (Clue(code="call-port", role=Role.CAUSE, entity=objects.reference(workload), says=says),)
+            if not edited or moment is None:
+                return (Clue(code="call-port", role=Role.CAUSE, entity=objects.reference(workload), says=says),)
+            says += f": it was edited {ago(scene.now, moment)} ago{f' by {manager}' if manager else ''}"
+            step = f"Give Service {host} port {port} back, or change the port that {name} calls."
+            entity = objects.reference(service)
+            code = "call-port-edited"
+            return (Clue(code=code, role=Role.CAUSE, entity=entity, says=says, since=moment, first_step=step),)
     return ()
 
 

@@ -6,7 +6,7 @@ from responder.diagnose.cluster import objects
 from responder.diagnose.cluster.causes.changes import is_recent
 from responder.diagnose.cluster.objects import Object
 from responder.diagnose.cluster.pods import is_ready, many, serves
-from responder.diagnose.cluster.scene import Scene, last_seen
+from responder.diagnose.cluster.scene import Scene, involved, last_seen
 from responder.diagnose.cluster.usage import takers, takes
 from responder.model.clock import ago
 from responder.model.clue import Clue, Role
@@ -34,9 +34,18 @@ def look(scene: Scene) -> tuple[Clue, ...]:
         if node is not None:
             found += _clues(scene, node, named=name == named)
         elif named and scene.was_read("Node"):
-            says = f"node {name} is no longer part of the cluster"
-            found.append(Clue(code="node-gone", role=Role.CAUSE, entity=f"Node/{name}", says=says))
+            found.append(_gone(scene, name))
     return (*found, *_evictions(scene))
+
+
+def _gone(scene: Scene, name: str) -> Clue:
+    """Return that a node was deleted, when, and by the newest event about it why."""
+    events = [each for each in scene.of("Event", "") if involved(each) == f"Node/{name}"]
+    newest = max(events, key=lambda each: last_seen(each) or scene.began, default={})
+    since, said = last_seen(newest), objects.text(newest, "message")
+    at = f" (last event {ago(scene.now, since)} ago: {cut(said, 120)})" if since and said else ""
+    says = f"node {name} is no longer part of the cluster{at}"
+    return Clue(code="node-gone", role=Role.CAUSE, entity=f"Node/{name}", says=says, since=since)
 
 
 def _evictions(scene: Scene) -> tuple[Clue, ...]:

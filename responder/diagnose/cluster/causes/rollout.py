@@ -19,6 +19,7 @@ from responder.model.clue import Certainty, Clue, Role
 
 #: The deployment controller's event; before 1.25 it did not name the count before.
 _SCALED = re.compile(r"Scaled down replica set \S+ from (\d+) to 0|to 0 from (\d+)")
+_GROWN = re.compile(r"Scaled up replica set \S+ from (\d+) to (\d+)")
 #: Seconds in which a new pod may start; younger ones are not blamed while the wanted number is ready.
 START_SECONDS = 90.0
 
@@ -41,7 +42,8 @@ def _ready(scene: Scene, workload: Object) -> Clue:
     if not scene.was_read("Pod"):
         return _by_status(workload, needed)
     if not all(map(is_ready, pods)) and is_under_way(scene, workload):
-        says = f"a rollout of {name} is under way: {ready} pods ready, {needed} wanted"
+        what = f"{name} is being scaled up" if _grown(scene, workload) else f"a rollout of {name} is under way"
+        says = f"{what}: {ready} pods ready, {needed} wanted"
         return Clue(code="rollout-under-way", role=Role.FACT, entity=objects.reference(workload), says=says)
     if ready >= needed and ready == len(pods):
         newest = revisions(scene, workload)[:1]
@@ -75,6 +77,8 @@ def is_under_way(scene: Scene, workload: Object) -> bool:
     status = objects.at(workload, "status")
     if objects.kind(workload) == "Deployment":
         under_way = objects.text(objects.condition(workload, "Progressing"), "reason") == "ReplicaSetUpdated"
+        if grown := _grown(scene, workload):
+            under_way, spare = True, grown
     else:
         spare = objects.number(workload, "spec", "updateStrategy", "rollingUpdate", "maxUnavailable") or 1
         revision = objects.text(status, "updateRevision")
@@ -86,6 +90,15 @@ def is_under_way(scene: Scene, workload: Object) -> bool:
         for each in pods
         if not is_ready(each)
     )
+
+
+def _grown(scene: Scene, workload: Object) -> int:
+    """Return the pods by which the newest ReplicaSet of a Deployment was scaled up a moment ago, by its event."""
+    for event in scene.events_of(workload):
+        match, seen = _GROWN.search(objects.text(event, "message")), last_seen(event)
+        if match and seen is not None and (scene.now - seen).total_seconds() < START_SECONDS:
+            return max(0, int(match[2]) - int(match[1])) if match[1] != "0" else 0
+    return 0
 
 
 def _is_new(scene: Scene, daemons: Object) -> bool:

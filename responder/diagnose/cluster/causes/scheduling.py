@@ -75,7 +75,10 @@ def _clue(scene: Scene, total: int, said: str, waiting: list[Object]) -> Clue:
     pending = f" pending for {ago(scene.now, created)}" if created else " pending"
     pod, workload = objects.name(waiting[0]), scene.workload
     of = f" of {objects.name(workload)}" if workload is not None else ""
-    which = f"pod {pod}" if len(waiting) == 1 else f"{many(len(waiting), total)}{of}"
+    home = _home(waiting[0])
+    which = (
+        f"pod {pod}{f' for node {home}' if home else ''}" if len(waiting) == 1 else f"{many(len(waiting), total)}{of}"
+    )
     pending += ", " if code == "schedule-silent" else ", unschedulable: "
     why += _scale_up(scene, waiting[0])
     return Clue(
@@ -137,6 +140,9 @@ def _why(scene: Scene, said: str, pod: Object) -> tuple[str, str, tuple[str, ...
     counted = [(int(count), reason.strip(" .")) for count, reason in _REASON.findall(reasons)]
     if not counted:
         return "schedule", cut(reasons, 160), ()
+    if _home(pod):  # of a DaemonSet: the other nodes are not its own, so only the reasons of its own count
+        counted = [each for each in counted if "NodeAffinity" not in each[1] and "affinity/selector" not in each[1]]
+        total = 0
     parts: list[str] = []
     codes: Counter[str] = Counter()
     for count, reason in sorted(counted, reverse=True):
@@ -144,6 +150,16 @@ def _why(scene: Scene, said: str, pod: Object) -> tuple[str, str, tuple[str, ...
         codes[code] += count
         parts.append(f"{words} ({count} of {total} nodes)" if total else words)
     return codes.most_common(1)[0][0], "; ".join(dict.fromkeys(parts)), ()
+
+
+def _home(pod: Object) -> str:
+    """Return the one node that a pod of a DaemonSet is for; empty for other pods (`matchFields` by its controller)."""
+    key = "requiredDuringSchedulingIgnoredDuringExecution"
+    for term in objects.items(objects.at(pod, "spec", "affinity", "nodeAffinity", key), "nodeSelectorTerms"):
+        for field in objects.items(term, "matchFields"):
+            if objects.text(field, "key") == "metadata.name":
+                return str(next(iter(objects.items(field, "values")), ""))
+    return ""
 
 
 def _reason(scene: Scene, pod: Object, reason: str) -> tuple[str, str]:
@@ -243,7 +259,7 @@ def _label(scene: Scene, pod: Object) -> str:
         if not having:
             return f"no node has the label {label} that it asks for (node affinity/selector)"
     labels = ", ".join(f"{key}={'|'.join(values)}" for key, values in wanted)
-    return f"node affinity/selector {labels} fits no node that has room"
+    return f"node affinity/selector {labels} fits no node with enough free"
 
 
 def _spread(scene: Scene, pod: Object) -> str:

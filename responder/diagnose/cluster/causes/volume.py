@@ -5,7 +5,7 @@ import re
 from responder.diagnose.cluster import objects
 from responder.diagnose.cluster.causes.scheduling import claims_of
 from responder.diagnose.cluster.objects import Object
-from responder.diagnose.cluster.pods import is_ready, is_steady, logs_of
+from responder.diagnose.cluster.pods import is_ready, is_steady, logs_of, serves
 from responder.diagnose.cluster.scene import Scene, last_seen, times
 from responder.diagnose.cluster.signature import signature, without_time
 from responder.model.clock import ago
@@ -17,6 +17,8 @@ _ATTACHED = re.compile(r"Multi-Attach error for volume \"([^\"]+)\"(.*)", re.DOT
 _READ_ONLY = re.compile(r"read-only file ?system|EROFS", re.IGNORECASE)
 _FAILED_MOUNT = re.compile(r"MountVolume\.\S+ failed for volume \"([^\"]+)\" ?: ?(.*)", re.DOTALL)
 #: Mounts of Secrets and ConfigMaps that are missing, or not yet synchronized, have a look of their own.
+#: The first step where the pod that holds the volume serves: a rolling update starts the new pod beside it.
+_HELD = "Set the strategy to Recreate: the old pod serves and keeps the volume until it is stopped."
 _MISSING = re.compile(r"not found|references non-existent|failed to sync", re.IGNORECASE)
 
 
@@ -175,6 +177,8 @@ def _elsewhere(scene: Scene, pod: Object, volume: str) -> Clue:
     ]
     nodes += [objects.text(each, "spec", "nodeName") for each in scene.of("Pod") if claims & set(claims_of(each))]
     node = next((each for each in nodes if each not in {"", own}), "")
+    holders = [each for each in scene.of("Pod") if claims & set(claims_of(each)) and each is not pod]
+    serving = any(serves(scene, each) for each in holders)
     dead = " (which is lost)" if node in scene.lost_nodes else ""
     where = f"node {node}{dead}" if node else "another node"
     of = f" of claim {', '.join(sorted(claims))}" if claims else ""
@@ -184,4 +188,5 @@ def _elsewhere(scene: Scene, pod: Object, volume: str) -> Clue:
         entity=objects.reference(pod),
         says=f"{objects.name(pod)} cannot start: volume {volume}{of} is still attached to {where}",
         leads_to=(f"Node/{node}",) if dead else (),
+        first_step=_HELD if serving else "",
     )
