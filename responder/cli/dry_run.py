@@ -179,14 +179,15 @@ def _colour(severity: str) -> dict[str, Any]:
 
 
 def _probes(shown: "Preview") -> Iterator[str]:
-    if not shown.questions:
-        yield _row("PROBES", "none")
     answers = {(f.probe, f.target, f.query): f for f in shown.findings}
-    for number, question in enumerate(shown.questions):
+    rows = []
+    for question in (*shown.questions, *shown.skipped):
         what = f"{question.probe:<20} {question.kind:<7} {question.query or question.target}"
-        yield _row("PROBES" if number == 0 else "", what + (f"  [skipped: {question.skip}]" if question.skip else ""))
+        rows.append(what + (f"  [skipped: {question.skip}]" if question.skip else ""))
         if found := answers.get((question.probe, question.target, question.query)):
-            yield _row("", f"{'':<20} -> {found.verdict.value}: {found.headline} ({found.duration:.2f} s)")
+            rows.append(f"{'':<20} -> {found.verdict.value}: {found.headline} ({found.duration:.2f} s)")
+    for number, row in enumerate(rows or ["none"]):
+        yield _row("" if number else "PROBES", row)
 
 
 def _named_probes(shown: "Preview") -> Iterator[str]:

@@ -44,7 +44,7 @@ class Reply:
 
 def as_json(status: int, value: object) -> Reply:
     """A reply with a JSON body."""
-    return Reply(status, json.dumps(value).encode(), {"Content-Type": "application/json"})
+    return Reply(status, json.dumps(value, separators=(",", ":")).encode(), {"Content-Type": "application/json"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

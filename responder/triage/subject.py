@@ -25,9 +25,11 @@ from responder.triage.subject_labels import (
     OF_HOSTS,
     OF_PRODUCTS,
     OF_SLOS,
+    PART_OF_PROXIES,
     PARTS_OF_DATABASES,
     PARTS_OF_HOSTS,
     PRODUCTS,
+    PROXIES,
     READ,
     SERVICES,
     SLO_SERVICES,
@@ -52,6 +54,8 @@ _SERVICE = re.compile(r"([a-z0-9-]+)\.([a-z0-9-]+)\.svc(\.[a-z0-9.-]+)?")
 #: A state, as of Ceph's health checks: OSD_DOWN.
 _CONSTANT = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)+")
 _DRIVE = re.compile(r"[A-Za-z]:|HarddiskVolume\d+")
+#: A target group or a load balancer of AWS, and an object of a BIG-IP: the name inside its path.
+_PATH = re.compile(r"(?:app|net|gwy|targetgroup)/([\w-]+)/[0-9a-f]{16,17}|/Common/([\w.-]+)")
 _NOTHING: Final = "(?!)"
 _LONGEST: Final = 256
 _PODS: Final = ("pod", "kubernetes_pod_name")
@@ -288,7 +292,7 @@ def _names(label: str, value: str) -> tuple[str, ...]:
     """Return the names that a label's value stands for: a pod for its workload, an address for its host."""
     tails = (tail.sub("", value) for tail in _POD_TAILS) if label in _PODS else ()
     hosts = [_host(value)] if label in HOST_VALUES else []
-    short = [_shown(label, value)] if ".svc" in value else []
+    short = [_shown(label, value)] if ".svc" in value or "/" in value else []
     return (value, value.rpartition("/")[2], *tails, *hosts, *short)
 
 
@@ -308,6 +312,8 @@ def _host(value: str) -> str:
 
 
 def _shown(label: str, value: str) -> str:
+    if found := _PATH.fullmatch(value):
+        return found[1] or found[2]
     host = _host(value) if label in HOST_VALUES else value
     found = _SERVICE.fullmatch(host)
     return found[1] if found else host
@@ -321,6 +327,8 @@ def _part(label: str, series: _Series) -> str:
         return f"SLO {objective}"
     if label == "type":
         return labels.get("component", "")
+    if label in PROXIES:
+        return labels.get(PART_OF_PROXIES, "")
     parts = list(PARTS_OF_DATABASES) if label in (*ADDRESSES, *_PODS) else []
     if label in (*HOSTS, *ADDRESSES):
         parts += [each for each in PARTS_OF_HOSTS if series.of_host or each not in {"name", "volume"}]

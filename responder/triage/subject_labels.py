@@ -48,9 +48,11 @@ THINGS: Final = (
     *("deployment", "statefulset", "daemonset", "rollout", "workload", "horizontalpodautoscaler"),
     *("poddisruptionbudget", "resourcequota", "ingress", "envoy_cluster_name", "proxy", "backend"),
     *("vm_name", "instance_id", "db_instance", "dbinstance_identifier", "dbcluster_identifier", "database_id"),
-    *("load_balancer", "function_name", "table_name", "bucket_name", "cache_cluster_id", "auto_scaling_group_name"),
+    *("target_group", "load_balancer", "function_name", "table_name", "bucket_name", "cache_cluster_id"),
+    "auto_scaling_group_name",
     *("dimension_InstanceId", "dimension_DBInstanceIdentifier", "dimension_DBClusterIdentifier"),
-    *("dimension_LoadBalancer", "dimension_TargetGroup", "dimension_FunctionName", "dimension_QueueName"),
+    *("dimension_ServiceName", "dimension_TargetGroup", "dimension_LoadBalancer", "dimension_FunctionName"),
+    "dimension_QueueName",
     *("dimension_TableName", "dimension_BucketName", "dimension_CacheClusterId", "dimension_ClusterName"),
     *("resourceName", "resource_name", "monitor_name", "scaledObject", "scaledobject", "policy_name", "nodepool"),
     *("ds_name", "ups", "ups_name", "qmgr"),
@@ -97,9 +99,12 @@ CLUSTER_SCOPED: Final = frozenset({*HOSTS, "instance", "persistentvolume", "volu
 #: Parts of a host, and of a database server, that say where on it the fault is.
 PARTS_OF_HOSTS: Final = (
     *("mountpoint", "groupname", "ifName", "ifDescr", "bgpPeerRemoteAddr", "zpool", "storage_pool", "device", "disk"),
-    *("name", "volume"),
+    *("master", "name", "volume"),
 )
-PARTS_OF_DATABASES: Final = ("datname", "database", "slot_name")
+PARTS_OF_DATABASES: Final = ("datname", "database", "slot_name", "tablespace")
+#: Labels of a proxy's servers, and the label that says which server of them it is.
+PROXIES: Final = ("proxy", "backend")
+PART_OF_PROXIES: Final = "server"
 
 #: All labels that a subject, its namespace or its part is read from.
 _PLAIN: Final = (
@@ -107,7 +112,7 @@ _PLAIN: Final = (
     *SLOS,
     *(*TARGET, *THINGS, *CLUSTERS, *HOSTS, *SERVICES, *ADDRESSES, *LAST),
     *(label for labels in OF_PRODUCTS.values() for label in labels),
-    *(*NAMESPACE_OF.values(), *PARTS_OF_HOSTS, *PARTS_OF_DATABASES),
+    *(*NAMESPACE_OF.values(), *PARTS_OF_HOSTS, *PARTS_OF_DATABASES, PART_OF_PROXIES),
 )
 READ: Final = frozenset(
     {*_PLAIN, *(f"exported_{each}" for each in _PLAIN), *TWINS, *(each.replace(".", "_") for each in TWINS)}

@@ -30,6 +30,11 @@ _BY_FALLBACK: Final = sorted(
 #: The channels of the settings that a team without receivers gets: the first that pages, and the first that does not.
 _PAGER: Final = next(name for _, name in _BY_FALLBACK if CHANNELS[name].pages)
 _CHAT: Final = next(name for _, name in _BY_FALLBACK if not CHANNELS[name].pages)
+#: What to do about receivers that no channel replaces.
+_INSTEAD: Final = {
+    "msteams_configs": "Microsoft has retired its connectors; make a workflow, and add a channel for it by hand",
+    "webhook_configs": "its receiver reads Alertmanager's JSON; add a channel by hand if it can read responder's",
+}
 
 
 @dataclass(slots=True)
@@ -82,6 +87,12 @@ def _route(found: CarriedOver, route: Mapping[str, Any], inherited: str, receive
         for child in _dicts(route.get("routes")):
             _route(found, child, receiver, receivers)
         return
+    if not any(_notifies(receivers.get(each)) for each in _reached(route, inherited)):
+        found.left.append(
+            f"route {{{shown}}} to {receiver}, which has no target: keep it in Alertmanager, or write a rule with "
+            "`action: drop`"
+        )
+        return
     if not values:
         found.left.append(f"route {{{shown}}} to {receiver}: write a rule with these matchers and `team:`")
         return
@@ -91,7 +102,7 @@ def _route(found: CarriedOver, route: Mapping[str, Any], inherited: str, receive
     team = _team(found, values[0] if len(values) == 1 else receiver, _reached(route, inherited), receivers)
     label = found.by.setdefault(matchers[0].name, {})
     for value in values:
-        if any(value in other for other in found.by.values()):
+        if any(other.get(value, team) != team for other in found.by.values()):
             found.left.append(f"route {{{shown}}} to {receiver}: {value!r} has a team already")
         else:
             label[value] = team
@@ -107,6 +118,11 @@ def _route(found: CarriedOver, route: Mapping[str, Any], inherited: str, receive
                 f"route {{{shown}, {inner}}} to {child.get('receiver') or receiver}: write a rule with these matchers "
                 "and `team:`"
             )
+
+
+def _notifies(receiver: Mapping[str, Any] | None) -> bool:
+    """Return True for a receiver with a target; also for one that the file does not declare."""
+    return receiver is None or any(value for key, value in receiver.items() if key.endswith("_configs"))
 
 
 def _reached(route: Mapping[str, Any], inherited: str) -> list[str]:
@@ -155,7 +171,8 @@ def _channels(found: CarriedOver, name: str, receiver: Mapping[str, Any]) -> Ite
     for key in sorted(each for each in receiver if each.endswith("_configs")):
         configs = _dicts(receiver[key])
         if key not in _KINDS:
-            found.left += [f"receiver {name}, {key}: no such kind of channel; add a channel by hand"] * len(configs)
+            why = _INSTEAD.get(key, "no such kind of channel; add one of another kind by hand")
+            found.left += [f"receiver {name}, {key}: {why}"] * len(configs)
             continue
         kind, channel_class = _KINDS[key]
         own, setting = channel_class.destination_key()

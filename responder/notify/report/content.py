@@ -16,7 +16,7 @@ from responder.model.rule import RuleBook, Service, Severity
 from responder.model.silence import Matchers
 from responder.model.text import number_of, sanitize_line
 from responder.notify.report.links import LinkBuilder
-from responder.notify.report.titles import INSTANCE, cluster, headline, name, own_words, stem
+from responder.notify.report.titles import INSTANCE, VALUES, cluster, headline, name, own_words, stem
 
 #: Days of history that a page mentions.
 HISTORY_DAYS = 30
@@ -70,7 +70,7 @@ def _own_texts(decision: Decision, group: AlertGroup) -> tuple[str, str]:
     own = decision.match.alert.annotations
     notes = {**own, **group.common_annotations} if len(group.alerts) > 1 else own
     summarized = INSTANCE.sub("", sanitize_line(notes.get("summary", "") or notes.get("message", ""), 300))
-    described = sanitize_line(notes.get("description", ""), 400)
+    described = VALUES.sub(r" (value \1)", sanitize_line(notes.get("description", ""), 400))
     # A summary that says no more than the title gives way to the description.
     repeats = summarized.rstrip(".").casefold() in headline(decision, group).casefold()
     return "" if described and repeats else summarized, described

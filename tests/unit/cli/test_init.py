@@ -250,7 +250,12 @@ route:
     - {receiver: data, match_re: {service: "etl|warehouse"}, continue: true}
     - {receiver: search, match: {team: search}}
     - {receiver: data, matchers: ['namespace=~"data-.*"', 'cluster!="x"']}
+    - {receiver: search-chat, matchers: [team="search", severity="warning"]}
+    - {receiver: nobody, matchers: [team="sandbox"]}
+    - {receiver: nobody, matchers: [alertname="Watchdog"]}
 receivers:
+  - {name: nobody}
+  - {name: search-chat, msteams_configs: [{webhook_url: SECRETKEY}], webhook_configs: [{url: SECRETKEY}]}
   - {name: platform, slack_configs: [{channel: "#platform"}], pagerduty_configs: [{routing_key: SECRETKEY}]}
   - {name: payments-slack, slack_configs: [{channel: "#payments"}]}
   - {name: payments-pager, pagerduty_configs: [{routing_key_file: /x}], slack_configs: [{channel: "#payments"}],
@@ -286,12 +291,17 @@ def test_receivers_and_routes_become_channels_and_teams(tmp_path: Path) -> None:
         "slack_configs: its channel is a template",
         "continue: an alert has one team",
         'namespace=~"data-.*", cluster!="x"',
+        'team="sandbox"} to nobody, which has no target: keep it',
+        'alertname="Watchdog"} to nobody, which has no target: keep it',
+        "msteams_configs: Microsoft has retired",
+        "webhook_configs: its receiver reads Alertmanager's JSON",
         "receiver unused: no route leads to it",
         "inhibit_rules: keep it in Alertmanager",
         "team search has channels that page only: slack is added",
     ):
         assert said in output
         assert said in (mine / "rules" / "07-teams.yaml").read_text()
+    assert "has a team already" not in output
     assert "store the secret platform-pagerduty: routing_key of receiver platform" in output
     assert not [path for path in mine.rglob("*.*") if "SECRETKEY" in path.read_text()]
 

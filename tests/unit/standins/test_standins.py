@@ -161,7 +161,7 @@ def test_butterfly_can_hide_hang_and_vanish() -> None:
     """The ways a health endpoint really fails can be played."""
     with ButterflyStandIn() as platform:
         platform.set("plato", butterfly.hidden("DOWN"))
-        assert _ask(platform, "GET", "/plato/actuator/health") == (503, b'{"status": "DOWN"}')
+        assert _ask(platform, "GET", "/plato/actuator/health") == (503, b'{"status":"DOWN"}')
         platform.set("plato", butterfly.slow(0.2))
         began = time.monotonic()
         assert _ask(platform, "GET", "/plato/actuator/health")[0] == 200

@@ -8,6 +8,7 @@ import pytest
 from responder.model.alert import AlertGroup
 from responder.model.decision import Decision
 from responder.model.rule import Rule
+from responder.notify.report.content import summary
 from responder.notify.report.titles import cluster, headline
 from responder.triage.decide import decide
 from responder.triage.rule_index import RuleIndex
@@ -189,3 +190,13 @@ def test_the_worst_three_members_are_probed() -> None:
     alerts[3][0]["severity"] = "critical"
     found, _ = decided(CRASH, *alerts)
     assert [each.name for each in found.probed] == ["odyssey", "capsule", "nexus"]
+
+
+def test_the_labels_at_the_end_of_a_description_are_left_out() -> None:
+    """awesome-prometheus-alerts ends each with the value and all labels, which the page has already."""
+    ending = "\n  VALUE = 42\n  LABELS = map[queue:q instance:a]"
+    notes = {"summary": "Queue full (instance a)", "description": f"A queue grows (> 10){ending}"}
+    assert (
+        summary(*decided(WORDLESS, ({"alertname": "QueueFull", "queue": "q"}, notes)))
+        == "A queue grows (> 10) (value 42)"
+    )
