@@ -115,14 +115,15 @@ def show(incident: str, *, transcripts: bool, output: str | None, watch: bool) -
 
 @incidents.command("ack", short_help="Acknowledge incidents.")
 @click.argument("numbers", metavar="INCIDENT...", nargs=-1, required=True)
+@click.option("--snooze", type=SPAN, metavar="DURATION", help="No reminder for so long, for example 2h.")
 @AS
 @WAIT
-def ack(numbers: tuple[str, ...], person: str | None, wait: float) -> None:
+def ack(numbers: tuple[str, ...], snooze: timedelta | None, person: str | None, wait: float) -> None:
     """Acknowledge incidents on every notified channel.
 
     Exit status: 0 if all are acknowledged or the action is stored, 1 if one was refused.
     """
-    _act(numbers, ActionKind.ACKNOWLEDGE, person, wait)
+    _act(numbers, ActionKind.SNOOZE if snooze else ActionKind.ACKNOWLEDGE, person, wait, span=snooze)
 
 
 @incidents.command("resolve", short_help="Resolve incidents.")
@@ -260,9 +261,15 @@ def _looking(look: "Callable[[Database], None]", *, watch: bool) -> None:
 
 
 def _act(
-    numbers: tuple[str, ...], kind: ActionKind, person: str | None, wait: float, text: str = "", target: str = ""
+    numbers: tuple[str, ...],
+    kind: ActionKind,
+    person: str | None,
+    wait: float,
+    text: str = "",
+    target: str = "",
+    span: timedelta | None = None,
 ) -> None:
-    """Store an action on each incident, then print the outcome of each."""
+    """Store an action on each incident, then print the outcome of each. ``span`` is how long it lasts."""
     clock, actor = bootstrap.SystemClock(), actor_of(person)
     if kind is ActionKind.NOTE and not one_line(text):
         raise click.UsageError("the note is empty")
@@ -272,9 +279,10 @@ def _act(
         wanted = []
         for each in known:
             at = clock.now()
+            until = at + span if span else None
             key = f"{kind.value}/{each}/{actor}/{at.isoformat()}"
-            mine = Action(incident=each, kind=kind, entry=ENTRY, key=key, actor=actor, text=text, target=target, at=at)
-            wanted.append(mine)
+            own: dict[str, Any] = {"text": text, "target": target, "until": until}
+            wanted.append(Action(incident=each, kind=kind, entry=ENTRY, key=key, actor=actor, at=at, **own))
         good = carried_out(database, clock, wanted, wait)
     sys.exit(0 if good else FAILED)
 

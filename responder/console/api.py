@@ -15,7 +15,7 @@ from responder.console.access import needs
 from responder.console.actions import outcome, store
 from responder.console.app import Console, as_json, person
 from responder.console.pages import known
-from responder.console.silencing import API_KINDS, silence_of
+from responder.console.silencing import API_KINDS, LASTING, lasting_of
 from responder.console.tools import USE_DAYS, caught_by
 from responder.converse.timeline import timeline
 from responder.model.action import ActionKind
@@ -160,7 +160,7 @@ class Coverage:
 class NewAction:
     """An action. ``text`` is the note, resolution or reason, ``actor`` the name of the person who acts.
 
-    One with the same ``key`` is stored once. A silence has a ``duration``, and may match ``confirm`` alerts of others.
+    One with the same ``key`` is stored once. ``duration`` is of a silence or snooze, ``confirm`` the alerts of others.
     """
 
     text: str = ""
@@ -249,7 +249,7 @@ def blueprint(console: Console) -> Blueprint:
         actor = person().name or sanitize_line(given.actor, _NAME_LIMIT)
         if not actor:
             abort(400, "actor is missing: the name of the person who acts")
-        more = silence_of(given.duration, given.confirm, console.clock.now()) if kind is ActionKind.SILENCE else {}
+        more = lasting_of(given.duration, given.confirm, console.clock.now()) if action in LASTING else {}
         stored = store(console, known(console, number).incident.id, kind, actor, given.key, given.text, **more)
         row = outcome(console, stored)
         state = row.state if row else "new"

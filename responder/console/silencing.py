@@ -21,11 +21,13 @@ from responder.store.incidents import incidents
 
 #: Seconds that the page waits for Alertmanager.
 REACH_SECONDS = 2.0
-API_KINDS = KINDS | {"silence": ActionKind.SILENCE}
+#: Actions of the API that have an end.
+LASTING = {"silence": ActionKind.SILENCE, "snooze": ActionKind.SNOOZE}
+API_KINDS = KINDS | LASTING
 
 
-def silence_of(duration: str, confirm: int, now: datetime) -> dict[str, Any]:
-    """Return the fields of a silence that the API asks for; the request ends with 400 if it cannot last so long."""
+def lasting_of(duration: str, confirm: int, now: datetime) -> dict[str, Any]:
+    """Return the fields of a silence or snooze of the API; the request ends with 400 if it cannot last so long."""
     try:
         return {"until": end_of(duration, now), "target": str(confirm)}
     except ValueError as error:

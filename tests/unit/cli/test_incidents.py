@@ -91,6 +91,16 @@ def test_an_action_is_stored_and_applied_by_serve(shop: Shop, run: Callable[...,
     assert (row["state"], row["acknowledged_by"]) == ("acknowledged", "Ann")
 
 
+def test_a_snooze_acknowledges_until_its_end(shop: Shop, run: Callable[..., Result]) -> None:
+    """It is an acknowledgement with an end, before which there is no reminder."""
+    assert run("ack", incident(shop), "--snooze", "2h", "--as", "Ann", "--wait", "0").exit_code == 0
+    apply(shop)
+    (row,) = json.loads(run("list").stdout)
+    assert row["acknowledged_by"] == "Ann"
+    assert "snoozed until" in run("show", incident(shop)).stdout
+    assert run("ack", incident(shop), "--snooze", "soon", "--as", "Ann").exit_code == 2
+
+
 def test_the_outcome_is_printed_and_a_refusal_fails(shop: Shop, run: Callable[..., Result]) -> None:
     """While ``serve`` runs, the command prints the outcome; exit status 1 for a refused action."""
 

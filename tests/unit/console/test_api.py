@@ -115,6 +115,7 @@ def test_an_unchanged_list_is_not_sent_again(api: FlaskClient) -> None:
         (ACTOR, "dance", {}, 404, "no such action"),
         (ACTOR, "silence", {"actor": "Ann", "duration": "soon"}, 400, "duration"),
         (ACTOR, "silence", {"actor": "Ann", "duration": "40d"}, 400, "at most 30 days"),
+        (ACTOR, "snooze", {"actor": "Ann", "duration": "2h"}, 202, ""),
         (ACTOR, "acknowledge", {"actor": "Ann"}, 202, ""),
         (ACTOR, "expire-silence", {"actor": "Ann"}, 202, ""),
     ],
