@@ -20,14 +20,13 @@ from responder.engine.jobs import (
     fallback,
     flood,
     heartbeat,
-    invalid_rules,
     outbound_heartbeat,
+    own_incidents,
     pager_incidents,
     paging_windows,
     postmortems,
     recheck,
     reconcile,
-    refused_payloads,
     reminders,
     retention,
     unresolved_pages,
@@ -321,10 +320,10 @@ def jobs(
         ),
     }
     work["postmortems"] = (postmortems.EVERY, postmortems.PostmortemJob(database, decisions, clock).run)
-    refused = refused_payloads.RefusedPayloads(database, writer, decisions, clock)
-    work["refused"] = (refused_payloads.EVERY, refused.run)
-    invalid = invalid_rules.InvalidRulesJob(database, writer, decisions, clock, lambda: rules.state)
-    work["rules"] = (invalid_rules.EVERY, invalid.run)
+    refused = own_incidents.RefusedPayloads(database, writer, decisions, clock)
+    work["refused"] = (own_incidents.EVERY, refused.run)
+    invalid = own_incidents.InvalidRulesJob(database, writer, decisions, clock, lambda: rules.state)
+    work["rules"] = (own_incidents.EVERY, invalid.run)
     if settings.of_channels["pagerduty_api_token"].reveal():
         learn = pager_incidents.PagerIncidentsJob(
             database,

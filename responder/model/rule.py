@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
 from responder.model.problem import Position
-from responder.model.team import NamedChannel, Team, TeamSource
+from responder.model.team import Contact, NamedChannel, Team, TeamSource
 from responder.model.window import Window
 
 
@@ -204,15 +204,6 @@ class Service:
     expect_status: tuple[int, ...] = ()
     expect_json: tuple[tuple[str, str | int | float | bool | None], ...] = ()
     components: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Contact:
-    """A row of the emergency contacts, and a step of the escalation: role, contact and hours."""
-
-    role: str
-    contact: str
-    hours: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Channels that rule files declare, and the teams that they reach."""
+"""Channels and contacts that rule files declare, and the teams that they reach."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,6 +16,15 @@ class SecretName:
     def variable(self) -> str:
         """The environment variable that may have the value."""
         return f"RESPONDER_SECRET_{self.name.upper().replace('-', '_')}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contact:
+    """A row of the emergency contacts, and a step of the escalation: role, contact and hours."""
+
+    role: str
+    contact: str
+    hours: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

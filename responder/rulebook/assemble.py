@@ -8,7 +8,6 @@ from typing import Any
 from responder.model.rule import (
     Action,
     Adjustment,
-    Contact,
     ExpectedHeartbeat,
     FindingCondition,
     Link,
@@ -26,7 +25,7 @@ from responder.model.rule import (
     SubjectFrom,
     Template,
 )
-from responder.model.team import NamedChannel, SecretName, Team
+from responder.model.team import Contact, NamedChannel, SecretName, Team
 from responder.model.window import TimeRange, Window
 from responder.rulebook.defaults import (
     Destinations,

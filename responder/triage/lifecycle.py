@@ -9,7 +9,6 @@ from responder.model.incident import AlertState, Change, ChangeKind, Incident
 from responder.model.rule import Action, Rule
 from responder.model.text import number_of, sanitize_line
 from responder.model.timing import USUAL, Timing
-from responder.triage import flapping
 from responder.triage.rule_index import RuleIndex
 
 
@@ -37,13 +36,13 @@ def compare(
 
 def _opened(group: AlertGroup, incident: Incident | None, now: datetime, timing: Timing) -> Change:
     """Return the change when no incident is open: firing alerts open one, or reopen a recently resolved one."""
-    returns = incident is not None and flapping.reopens(incident, now, timing)
+    returns = incident is not None and reopens(incident, now, timing)
     doubtful = incident is not None and any(known.doubted_at is not None for known in incident.alerts.values())
     # Alerts that were suppressed when the resolve was announced count as resolved: if they still fire, that is news.
     ended = {each: known for each, known in incident.alerts.items() if known.ends_at is not None} if incident else {}
     seen = diff(group, ended if returns or doubtful or group.outdated else {}, now)
     if seen.firing and incident is not None and returns:
-        flaps = flapping.count_re_fires(incident, now, timing)
+        flaps = count_re_fires(incident, now, timing)
         since = _minutes(now - (incident.resolved_at or now))
         lasting = all(each in incident.alerts and incident.alerts[each].ends_at is None for each in seen.firing)
         word = "still firing" if lasting else "re-fired"  # a person resolved it, or its alerts were suppressed
@@ -64,9 +63,9 @@ def _fires(seen: "GroupDiff", incident: Incident, now: datetime, timing: Timing)
     count, added = len(seen.firing), seen.added
     silent = f"; {_untold(seen)}" if seen.missing else ""
     if incident.resolve_reason and added:
-        flaps = flapping.count_re_fires(incident, now, timing)
+        flaps = count_re_fires(incident, now, timing)
         reason = f"{_alerts(len(added))} re-fired before the resolve was announced{_times(flaps)}{silent}"
-        quiet = not flapping.is_notable(flaps)
+        quiet = not is_notable(flaps)
         return _change(ChangeKind.AGAIN, reason, seen, timing, flaps=flaps, quiet=quiet)
     if added:
         less = f", {len(seen.ended)} resolved" if seen.ended else ""
@@ -104,12 +103,12 @@ def _eased(group: AlertGroup, seen: "GroupDiff", incident: Incident, now: dateti
         end = now + timing.peer
         reason = f"{ended}; {_untold(seen)}: resolves at {_at(end)} unless one is reported as firing"
         return _change(some, reason, seen, timing, flaps=incident.flaps, resolve_reason=_untold(seen), resolve_at=end)
-    if flapping.flapping(incident, now, timing):
-        quiet = flapping.quiet_period(incident.flaps, timing)
+    if is_flapping(incident, now, timing):
+        quiet = quiet_period(incident.flaps, timing)
         end = now + quiet
         reason = f"all alerts resolved; flapping, so the resolve is held until {_at(end)}{_times(incident.flaps)}"
         resolve_reason = f"no alert fired for {_minutes(quiet)} after the last re-fire{_times(incident.flaps)}"
-        often = not flapping.is_notable(incident.flaps)
+        often = not is_notable(incident.flaps)
         return _change(
             ChangeKind.HELD,
             reason,
@@ -329,7 +328,7 @@ class GroupDiff:
     def is_frequent_flapping(self) -> bool:
         """True if only flapping alerts changed, and their last change was announced."""
         flaps = [self.after[each].flaps for each in self.again + self.ended]
-        return not self.began and all(count and not flapping.is_notable(count) for count in flaps)
+        return not self.began and all(count and not is_notable(count) for count in flaps)
 
 
 def diff(group: AlertGroup, before: Mapping[str, AlertState], now: datetime) -> GroupDiff:
@@ -362,3 +361,28 @@ def _remembered(before: Mapping[str, AlertState], now: datetime) -> Mapping[str,
 
 def _where(fingerprints: Iterable[str], holds: Callable[[str], bool]) -> tuple[str, ...]:
     return tuple(filter(holds, fingerprints))
+
+
+def reopens(incident: Incident, now: datetime, timing: Timing = USUAL) -> bool:
+    """Return True if an alert that fires now reopens an incident that was resolved."""
+    return incident.resolved_at is not None and now - incident.resolved_at <= timing.same
+
+
+def is_flapping(incident: Incident, now: datetime, timing: Timing = USUAL) -> bool:
+    """Return True if it re-fired recently, so that its next resolve is probably not the last."""
+    return incident.reopened_at is not None and now - incident.reopened_at < timing.steady
+
+
+def count_re_fires(incident: Incident, now: datetime, timing: Timing = USUAL) -> int:
+    """Return the number of re-fires including this one."""
+    return incident.flaps + 1 if is_flapping(incident, now, timing) else 1
+
+
+def quiet_period(flaps: int, timing: Timing = USUAL) -> timedelta:
+    """Return the time without a firing alert before the resolve is announced: 10, 20, 40, then 60 minutes."""
+    return min(timing.quiet_at_most, timing.quiet * (1 << min(flaps - 1, 10)))
+
+
+def is_notable(flaps: int) -> bool:
+    """Return True if channels that do not page are notified of this re-fire: the 1st, 2nd, 4th, 8th and so on."""
+    return flaps & (flaps - 1) == 0

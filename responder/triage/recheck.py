@@ -6,8 +6,7 @@ from datetime import datetime
 from responder.model.incident import AlertState, Change, ChangeKind, Incident
 from responder.model.text import number_of
 from responder.model.timing import USUAL, Timing
-from responder.triage import flapping
-from responder.triage.lifecycle import is_confirmed, next_review
+from responder.triage.lifecycle import count_re_fires, is_confirmed, next_review
 
 
 def review(incident: Incident, now: datetime, timing: Timing = USUAL) -> Change:
@@ -29,7 +28,7 @@ def _fires_after_all(incident: Incident, fire: tuple[str, ...], now: datetime, t
     minutes = int(timing.peer.total_seconds()) // 60
     reason = f"{count} reported as firing after the resolve, and not reported as resolved within {minutes} minutes"
     again = not incident.open or bool(incident.resolve_reason)
-    flaps = flapping.count_re_fires(incident, now, timing) if again else incident.flaps
+    flaps = count_re_fires(incident, now, timing) if again else incident.flaps
     kind = ChangeKind.AGAIN if again else ChangeKind.GROWN
     return _change(kind, reason, incident, timing, added=fire, alerts={**incident.alerts, **alerts}, flaps=flaps)
 

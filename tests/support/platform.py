@@ -8,7 +8,6 @@ from typing import Any
 from responder.model.problem import Position
 from responder.model.rule import (
     Action,
-    Contact,
     Link,
     Matcher,
     Op,
@@ -18,6 +17,7 @@ from responder.model.rule import (
     Service,
     Severity,
 )
+from responder.model.team import Contact
 
 
 def a_severity(name: str = "P1", **changes: Any) -> Severity:

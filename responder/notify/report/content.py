@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import responder
 from responder.model.action import UNHANDLED
@@ -27,7 +28,6 @@ _TOP = 5
 _MOST_LABELS = 200
 #: Characters of one alert among the related ones.
 _RELATED_LIMIT = 120
-
 
 #: Incidents with the same cause that are counted.
 MOST_ALIKE = 20
@@ -227,11 +227,8 @@ def _record(
     return DecisionRecord(
         title=stem(decision, group, incident),
         cluster=cluster(decision, group),
-        severity=severity.name,
-        severity_reason=sanitize_line(
-            "; ".join(filter(None, (decision.match.reason, decision.suppressed_by))), REASON_LIMIT
-        ),
-        pagerduty_severity=severity.pagerduty,
+        **_of_severity(severity),
+        severity_reason=_reason(decision.match.reason, decision.suppressed_by),
         pages=decision.pages,
         service=subject_name,
         environment=book.environment,
@@ -240,12 +237,7 @@ def _record(
         impact=outage_impact(service) if service and rule.service_impact else rule.impact,
         outage_impact=outage_impact(service),
         first_step=rule.first_step,
-        response=severity.response,
-        responders=severity.responders,
-        respond_within=severity.respond_within,
         respond_from=incident.reopened_at or incident.opened_at,
-        next_update=severity.next_update,
-        postmortem_due=severity.postmortem_due,
         owner=rule.owner or " and ".join(teams) or (service.owner if service else ""),
         lead=lead(book, teams),
         escalation=escalation(book, teams),
@@ -256,8 +248,6 @@ def _record(
         note=" ".join(filter(None, (rule.note, several if len(teams) > 1 else ""))),
         teams=teams,
         oncall_groups=_oncall_groups(book, teams),
-        templates=severity.templates,
-        status_pages=severity.status_pages,
         components=service.components if service else {},
         catalog_service=service.name if service else "",
     )
@@ -329,19 +319,30 @@ def with_severity(
     record = replace(
         old,
         title=sanitize_line(f"[{severity.name}] {old.title.removeprefix(f'[{old.severity}] ')}", TITLE_LIMIT),
-        severity=severity.name,
-        severity_reason=sanitize_line("; ".join(filter(None, (reason, suppressed_by))), REASON_LIMIT),
-        pagerduty_severity=severity.pagerduty,
+        **_of_severity(severity),
+        severity_reason=_reason(reason, suppressed_by),
         pages=severity.pages and not suppressed_by,
-        response=severity.response,
-        responders=severity.responders,
-        respond_within=severity.respond_within,
-        next_update=severity.next_update,
-        postmortem_due=severity.postmortem_due,
-        templates=severity.templates,
-        status_pages=severity.status_pages,
     )
     return replace(content, decision=record)
+
+
+def _of_severity(severity: Severity) -> dict[str, Any]:
+    """Return the fields of a decision that its severity alone determines."""
+    return {
+        "severity": severity.name,
+        "pagerduty_severity": severity.pagerduty,
+        "response": severity.response,
+        "responders": severity.responders,
+        "respond_within": severity.respond_within,
+        "next_update": severity.next_update,
+        "postmortem_due": severity.postmortem_due,
+        "templates": severity.templates,
+        "status_pages": severity.status_pages,
+    }
+
+
+def _reason(*parts: str) -> str:
+    return sanitize_line("; ".join(filter(None, parts)), REASON_LIMIT)
 
 
 def _groups(before: IncidentContent | None, group: AlertGroup) -> Mapping[str, Matchers]:
@@ -371,29 +372,22 @@ def joined(before: IncidentContent, decision: Decision, group: AlertGroup, book:
 def bare(incident: Incident, book: RuleBook) -> IncidentContent:
     """Return the content of an incident of which only its row and the rules in force are known."""
     severity, service = book.severities.get(incident.severity), book.services.get(incident.service)
+    unknown: dict[str, Any] = {"severity": incident.severity, "pagerduty_severity": "error", "next_update": 0.0}
     record = DecisionRecord(
         title=(incident.title or f"[{incident.severity}] {incident.service}").removesuffix(f" ({book.environment})"),
-        severity=incident.severity,
-        severity_reason=sanitize_line(incident.reason, REASON_LIMIT),
-        pagerduty_severity=severity.pagerduty if severity else "error",
+        **(_of_severity(severity) if severity else unknown),
+        severity_reason=_reason(incident.reason),
         pages=severity.pages if severity else True,
         service=incident.service,
         environment=book.environment,
         namespace="",
         alertname="",
         impact="",
-        response=severity.response if severity else "",
-        responders=severity.responders if severity else "",
-        respond_within=severity.respond_within if severity else None,
         respond_from=incident.reopened_at or incident.opened_at,
-        next_update=severity.next_update if severity else 0.0,
-        postmortem_due=severity.postmortem_due if severity else None,
         lead=lead(book),
         escalation=escalation(book),
         rule=incident.rule,
         made_by=incident.rule,
-        templates=severity.templates if severity else {},
-        status_pages=severity.status_pages if severity else (),
         components=service.components if service else {},
         catalog_service=service.name if service else "",
     )

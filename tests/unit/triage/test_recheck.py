@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from responder.model.incident import ChangeKind, Incident
 from responder.model.timing import USUAL
-from responder.triage.flapping import quiet_period
+from responder.triage.lifecycle import quiet_period
 from responder.triage.recheck import review
 from tests.support.builders import STARTED
 from tests.unit.triage.test_lifecycle import MINUTE, ONE, ONE_OVER, TWO, TWO_OVER, Story, flaps, over

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from responder.engine.effects.invalid_rules import HOLD
-from responder.engine.jobs.invalid_rules import EVERY, InvalidRulesJob
+from responder.engine.jobs.own_incidents import EVERY, InvalidRulesJob
 from responder.engine.jobs.recheck import RecheckJob
 from responder.engine.workers.rule_reloader import RulesStatus
 from responder.engine.workers.triage import IncidentWriter

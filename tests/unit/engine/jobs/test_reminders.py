@@ -12,9 +12,9 @@ from responder.converse.timeline import timeline
 from responder.engine.jobs.reminders import ReminderJob
 from responder.engine.workers.triage import IncidentWriter
 from responder.model.action import ActionKind
-from responder.model.rule import Contact, Reminders
+from responder.model.rule import Reminders
 from responder.model.secret import Secret
-from responder.model.team import Team
+from responder.model.team import Contact, Team
 from responder.notify.channels.pagerduty import PagerDuty
 from responder.notify.channels.slack import Slack
 from responder.store.database import Database
