@@ -179,8 +179,6 @@ class DeliveryWorker:
 
     def _rest(self, now: datetime) -> float:
         """Return the seconds until a message may be sent, at most the poll interval; 0 if one may be sent now."""
-        if not claims.any_waiting(self._database, self._queue):
-            return self._poll
         now -= self._queue.grace
         with self._database.read() as connection:
             due = claims.next_due(connection, self._queue, now)

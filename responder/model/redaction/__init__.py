@@ -30,10 +30,11 @@ def redact(text: str) -> str:
     The time is linear in the length of the text: candidates are found by RE2, and what examines one is bounded or
     consumes what it examined.
     """
+    plain = text.encode("ascii", "replace")  # one byte a character, so that positions in both are the same
     for search in _SEARCHES:
-        # One byte a character, so that positions in both are the same.
-        if found := _apart(search(text, text.encode("ascii", "replace"))):
-            text = _without(text, found)
+        if found := [*search(text, plain)]:
+            text = _without(text, _apart(found))
+            plain = text.encode("ascii", "replace")
     if _ENCODED.search(text):
         decoded, places = _decoded(text)
         plain = decoded.encode("ascii", "replace")

@@ -10,7 +10,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Float,
-    Select,
     and_,
     bindparam,
     case,
@@ -79,11 +78,6 @@ _NOW = bindparam("now", type_=Float)
 
 def _free(queue: ChannelQueue) -> ColumnElement[bool]:
     return and_(WAITING, queue.condition(), messages.c.due_at <= _NOW, messages.c.claimed_until <= _NOW, ~_BLOCKED)
-
-
-@lru_cache
-def _any(queue: ChannelQueue) -> Select[int]:
-    return select(messages.c.id).where(WAITING, queue.condition()).limit(1)
 
 
 @lru_cache
@@ -175,11 +169,6 @@ class NextDue:
     worst: bool = False
 
 
-def any_waiting(database: Database, queue: ChannelQueue) -> bool:
-    """Return True if a message of the queue waits, due or not. Cheap, since most polls find none."""
-    return database.has_row(_any(queue))
-
-
 _SOME = select(messages.c.id).where(WAITING).limit(1)
 # Each row of the recursion is the next channel in the index: a backlog of many messages costs no more than one of few.
 _channels = select(func.min(messages.c.channel).label("name")).where(WAITING).cte("channels", recursive=True)
@@ -188,7 +177,7 @@ _channels = _channels.union_all(
         select(func.min(messages.c.channel)).where(WAITING, messages.c.channel > _channels.c.name).scalar_subquery()
     ).where(_channels.c.name.is_not(None))
 )
-_OF_CHANNELS = select(_channels.c.name).where(_channels.c.name.is_not(None))
+_OF_CHANNELS = Prepared(select(_channels.c.name).where(_channels.c.name.is_not(None)))
 
 
 def waiting_channels(database: Database) -> frozenset[str]:
@@ -196,7 +185,7 @@ def waiting_channels(database: Database) -> frozenset[str]:
     if not database.has_row(_SOME):
         return frozenset()
     with database.read() as connection:
-        return frozenset(connection.execute(_OF_CHANNELS).scalars())
+        return frozenset(row["name"] for row in _OF_CHANNELS.rows(connection, {}))
 
 
 def next_due(connection: Connection, queue: ChannelQueue, now: datetime) -> NextDue | None:

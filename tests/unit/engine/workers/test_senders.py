@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event, select
+from sqlalchemy import Pool, event, select
 
 from responder.engine.effects.context import DecisionContext
 from responder.engine.workers.senders import GRACE, LATER, Senders
@@ -261,17 +261,24 @@ def test_a_released_page_is_claimed_with_five_statements(
 
 @contextlib.contextmanager
 def _statements() -> Iterator[list[str]]:
-    """Yield a list that gets the statements of the block."""
-    statements = list[str]()
+    """Yield a list that gets the statements of the block, those of the driver as well."""
+    statements, traced = list[str](), list[Any]()
 
-    def note(*given: Any) -> None:
-        statements.append(given[2])
+    def note(statement: str) -> None:
+        if not statement.startswith(("BEGIN", "COMMIT", "ROLLBACK", "PRAGMA")):
+            statements.append(statement)
 
-    event.listen(Engine, "before_cursor_execute", note)
+    def trace(connection: Any, *_given: Any) -> None:
+        connection.set_trace_callback(note)
+        traced.append(connection)
+
+    event.listen(Pool, "checkout", trace)
     try:
         yield statements
     finally:
-        event.remove(Engine, "before_cursor_execute", note)
+        event.remove(Pool, "checkout", trace)
+        for connection in traced:
+            connection.set_trace_callback(None)
 
 
 def _cost(database: Database, clock: HandClock, vendors: Vendors, channels: int) -> tuple[int, int]:
