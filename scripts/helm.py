@@ -26,7 +26,7 @@ _DEPLOYMENT = """\
 #
 #   kubectl -n butterfly create secret generic responder \\
 #     --from-literal=database-url='postgresql://responder:...@postgres:5432/responder' \\
-#     --from-file=webhook-token --from-file=pagerduty-routing-key --from-file=slack-bot-token
+#     --from-file=secrets/webhook-token --from-file=secrets/pagerduty-routing-key --from-file=secrets/slack-bot-token
 #   kubectl -n butterfly create configmap responder-rules --from-file=rules/
 #   kubectl -n butterfly create configmap responder-runbooks --from-file=runbooks/
 #   kubectl -n butterfly apply -f deploy/kubernetes/responder.yaml

@@ -63,6 +63,9 @@ REFUSED = [
     (["--set", "secret.existing=s"], "There are no rules: set rules.files"),
     (["--set", "rules.existing=r"], 'secret.values has no "webhook-token"'),
     ([*GIVEN, "--set", "ingress.enabled=true"], "ingress.host is empty"),
+    ([*GIVEN, "--set", "settings.slack_chanel=x"], "invalid propertyName 'slack_chanel'"),
+    ([*GIVEN, "--set", "settings.slack_bot_token=x"], "invalid propertyName 'slack_bot_token'"),
+    ([*GIVEN, "--set", "secret.keys={slack-bot-tokn}"], "at '/secret/keys/0': value must be one of"),
 ]
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import json
+import os
 import re
 import shutil
 import subprocess
@@ -15,6 +17,7 @@ import yaml
 
 from responder import __version__
 from responder.bootstrap.workers import DRAIN_SECONDS
+from responder.model.secret import Secret
 from responder.rulebook.field_types import seconds
 from responder.settings import declared, env_name
 
@@ -147,6 +150,20 @@ def test_the_builder_gets_what_the_dockerfile_copies() -> None:
         for source in sources.split():
             assert f"!{source}" in ignore, source
             assert (ROOT / source).exists(), source
+
+
+def test_the_chart_knows_every_setting_and_takes_no_secret_in_clear_text() -> None:
+    """Helm refuses a misspelled setting, and a secret among the settings, which would stand in a ConfigMap."""
+    path = ROOT / "deploy/helm/responder/values.schema.json"
+    schema = json.loads(path.read_text())
+    secrets = sorted(each.name for each in declared() if each.kind is Secret)
+    others = sorted({each.name for each in declared()} - {*secrets, "config"})
+    schema["properties"]["settings"]["propertyNames"] = {"enum": [*others, *(f"{name}_file" for name in secrets)]}
+    schema["properties"]["secret"]["properties"]["keys"]["items"] = {"enum": [n.replace("_", "-") for n in secrets]}
+    expected = json.dumps(schema, indent=2) + "\n"
+    if os.environ.get("UPDATE_DOCS"):
+        path.write_text(expected)
+    assert path.read_text() == expected, "stale: run make generate"
 
 
 def _manifest_settings() -> dict[str, object]:

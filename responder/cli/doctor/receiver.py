@@ -187,7 +187,11 @@ def _watchdog(
         yield level(about, "the Watchdog is not routed to responder", "add a route for it (deploy/alertmanager.yml)")
         return
     if not heartbeats:
-        yield warn(about, "Watchdog received but no heartbeat configured", "add `heartbeats:` to a rule file")
+        yield warn(
+            about,
+            "the Watchdog is routed to responder, but no heartbeat is configured",
+            "add `heartbeats:` to a rule file",
+        )
         return
     # Alertmanager checks repeat_interval only once per group_interval.
     every = min(-(-each.repeat_interval // each.group_interval) * each.group_interval for each in taken)

@@ -167,7 +167,10 @@ def test_a_watchdog_that_nobody_expects_is_a_slip() -> None:
     """The dead man's switch is of use only where it is switched on."""
     data: Any = read("alertmanager", GOOD.encode()).data
     [found] = check_config("alertmanager", data, (), parse, predicate, GIVEN)
-    assert (found.level, found.what) == (Level.WARN, "Watchdog received but no heartbeat configured")
+    assert (found.level, found.what) == (
+        Level.WARN,
+        "the Watchdog is routed to responder, but no heartbeat is configured",
+    )
 
 
 def test_routes_are_followed_as_alertmanager_follows_them() -> None:
