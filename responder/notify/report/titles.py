@@ -39,7 +39,7 @@ _WORD = re.compile(
 #: awesome-prometheus-alerts ends each summary with it; the subject says so already.
 INSTANCE = re.compile(r"\s*\(instance [^)]*\)")
 #: The end of each of its descriptions; the labels are on the page already.
-VALUES = re.compile(r"\s*\bVALUE = (\S+)\s+LABELS\b.*")
+VALUES = re.compile(r"\.?\s*\bVALUE = (\S+)\s+LABELS\b.*")
 #: ``is down``, ``volume is filling up``: an optional noun, the verb, the rest.
 _PREDICATE = re.compile(r"(?:(\w+) )??(is|has|was|does|did|cannot|\w+s) (\S.*)")
 _PLURAL_VERBS: Final = {"is": "", "has": "have", "was": "", "does": "do", "did": "did", "cannot": "cannot"}
