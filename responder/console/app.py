@@ -222,7 +222,8 @@ def _protected(response: Response) -> Response:
     if response.mimetype == "text/html" and request.cookies.get(_CSRF) != g.get("csrf"):
         secure = request.is_secure or request.headers.get("Origin", "").startswith("https:")
         path = f"{request.root_path}/"
-        response.set_cookie(_CSRF, g.csrf, httponly=True, samesite="Strict", secure=secure, path=path)
+        # Lax, not Strict: a link in Slack would get a page with another token, which ends the forms of all open tabs.
+        response.set_cookie(_CSRF, g.csrf, httponly=True, samesite="Lax", secure=secure, path=path)
     return response
 
 

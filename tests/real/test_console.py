@@ -2,27 +2,43 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.request import Request, urlopen
 
 import pytest
+from flask import Flask
 from playwright.sync_api import Browser
+from werkzeug.serving import make_server
 
+from responder.bootstrap import SystemClock
+from responder.outgoing import Outgoing
 from responder.standins import butterfly
 from responder.standins.processes import Program, free_port
+from responder.standins.prometheus import SeriesSample
 from responder.standins.stage import Stage, stage
+from responder.store.database import Database
+from responder.store.incidents import actions
 from tests.real.conftest import EXAMPLES, ROOT, need, until
 from tests.support.browser import chromium, visit
+from tests.support.console_pages import PAGES
+from tests.support.identity_provider import IdentityProvider
+from tests.unit.console.conftest import INCIDENT, fill, whole_content
+from tests.unit.console.test_sign_in import SECRET, an_app
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 
 AXE = (Path(__file__).parents[1] / "support" / "axe" / "axe.min.js").read_text()
-SENT = ("service-down", "hostile-labels", "hostile-text", "group-of-twenty", "resolved", "unknown-alert")
+SENT = (
+    *("service-down", "high-error-rate", "hostile-labels", "hostile-text", "group-of-twenty", "resolved"),
+    "unknown-alert",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +53,7 @@ class Shown:
     @property
     def paths(self) -> tuple[str, ...]:
         """Each page once."""
-        one = f"/incidents/{self.incident}"
-        lists = ("/", "/incidents", "/messages", "/rejects", "/rules", "/coverage", "/runbooks", "/status")
-        return (
-            *lists,
-            one,
-            f"{one}/why",
-            f"{one}/postmortem",
-            "/messages/1",
-            f"/runbooks/common-issues.md?incident={self.incident}",
-        )
+        return tuple(each.format(incident=self.incident) for each in PAGES)
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +71,10 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
     folder, listen = tmp_path_factory.mktemp("console"), f"127.0.0.1:{free_port()}"
     with stage(folder, rules=ROOT / "rules", runbooks=ROOT / "runbooks") as here:
         here.butterfly.set("plato", butterfly.down("db", "<script>alert(1)</script>"))
+        here.prometheus.set("SERVER_ERROR", SeriesSample(value=0.142, was=0.004))
         changes = {"console_listen": listen, "console_auth": "none", "console_url": f"http://{listen}"}
+        changes["slack_pictures"] = "on"
+        changes["alertmanager_url"] = "http://127.0.0.1:1"  # the page of a silence says that it does not answer
         with here.serve(**changes) as serve:
             for name in SENT:
                 here.post((EXAMPLES / f"{name}.json").read_bytes())
@@ -182,6 +192,65 @@ def test_pagerduty_links_to_the_page_of_the_incident(shown: Shown) -> None:
     """The client URL of an event opens the incident."""
     urls = {each.body.get("client_url") for each in shown.stage.pagerduty.events if each.action == "trigger"}
     assert f"{shown.url}/incidents/{shown.incident}" in urls
+
+
+def test_the_picture_of_the_range_is_in_the_thread_of_the_page(shown: Shown) -> None:
+    """Slack gets the range behind the alert as a PNG, after the page and in its thread; the console draws it too."""
+    slack = shown.stage.slack
+    until(lambda: any(each.shared for each in slack.files.files.values()), 20)
+    for picture in [each for each in slack.files.files.values() if each.shared]:
+        incident = picture.name.removesuffix(".png")
+        assert (picture.data or b"").startswith(b"\x89PNG")
+        [page] = [each for each in slack.messages if (each.channel, each.ts) == picture.shared]
+        assert any(incident in line for line in page.lines)
+        assert '<polyline class="line"' in text_of(f"{shown.url}/incidents/{incident}")
+
+
+def test_people_sign_in_at_a_provider_on_another_site(browser: Browser, database: Database, tmp_path: Path) -> None:
+    """A link leads through the provider to its page, a second link ends no form of an open tab, and people sign out."""
+    fill(database, whole_content())
+    url, clock = f"http://localhost:{free_port()}", SystemClock()
+    with (
+        IdentityProvider(clock.now, "console", SECRET, f"{url}/login/callback") as provider,
+        contextlib.closing(Outgoing(clock)) as outgoing,
+    ):
+        app = an_app(provider, database, outgoing, clock, tmp_path, url=url)
+        with serving(app, int(url.rpartition(":")[2])), visit(browser, 390, "dark") as found:
+            tab, other = found.page, found.page.context.new_page()
+            tab.goto(f"{url}/incidents/{INCIDENT}")
+            assert tab.url == f"{url}/incidents/{INCIDENT}"
+            other.goto(f"{provider.url}/.well-known/openid-configuration")
+            other.set_content(f"<a href='{url}/'>open incidents</a>")
+            other.get_by_text("open incidents").click()
+            other.wait_for_url(f"{url}/")
+            tab.get_by_text("Add note").click()
+            tab.get_by_label("Note for every notified channel").fill("by ann")
+            tab.get_by_role("button", name="Send note").click()
+            assert "Stored: note" in tab.locator(".done").inner_text()
+            tab.get_by_text("More", exact=True).click()
+            tab.get_by_role("button", name="Sign out ann@example.com").click()
+            assert tab.locator("h1").inner_text() == "Signed out"
+            provider.person = {"sub": "1", "email": "ann@example.org", "groups": []}
+            tab.get_by_role("link", name="Sign in").click()
+            assert "has no role" in tab.locator(".problem").inner_text()
+            assert found.hosts == {"localhost", "127.0.0.1"}
+    with database.read() as connection:
+        (row,) = actions.of_incident(connection, INCIDENT)
+    assert (row.action.actor, row.action.text) == ("ann@example.com", "by ann")
+
+
+@contextlib.contextmanager
+def serving(app: Flask, port: int) -> Iterator[None]:
+    """The application on a port of loopback."""
+    server = make_server("localhost", port, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def test_a_header_with_an_underscore_is_not_the_header(shown: Shown) -> None:

@@ -9,6 +9,7 @@ from urllib.error import HTTPError
 from urllib.request import HTTPRedirectHandler, build_opener
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
@@ -17,6 +18,7 @@ from responder.console import actions, pages, runbooks, sign_in, silencing, tool
 from responder.console.access import Access
 from responder.console.app import Console, create_app
 from responder.console.sign_in import SESSION_HOURS, OpenId
+from responder.model.clock import Clock
 from responder.model.secret import Secret
 from responder.outgoing import Outgoing
 from responder.outgoing.openid import OpenIdProvider, claim
@@ -45,6 +47,38 @@ def provider(clock: HandClock) -> Iterator[IdentityProvider]:
 Built = Callable[..., FlaskClient]
 
 
+def an_app(
+    provider: IdentityProvider,
+    database: Database,
+    outgoing: Outgoing,
+    clock: Clock,
+    folder: Path,
+    *,
+    url: str = URL,
+    roles: str = ROLES,
+    secret: str = SECRET,
+    **changes: Any,
+) -> Flask:
+    """A console with this provider."""
+    granted = grants(roles)
+    client = OpenIdProvider(
+        outgoing=outgoing,
+        clock=clock,
+        issuer=provider.url,
+        client_id="console",
+        client_secret=Secret(secret),
+        redirect_uri=f"{url}/login/callback",
+        scopes="openid email",
+    )
+    claims = {"name_claim": "email", "groups_claim": "groups"} | changes
+    found = OpenId(provider=client, clock=clock, granted=granted, **claims)
+    access = Access(session=found.session, granted=granted, users=users(USERS))
+    console = Console(database=database, clock=clock, access=access, book=a_book, runbooks=folder, url=url)
+    parts = [each.blueprint(console) for each in (pages, actions, tools, runbooks)]
+    parts.append(silencing.blueprint(console, Silences(outgoing, clock, {})))
+    return create_app(console, *parts, sign_in.blueprint(console, found))
+
+
 @pytest.fixture
 def signed(
     provider: IdentityProvider, database: Database, clock: HandClock, filled: None, tmp_path: Path
@@ -53,25 +87,8 @@ def signed(
     del filled
     outgoing = Outgoing(clock)
 
-    def build(*, roles: str = ROLES, secret: str = SECRET, **changes: Any) -> FlaskClient:
-        granted = grants(roles)
-        client = OpenIdProvider(
-            outgoing=outgoing,
-            clock=clock,
-            issuer=provider.url,
-            client_id="console",
-            client_secret=Secret(secret),
-            redirect_uri=f"{URL}/login/callback",
-            scopes="openid email",
-        )
-        claims = {"name_claim": "email", "groups_claim": "groups"} | changes
-        found = OpenId(provider=client, clock=clock, granted=granted, **claims)
-        access = Access(session=found.session, granted=granted, users=users(USERS))
-        console = Console(database=database, clock=clock, access=access, book=a_book, runbooks=tmp_path, url=URL)
-        parts = [each.blueprint(console) for each in (pages, actions, tools, runbooks)]
-        parts.append(silencing.blueprint(console, Silences(outgoing, clock, {})))
-        app = create_app(console, *parts, sign_in.blueprint(console, found))
-        return app.test_client()
+    def build(**changes: Any) -> FlaskClient:
+        return an_app(provider, database, outgoing, clock, tmp_path, **changes).test_client()
 
     yield build
     outgoing.close()
