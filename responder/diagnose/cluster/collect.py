@@ -8,7 +8,7 @@ from datetime import datetime
 from responder.diagnose.cluster import objects
 from responder.diagnose.cluster.health import PodHealth
 from responder.diagnose.cluster.objects import Object
-from responder.diagnose.cluster.pods import containers, is_steady
+from responder.diagnose.cluster.pods import containers, is_down, is_steady, restarts
 from responder.diagnose.cluster.reader import LIST_LIMIT, Read, Reader, is_name, listing, log_of, single
 from responder.diagnose.cluster.scene import Place, Scene
 from responder.diagnose.cluster.usage import full_nodes
@@ -55,8 +55,6 @@ _LABEL_KEY = re.compile(rf"(?:[a-z0-9.-]{{1,253}}/)?{_LABEL.pattern}")
 _CERTIFICATE = re.compile(
     r"x509|PKIX|CERT_|certificate.{0,20}(?:expired|verify|not yet valid)|expired certificate", re.IGNORECASE
 )
-#: Reasons of containers that wait for a volume, a network or another container.
-_STARTING = frozenset({"", "ContainerCreating", "PodInitializing"})
 #: Log lines of connections that a policy may have stopped: an answer such as 503 shows that none did.
 _NO_ANSWER = re.compile(r"time[sd]?[- ]?out|timeout|deadline|refused|unreachable|canceled|no route", re.IGNORECASE)
 #: Other namespaces that are read.
@@ -167,7 +165,7 @@ def _second(scene: Scene) -> list[Read]:
         reads += [] if scene.was_read("PersistentVolumeClaim") else [listing("PersistentVolumeClaim", namespace)]
         reads.append(listing("StorageClass"))
     pods = scene.pods_of(scene.workload)
-    reads += [] if any(map(_is_down, pods)) else [listing(kind, namespace) for kind in _AROUND]
+    reads += [] if any(map(is_down, pods)) else [listing(kind, namespace) for kind in _AROUND]
     if waiting or not all(map(_is_ready, pods)):
         reads += _nodes(scene, waiting)
     return reads + _logs(scene, pods)
@@ -359,13 +357,6 @@ def _is_ready(pod: Object) -> bool:
     return objects.is_true(pod, "Ready")
 
 
-def _is_down(pod: Object) -> bool:
-    """Return True for a pod with a container that does not start or has failed."""
-    states = [objects.at(each, "state") for each in statuses(pod)]
-    waits = {objects.text(each, "waiting", "reason") for each in states} - _STARTING
-    return bool(waits) or any(objects.number(each, "terminated", "exitCode") for each in states)
-
-
 def _logs(scene: Scene, pods: Iterable[Object]) -> list[Read]:
     """Return the reads of logs of at most three pods: the named one, those that fail, those that restarted most."""
     named = scene.place.named.get("Pod", "")
@@ -386,16 +377,6 @@ def _logs(scene: Scene, pods: Iterable[Object]) -> list[Read]:
             if all(map(is_name, names)):
                 reads.append(log_of(*names, previous=previous))
     return reads[: MOST_LOGS + 1]
-
-
-def restarts(pod: Object) -> int:
-    """Return the restarts of a pod's containers together."""
-    return sum(objects.number(each, "restartCount") for each in statuses(pod))
-
-
-def statuses(pod: Object) -> tuple[Object, ...]:
-    """Return the statuses of init containers (sidecars are among them), then of containers."""
-    return (*objects.items(pod, "status", "initContainerStatuses"), *objects.items(pod, "status", "containerStatuses"))
 
 
 def _runs(pod: Object, now: datetime) -> list[tuple[str, bool]]:

@@ -15,6 +15,9 @@ LOOP_MINUTES = 15.0
 #: Minutes for which a single OOM kill counts.
 OOM_MINUTES = 30.0
 
+#: Reasons of containers that wait for a volume, a network or another container.
+_STARTING = frozenset({"", "ContainerCreating", "PodInitializing"})
+
 _FULL = re.compile(r"no space left on device|ENOSPC|disk (?:is )?full|disk quota exceeded", re.IGNORECASE)
 
 
@@ -183,3 +186,20 @@ def logs_of(scene: Scene, pods: Iterable[Object]) -> tuple[Log, ...]:
     """Return the logs that were read of these pods: those of earlier runs first."""
     names = {objects.name(each) for each in pods}
     return tuple(sorted((log for log in scene.logs if log.pod in names), key=lambda log: not log.previous))
+
+
+def restarts(pod: Object) -> int:
+    """Return the restarts of a pod's containers together."""
+    return sum(objects.number(each, "restartCount") for each in statuses(pod))
+
+
+def statuses(pod: Object) -> tuple[Object, ...]:
+    """Return the statuses of init containers (sidecars are among them), then of containers."""
+    return (*objects.items(pod, "status", "initContainerStatuses"), *objects.items(pod, "status", "containerStatuses"))
+
+
+def is_down(pod: Object) -> bool:
+    """Return True for a pod with a container that does not start or has failed."""
+    states = [objects.at(each, "state") for each in statuses(pod)]
+    waits = {objects.text(each, "waiting", "reason") for each in states} - _STARTING
+    return bool(waits) or any(objects.number(each, "terminated", "exitCode") for each in states)
