@@ -32,7 +32,7 @@ def lines(found: CoverageReport, *, everything: bool) -> Iterator[str]:
         yield from (f"  {count:>5}  {one_line(source)}" for source, count in sources.most_common())
     if found.idle and found.rows:
         yield click.style("rules matching no alert", bold=True)
-        yield from (f"  {rule.id}  ({rule.position})" for rule in found.idle)
+        yield from _idle(found, everything=everything)
     yield from _unknown_words(found)
     yield from _templates(found)
     yield from _broken_links(found, everything=everything)
@@ -48,6 +48,16 @@ def _line(row: AlertMapping) -> str:
     often = f"{row.weight.times:>8.0f} x {row.weight.hours:>7.1f} h" if row.weight else ""
     label = row.alert.labels.get("severity", "")
     return f"{one_line(row.severity.name):>4}{often}  {one_line(row.alert.name):<48} {one_line(label):<9} {where(row)}"
+
+
+def _idle(found: CoverageReport, *, everything: bool) -> Iterator[str]:
+    """Each rule that matches no alert; a file in which none does is one line, unless everything is listed."""
+    files = {rule.id: str(rule.position).split(":", 1)[0] for rule in found.book.rules}
+    idle = Counter(files[rule.id] for rule in found.idle)
+    sizes = Counter(files.values())
+    whole = set() if everything else {file for file, count in idle.items() if count == sizes[file] > 1}
+    yield from (f"  {rule.id}  ({rule.position})" for rule in found.idle if files[rule.id] not in whole)
+    yield from (f"  all {idle[file]} of {file}  (--all lists them)" for file in idle if file in whole)
 
 
 def _unknown_words(found: CoverageReport) -> Iterator[str]:

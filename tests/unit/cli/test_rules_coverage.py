@@ -126,6 +126,14 @@ def test_people_read_the_numbers_last(folder: Path) -> None:
     assert "<script>" in _coverage(str(folder), "--all").output
 
 
+def test_a_file_whose_rules_match_no_alert_is_one_line(folder: Path) -> None:
+    """The presets of products that a team does not run do not hide what it has to do."""
+    short, whole = (_coverage(str(folder), *more).output for more in ((), ("--all",)))
+    assert re.search(r"^  all \d+ of \S+30-dependencies\.yaml  \(--all lists them\)$", short, re.MULTILINE)
+    assert "  kafka-lag  (" not in short
+    assert "  kafka-lag  (" in whole
+
+
 def test_labels_that_series_bring_can_be_given(tmp_path: Path) -> None:
     """Rules that match labels of the series can be tried, since a rule file does not name those."""
     (tmp_path / "a.yaml").write_text("groups: [{name: a, rules: [{alert: TargetDown, expr: x}]}]")

@@ -196,7 +196,4 @@ def test_the_labels_at_the_end_of_a_description_are_left_out() -> None:
     """awesome-prometheus-alerts ends each with the value and all labels, which the page has already."""
     ending = "\n  VALUE = 42\n  LABELS = map[queue:q instance:a]"
     notes = {"summary": "Queue full (instance a)", "description": f"A queue grows.{ending}"}
-    assert (
-        summary(*decided(WORDLESS, ({"alertname": "QueueFull", "queue": "q"}, notes)))
-        == "A queue grows (value 42)"
-    )
+    assert summary(*decided(WORDLESS, ({"alertname": "QueueFull", "queue": "q"}, notes))) == "A queue grows (value 42)"
