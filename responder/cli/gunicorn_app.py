@@ -1,6 +1,5 @@
 """gunicorn application: builds each worker after the fork, drains it before exit, and keeps the console running."""
 
-import ctypes
 import gc
 import itertools
 import os
@@ -33,10 +32,6 @@ _BROKEN = 70  # EX_SOFTWARE of sysexits.h
 _SWITCH_SECONDS = 0.0002
 #: Allocations before a garbage collection: Python's default of 700 means several collections per webhook.
 _COLLECT_AFTER = 20_000
-
-#: Heaps of glibc for the threads of a process, and mallopt's number for that (malloc.h). By default there are eight for
-#: each processor, and each keeps the memory that the largest answers read by its threads took.
-_HEAPS, _M_ARENA_MAX = 2, -8
 
 #: Most connections of a worker, and the descriptors that it needs for anything else. Beyond either, the connection that
 #: is idle for the longest time is closed.
@@ -154,8 +149,6 @@ class GunicornApp(BaseApplication):
         """Build the WSGI application; runs in each worker after the fork."""
         sys.setswitchinterval(_SWITCH_SECONDS)
         gc.set_threshold(_COLLECT_AFTER)
-        if hasattr(libc := ctypes.CDLL(None), "mallopt"):  # musl has none, and a single heap
-            libc.mallopt(_M_ARENA_MAX, _HEAPS)
         self._worker = workers.worker(
             self._settings,
             self._first,
