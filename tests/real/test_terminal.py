@@ -79,7 +79,7 @@ def test_the_end_of_the_terminal_ends_a_foreground_serve(stage: Stage) -> None:
     """Closing the window stops the service; a SIGHUP by hand before it reads the rules and stops nothing."""
     with in_terminal(stage) as terminal:
         terminal.hang_up()  # first by hand, with the terminal still there
-        until(terminal.ended, 15)
+        until(terminal.ended, 45)
     assert not ready(stage)
 
 

@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Pool, event, select
+from sqlalchemy import Connection, Engine, Pool, event, select
 
 from responder.engine.effects.context import DecisionContext
 from responder.engine.workers.senders import GRACE, LATER, Senders
@@ -261,7 +261,7 @@ def test_a_released_page_is_claimed_with_five_statements(
 
 @contextlib.contextmanager
 def _statements() -> Iterator[list[str]]:
-    """Yield a list that gets the statements of the block, those of the driver as well."""
+    """Yield a list that gets the statements of the block: of SQLite those of the driver, which executes some itself."""
     statements, traced = list[str](), list[Any]()
 
     def note(statement: str) -> None:
@@ -269,14 +269,21 @@ def _statements() -> Iterator[list[str]]:
             statements.append(statement)
 
     def trace(connection: Any, *_given: Any) -> None:
-        connection.set_trace_callback(note)
-        traced.append(connection)
+        if hasattr(connection, "set_trace_callback"):
+            connection.set_trace_callback(note)
+            traced.append(connection)
+
+    def note_other(connection: Connection, _cursor: object, statement: str, *_given: object) -> None:
+        if connection.dialect.name != "sqlite":
+            note(statement)
 
     event.listen(Pool, "checkout", trace)
+    event.listen(Engine, "before_cursor_execute", note_other)
     try:
         yield statements
     finally:
         event.remove(Pool, "checkout", trace)
+        event.remove(Engine, "before_cursor_execute", note_other)
         for connection in traced:
             connection.set_trace_callback(None)
 
