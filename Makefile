@@ -30,7 +30,7 @@ demo: setup  ## turn sample alerts into pages, on loopback only (ONCE=1: exit by
 
 test: setup-dev servers check  ## everything CI runs: set-up, check, command and real-server tests
 	@echo "== command and scenario tests"
-	@$(BIN)/pytest --numprocesses auto --dist worksteal tests/scripts $(SCENARIOS)
+	@$(BIN)/pytest --numprocesses 3 --dist worksteal tests/scripts $(SCENARIOS)
 	@echo "== real-server tests"
 	@$(BIN)/pytest --numprocesses 3 --dist loadfile $(addprefix --ignore ,$(SCENARIOS) $(ALONE)) $(FIRST_FILES) tests/real
 	@echo "== tests of delays and faults"
