@@ -144,7 +144,8 @@ class RuleReloader:
                 self._first_error = error
         if self._first_error is not None:
             kept = self._last_valid()
-            self._context = kept or self._context
+            if kept is not None:
+                self._context, self._unkept = kept, None  # the rules of the start may be older: they replace nothing
             from_database = self.state.kept or kept is not None
             self.state = replace(self.state, revision=self._context.book.revision, kept=from_database)
             self._refuse(self._first_error)

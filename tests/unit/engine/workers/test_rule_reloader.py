@@ -154,6 +154,9 @@ def test_a_worker_forked_while_the_files_are_invalid_uses_the_last_valid_revisio
     assert (late.ready, late.context().book.rules[-1].id) == (True, "nobody-knows")
     assert (late.state.kept, late.state.refused > 0, late.state.revision) == (True, True, late.context().book.revision)
     assert "kept in the database" in late.state.note
+    after_it = shop.forked(first)
+    after_it.step()
+    assert after_it.context().book.rules[-1].id == "nobody-knows", "the first of them kept the rules of the start"
     shop.edit("identity: nobody-knows", "id: somebody-knows")
     late.step()
     late.step()
