@@ -11,7 +11,7 @@ from flask import Blueprint, Response, abort, request
 
 import responder
 from responder.console import queries
-from responder.console.access import needs
+from responder.console.access import NAME_LIMIT, needs
 from responder.console.actions import outcome, store
 from responder.console.app import Console, as_json, person
 from responder.console.pages import known
@@ -27,10 +27,6 @@ from responder.store.incidents import records
 from responder.store.incidents.records import IncidentRecords, ListedIncident
 from responder.store.maintenance import overview
 from responder.store.outbox import dead_letters
-
-#: Rows of a page, unless ``limit`` says otherwise, and at most.
-USUAL_ROWS, MOST_ROWS = 50, 500
-_NAME_LIMIT = 80
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,7 +183,7 @@ class Problem:
 
 
 _ACTION = msgspec.json.Decoder(NewAction)
-_LIMIT = {"limit": f"rows of the page, at most {MOST_ROWS}"}
+_LIMIT = {"limit": f"rows of the page, at most {queries.MOST_ROWS}"}
 _FILTERS = {"state": "open or resolved", "since": "a duration, such as 12h", "text": "a part of the id or title"}
 #: Method, path, purpose, query parameters and type of the response of each route.
 OPERATIONS: tuple[tuple[str, str, str, Mapping[str, str], Any], ...] = (
@@ -226,7 +222,7 @@ def blueprint(console: Console) -> Blueprint:
         if problems:
             abort(400, "; ".join(problems))
         with console.database.read() as connection:
-            page = records.page(connection, wanted, _limit(), queries.place(request.args))
+            page = records.page(connection, wanted, queries.limit(request.args), queries.place(request.args))
         return as_json(IncidentList(incidents=tuple(map(_summary, page.rows)), next=queries.place_text(page.next)))
 
     @routes.get("/incidents/<number>")
@@ -246,7 +242,7 @@ def blueprint(console: Console) -> Blueprint:
             abort(400, f"the body is not an action: {error}")
         if kind is ActionKind.NOTE and not one_line(given.text):
             abort(400, "the note is empty")
-        actor = person().name or sanitize_line(given.actor, _NAME_LIMIT)
+        actor = person().name or sanitize_line(given.actor, NAME_LIMIT)
         if not actor:
             abort(400, "actor is missing: the name of the person who acts")
         more = lasting_of(given.duration, given.confirm, console.clock.now()) if action in LASTING else {}
@@ -259,7 +255,11 @@ def blueprint(console: Console) -> Blueprint:
     @routes.get("/messages")
     @needs(Role.READ)
     def messages() -> Response:
-        limit, before, state = _limit(), queries.number(request.args, "before"), request.args.get("state", "")
+        limit, before, state = (
+            queries.limit(request.args),
+            queries.number(request.args, "before"),
+            request.args.get("state", ""),
+        )
         problems = queries.unknown(request.args, ("state", "channel", "before", "limit"))
         problems += filter(None, [queries.choice(state, "state", ("", *dead_letters.STATES))])
         if problems:
@@ -306,10 +306,6 @@ def blueprint(console: Console) -> Blueprint:
         return as_json(document())
 
     return routes
-
-
-def _limit() -> int:
-    return min(max(queries.number(request.args, "limit") or USUAL_ROWS, 1), MOST_ROWS)
 
 
 def _summary(row: ListedIncident) -> IncidentSummary:

@@ -10,6 +10,8 @@ from flask import abort
 from responder.model.text import one_line, seconds_of
 from responder.store.incidents.records import Cursor, Filter
 
+#: Rows of a page of the API, unless ``limit`` says otherwise, and at most.
+USUAL_ROWS, MOST_ROWS = 50, 500
 _TEXT_LIMIT = 200
 _IS_OPEN = {"": None, "open": True, "resolved": False}
 
@@ -93,3 +95,8 @@ def number(given: Mapping[str, str], name: str) -> int | None:
     if text and not (text.isascii() and text.isdigit() and len(text) < 18):
         abort(400, f"{name}: a whole number, not {one_line(text)[:40]!r}")
     return int(text) if text else None
+
+
+def limit(given: Mapping[str, str]) -> int:
+    """Return the rows of a page of the API; the request ends with 400 for what is no number."""
+    return min(max(number(given, "limit") or USUAL_ROWS, 1), MOST_ROWS)

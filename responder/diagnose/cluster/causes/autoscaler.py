@@ -42,7 +42,7 @@ def _clues(scene: Scene, scaler: Object) -> list[Clue]:
         since = f" for {ago(scene.now, moment)}" if moment else ""
         says = f"autoscaler {name}{target} cannot compute{since} ({reason}), {now} replicas: {why}"
         code = "autoscaler-metrics" if _NO_METRICS.search(objects.text(active, "message")) else "autoscaler-blind"
-        step = "Delete the autoscaler that is too many." if reason == "AmbiguousSelector" else ""
+        step = "Delete one of the autoscalers that select the same pods." if reason == "AmbiguousSelector" else ""
         return [Clue(code=code, role=Role.CAUSE, entity=entity, says=says, first_step=step)]
     able = objects.condition(scaler, "AbleToScale")
     if objects.text(able, "status") == "False":
