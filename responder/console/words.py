@@ -19,9 +19,8 @@ def when(at: datetime | None, now: datetime | None = None) -> Markup:
         return Markup("&ndash;")
     today = now is not None and at.date() == now.date()
     shown = f"{at:%H:%M}" if today else f"{at:%b} {at.day}, {at:%H:%M}" if _near(at, now) else f"{at:%Y-%m-%d %H:%M}"
-    return Markup('<time datetime="{}" title="{}">{} UTC</time>').format(
-        at.isoformat(timespec="seconds"), f"{at:%Y-%m-%d %H:%M:%S} UTC", shown
-    )
+    exact = f"{at:%Y-%m-%d %H:%M:%S} UTC"
+    return Markup(f'<time datetime="{at.isoformat(timespec="seconds")}" title="{exact}">{shown} UTC</time>')  # noqa: S704 - digits and names of months
 
 
 def without_control_characters(value: object) -> object:

@@ -23,6 +23,7 @@ from werkzeug.test import TestResponse
 
 from responder.console.access import Access
 from responder.console.markdown import html_of
+from responder.console.pages import MOST_OPEN
 from responder.console.updates import GOOD_SECONDS
 from responder.model.action import ActionKind
 from responder.model.finding import Verdict
@@ -33,7 +34,7 @@ from responder.settings.access import grants
 from responder.standins.alertmanager import AlertmanagerStandIn
 from responder.store.database import Database
 from responder.store.inbox.inbox import Inbox
-from responder.store.incidents import actions
+from responder.store.incidents import actions, incidents
 from tests.conftest import HandClock
 from tests.support import console_pages
 from tests.support.builders import NOW, a_content, a_finding, an_incident
@@ -282,6 +283,25 @@ def test_the_last_resolved_incident_comes_first(client: FlaskClient, database: D
     text = client.get("/").text
     assert text.index("INC-8") < text.index("INC-9")
     assert re.search(r"03:36 UTC</time>, after 45 min", text)
+
+
+def test_an_old_incident_of_the_worst_severity_is_among_the_open_ones(client: FlaskClient, database: Database) -> None:
+    """The first page shows the worst severities, then the newest incidents, and counts those that do not fit."""
+    with database.write() as connection:
+        mild = [
+            an_incident(id=f"INC-9{number:03}", dedup_key=str(number), severity="P3", opened_at=NOW)
+            for number in range(MOST_OPEN)
+        ]
+        unknown = an_incident(id="INC-2", dedup_key="b", severity="SEV0", opened_at=NOW - timedelta(days=9))
+        incidents.save(connection, [*mild, unknown], [])
+    text = client.get("/").text
+    shown = re.findall(r'"/incidents/(INC-\d+)"', text)
+    assert (shown[:3], len(shown)) == (["INC-2", INCIDENT, f"INC-9{MOST_OPEN - 1:03}"], MOST_OPEN)
+    said = " ".join(Page(text).text.split())
+    assert f"{MOST_OPEN + 2} open incidents" in said
+    assert "200 are shown, the worst severity first, then the newest; 200 of these are not acknowledged." in said
+    assert "Not shown: 2 P3." in said
+    assert "/incidents?state=open&severity=P3" in Page(text).targets
 
 
 def test_a_long_list_has_pages(client: FlaskClient, database: Database) -> None:
