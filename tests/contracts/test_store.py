@@ -26,8 +26,8 @@ from responder.store.inbox import history, inbox
 from responder.store.inbox.inbox import Inbox, _insert_and_delete, check_write
 from responder.store.incidents import diagnoses, incidents
 from responder.store.outbox import channel_state, claims, outbox
+from responder.store.schema import indexes
 from responder.store.schema.migrate import migrate
-from responder.store.schema.tables import metadata
 from tests.support.builders import (
     NOW,
     a_conclusion,
@@ -75,7 +75,7 @@ def test_the_migrations_make_exactly_the_tables_the_code_uses(database: Database
     """An upgraded database and a new one are the same."""
     with database.read() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": False})
-        assert compare_metadata(context, metadata) == []
+        assert compare_metadata(context, indexes.metadata) == []
 
 
 def test_starting_twice_migrates_once(database: Database) -> None:

@@ -9,15 +9,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, Select
-from sqlalchemy.dialects.sqlite import dialect
+from sqlalchemy import BindParameter, Connection, Select, Table
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.sql.visitors import replacement_traverse
 
-_DIALECT = dialect()
+_DIALECT = sqlite.dialect()
 #: Elements of a list from which on SQLAlchemy executes the statement, since SQLite limits the number of parameters.
 _MOST = 256
 _Values = Mapping[str, Any]
+
+
+def insert_into(table: Table, dialect: str) -> Any:
+    """Return an INSERT of SQLite or PostgreSQL that may say ``on_conflict_do_nothing`` or ``on_conflict_do_update``."""
+    if dialect == "sqlite":
+        return sqlite.insert(table)
+    from sqlalchemy.dialects import postgresql  # 2.5 MB, which a server with SQLite does not need
+
+    return postgresql.insert(table)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, and_, bindparam, exists, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from responder.model.action import SILENCING, Action, ActionKind
 from responder.model.text import clean
 from responder.store.backends import notifications
+from responder.store.backends.prepared import insert_into
 from responder.store.database import Database
 from responder.store.schema.serialization import to_seconds, to_time
 from responder.store.schema.tables import actions, incidents
@@ -59,8 +59,8 @@ def keep(database: Database, action: Action, now: datetime, patience: float | No
         "state": "new",
     }
     with database.write(patience) as connection:
-        writing = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-        statement = writing(actions).values(**row).on_conflict_do_nothing(index_elements=["entry", "key"])
+        statement = insert_into(actions, connection.dialect.name).values(**row)
+        statement = statement.on_conflict_do_nothing(index_elements=["entry", "key"])
         if found := connection.execute(statement.returning(actions.c.id)).scalar():
             notifications.notify(connection, notifications.NEW_ACTIONS)
             return int(found)

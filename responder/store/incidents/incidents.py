@@ -22,13 +22,12 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from responder.model.action import UNHANDLED, Handling
 from responder.model.content import AlertExtract, DecisionRecord, IncidentContent
 from responder.model.finding import NOTHING, Conclusion, Finding
 from responder.model.incident import UNJUDGED, AlertState, GroupedAlert, Incident, SeverityOverride
-from responder.store.backends.prepared import Prepared
+from responder.store.backends.prepared import Prepared, insert_into
 from responder.store.schema.serialization import from_bytes, to_bytes, to_seconds, to_time
 from responder.store.schema.tables import contents, gathered_groups, incidents
 
@@ -216,7 +215,7 @@ def save_contents(
 @cache
 def _upsert(dialect: str, *, findings: bool) -> Prepared:
     """Return the statement that writes contents; with ``findings`` it replaces existing findings."""
-    statement = (sqlite.insert if dialect == "sqlite" else postgresql.insert)(contents)
+    statement = insert_into(contents, dialect)
     names = ("decision", "alerts", "handling", "changed_at", *(("findings", "conclusion") if findings else ()))
     set_ = {name: statement.excluded[name] for name in names}
     return Prepared(statement.on_conflict_do_update(index_elements=["incident"], set_=set_))

@@ -5,9 +5,9 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
 from sqlalchemy import Connection, and_, case, exists, func, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from responder.model.report import MessageKind
+from responder.store.backends.prepared import insert_into
 from responder.store.database import Database
 from responder.store.incidents import incidents
 from responder.store.schema.serialization import to_seconds, to_time
@@ -99,8 +99,7 @@ def record(connection: Connection, vendor_incident: str, ours: Iterable[str], ur
         if vendor_incident
     ]
     if rows:
-        writing = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-        connection.execute(writing(vendor_incidents).on_conflict_do_nothing(), rows)
+        connection.execute(insert_into(vendor_incidents, connection.dialect.name).on_conflict_do_nothing(), rows)
 
 
 def learn(connection: Connection, incident: str, ref: Mapping[str, str], now: datetime) -> None:

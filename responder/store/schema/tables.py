@@ -1,17 +1,15 @@
-"""The tables. All times are seconds since the epoch, UTC. Migrations create them; a test compares the two."""
+"""The tables. All times are seconds since the epoch, UTC. Migrations create them and the indexes; a test compares."""
 
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
     Float,
-    Index,
     Integer,
     LargeBinary,
     MetaData,
     Table,
     Text,
-    text,
 )
 
 #: The migration that this version needs; a database at it is not checked further.
@@ -31,16 +29,6 @@ notifications = Table(
     Column("incident", Text),
     Column("outcome", Text),
     sqlite_autoincrement=True,
-)
-Index(
-    "notifications_new", notifications.c.id, sqlite_where=text("state = 'new'"), postgresql_where=text("state = 'new'")
-)
-Index(
-    "notifications_of_incident",
-    notifications.c.incident,
-    notifications.c.id,
-    sqlite_where=text("incident IS NOT NULL"),
-    postgresql_where=text("incident IS NOT NULL"),
 )
 
 # A table of its own, since marking a notification as decided rewrites its whole row.
@@ -96,38 +84,6 @@ incidents = Table(
     Column("gathered", LargeBinary),
     Column("page_number", Integer, nullable=False, server_default="1"),
 )
-Index("incidents_latest", incidents.c.dedup_key, incidents.c.opened_at)
-Index("incidents_resolved", incidents.c.resolved_at)
-# Lists by time; the other columns are their filters, so that no row is read in vain.
-Index(
-    "incidents_listed",
-    incidents.c.opened_at,
-    incidents.c.id,
-    incidents.c.open,
-    incidents.c.severity,
-    incidents.c.service,
-    incidents.c.rule,
-)
-Index(
-    "incidents_to_review",
-    incidents.c.review_at,
-    sqlite_where=text("review_at IS NOT NULL"),
-    postgresql_where=text("review_at IS NOT NULL"),
-)
-Index(
-    "incidents_unpaged",
-    incidents.c.severity,
-    incidents.c.digest,
-    sqlite_where=text("open AND digest <> '' AND channels = ''"),
-    postgresql_where=text("open AND digest <> '' AND channels = ''"),
-)
-Index(
-    "incidents_one_open",
-    incidents.c.dedup_key,
-    unique=True,
-    sqlite_where=text("open"),
-    postgresql_where=text("open"),
-)
 
 # The open incident that each gathered group belongs to.
 gathered_groups = Table(
@@ -136,7 +92,6 @@ gathered_groups = Table(
     Column("dedup_key", Text, primary_key=True),
     Column("incident", Text, nullable=False),
 )
-Index("gathered_groups_of_incident", gathered_groups.c.incident)
 
 # The content that messages of an incident or of a digest are composed from. A table of its own, since each change of an
 # incident rewrites its whole row.
@@ -152,14 +107,6 @@ contents = Table(
     Column("signature", Text, nullable=False, server_default=""),  # of the cause, equal for equal causes
     Column("transcript", LargeBinary),  # steps of runbooks that were run
     Column("handling", LargeBinary),  # what people did; NULL for nothing
-)
-Index("contents_changed", contents.c.changed_at)
-Index(
-    "contents_signature",
-    contents.c.signature,
-    contents.c.changed_at,
-    sqlite_where=text("signature <> ''"),
-    postgresql_where=text("signature <> ''"),
 )
 
 # What people do about incidents. An action is committed before its entry point is answered, and applied later.
@@ -181,9 +128,6 @@ actions = Table(
     Column("outcome", Text, nullable=False, server_default=""),
     sqlite_autoincrement=True,
 )
-Index("actions_key", actions.c.entry, actions.c.key, unique=True)
-Index("actions_of_incident", actions.c.incident, actions.c.id)
-Index("actions_new", actions.c.id, sqlite_where=text("state = 'new'"), postgresql_where=text("state = 'new'"))
 
 # Incidents of a vendor, by the vendor's id, with the incident here that they stand for.
 vendor_incidents = Table(
@@ -194,7 +138,6 @@ vendor_incidents = Table(
     Column("url", Text, nullable=False),
     Column("seen_at", Float, nullable=False),
 )
-Index("vendor_incidents_of_incident", vendor_incidents.c.incident)
 
 messages = Table(
     "messages",
@@ -225,32 +168,6 @@ messages = Table(
 )
 #: Messages that are not sent, dead or merged.
 WAITING = messages.c.state == "waiting"
-Index(
-    "messages_due",
-    messages.c.channel,
-    messages.c.priority,
-    messages.c.due_at,
-    messages.c.id,
-    sqlite_where=text("state = 'waiting'"),
-    postgresql_where=text("state = 'waiting'"),
-)
-Index(
-    "messages_order",
-    messages.c.ordering_key,
-    messages.c.channel,
-    messages.c.id,
-    sqlite_where=text("state = 'waiting'"),
-    postgresql_where=text("state = 'waiting'"),
-)
-Index("messages_dead", messages.c.id, sqlite_where=text("state = 'dead'"), postgresql_where=text("state = 'dead'"))
-Index(
-    "messages_replaces",
-    messages.c.replaces,
-    unique=True,
-    sqlite_where=text("replaces IS NOT NULL"),
-    postgresql_where=text("replaces IS NOT NULL"),
-)
-Index("messages_of_incident", messages.c.incident, messages.c.channel, messages.c.id)
 
 diagnoses = Table(
     "diagnoses",
@@ -268,15 +185,6 @@ diagnoses = Table(
 )
 #: Diagnoses that are not done.
 UNFINISHED = diagnoses.c.state == "waiting"
-Index("diagnoses_of_incident", diagnoses.c.incident, diagnoses.c.id)
-Index(
-    "diagnoses_waiting",
-    diagnoses.c.due_at,
-    diagnoses.c.claimed_until,
-    diagnoses.c.attempt,
-    sqlite_where=text("state = 'waiting'"),
-    postgresql_where=text("state = 'waiting'"),
-)
 
 heartbeats = Table(
     "heartbeats",
