@@ -62,8 +62,12 @@ def apply(
             return _refused(handling, "the note is empty")
         return Applied(handling=handling, outcome=f"note {by}: {text}")
     if action.kind is ActionKind.ARCHIVE:
-        archived = Applied(handling=handling, outcome=f"channel of the incident archived {by}")
-        return archived if fires_since is None else _refused(handling, "the incident is open")
+        if fires_since is not None:
+            return _refused(handling, "the incident is open")
+        if handling.archived_by:
+            return _unchanged(handling, f"its channel is already archived by {handling.archived_by}")
+        archived = replace(handling, archived_by=actor)
+        return Applied(handling=archived, outcome=f"channel of the incident archived {by}")
     if action.kind is ActionKind.POSTMORTEM:
         return _drafted(action, handling, by)
     if silence is not None:

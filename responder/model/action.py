@@ -64,6 +64,7 @@ class Handling:
     ``taken_at`` is when it was last acknowledged or released: an older report of either is not news. ``drafted_at`` is
     when the draft of a post-mortem was last asked for, ``published`` the status and text last published.
     ``response_reminded_at`` and ``update_reminded_at`` are when the last reminders of each kind were sent.
+    ``archived_by`` is the person who archived its channel, empty for none.
     """
 
     acknowledged_by: str = ""
@@ -77,6 +78,7 @@ class Handling:
     response_reminded_at: datetime | None = None
     update_reminded_at: datetime | None = None
     silence: Silenced | None = None
+    archived_by: str = ""
 
     @property
     def acknowledged(self) -> bool:

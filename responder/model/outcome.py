@@ -5,9 +5,13 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """Accepted. ``ref`` is what a later message needs to point at this one (Slack's channel and ts)."""
+    """Accepted. ``ref`` is what a later message needs to point at this one (Slack's channel and ts).
+
+    ``moved`` is True if it replaces the references of earlier messages of the incident on this channel.
+    """
 
     ref: dict[str, str] = field(default_factory=dict)
+    moved: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,9 +95,13 @@ class SlackApi:
         return "" if found.scheme == "wss" else "is not wss://"
 
     def workspace(self) -> str:
-        """Return the id of the bot's workspace; empty while Slack does not tell. Asked once."""
-        if not self._team:
-            self._team = str(self._call("auth.test", {}).get("team_id", ""))
+        """Return the id of the bot's workspace; empty while Slack does not tell. Asked until it is known.
+
+        Asked twice within the time of one call, since a person waits and one bad response must cost nothing.
+        """
+        for _ in range(2):
+            if not self._team:
+                self._team = str(self._call("auth.test", {}, CALL_SECONDS / 2).get("team_id") or "")
         return self._team
 
     def members(self, group: str) -> frozenset[str] | None:
@@ -120,9 +124,9 @@ class SlackApi:
             _log.warning("slack.call_failed", reason=f"usergroups.users.list: {said}", group=group)
         return known[1] if known is not None else None
 
-    def _call(self, method: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _call(self, method: str, body: Mapping[str, Any], seconds: float = CALL_SECONDS) -> Mapping[str, Any]:
         headers = {**_JSON, "Authorization": f"Bearer {self._token.reveal()}"}
-        answer = self._send(Request(f"{self._base_url}/{method}", json.dumps(body).encode(), headers))
+        answer = self._send(Request(f"{self._base_url}/{method}", json.dumps(body).encode(), headers), seconds)
         return _decoded(answer) if answer is not None else {}
 
     def _send(self, request: Request, seconds: float = CALL_SECONDS) -> Response | None:

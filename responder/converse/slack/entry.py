@@ -38,8 +38,10 @@ STORE_SECONDS = 1.5
 #: Buttons that need no dialog.
 _AT_ONCE = {Button.ACKNOWLEDGE: ActionKind.ACKNOWLEDGE, Button.UNSILENCE: ActionKind.UNSILENCE}
 NOT_STORED = "NOT stored: responder cannot write to its database. Acknowledge in PagerDuty, or press again in a minute."
-
-
+#: The reason of refusals until Slack has answered ``auth.test`` once.
+UNKNOWN_WORKSPACE = (
+    "Slack did not say which workspace the bot belongs to (auth.test); act in PagerDuty, or try again in a minute"
+)
 _SUBMITTED = {Button.NOTE: ActionKind.NOTE, Button.PUBLISH: ActionKind.PUBLISH}
 
 
@@ -57,14 +59,15 @@ class Api(Protocol):
 
 
 class NotAnsweredError(Exception):
-    """An action was not stored, and the person could not be notified of it: Slack has to show its own warning."""
+    """An action was not stored or was refused, and the answer did not arrive: Slack has to show its own warning."""
 
 
 @dataclass(frozen=True, slots=True)
 class SlackEntry:
     """Slack as an entry point.
 
-    ``workspace`` returns the id of the bot's workspace, empty if it is not known yet. ``on_kept`` wakes the engine.
+    ``workspace`` returns the id of the bot's workspace, empty while it is unknown: then everybody is refused.
+    ``on_kept`` wakes the engine.
     ``acting_groups`` returns the user group of each team that restricts who may act.
     ``silences`` counts the alerts that a silence would match, and ``morning`` returns the next business morning.
     """
@@ -211,7 +214,8 @@ class SlackEntry:
             # Slack shows a problem only at an input that the dialog has.
             given = views.TEXT if views.TEXT in found.values else next(iter(found.values), views.TEXT)
             return views.problem(given, f"Refused: {why}")
-        self.api.respond(found.response_url, views.answer(f"Refused: {why}."))
+        if not self.api.respond(found.response_url, views.answer(f"Refused: {why}.")):
+            raise NotAnsweredError(why)
         return None
 
     def _outsider(self, found: Press | Submission) -> str:
@@ -269,5 +273,8 @@ class SlackEntry:
         return views.Shown(f"{shown.id} {shown.title}", (state, *rows))
 
     def _foreign(self, person: Person) -> str:
+        """Return why a person may not act for lack of the bot's workspace, empty if nothing is wrong."""
         own = self.workspace()
-        return f"the workspace {sanitize_line(person.team, 40)} is not the bot's" if own and person.team != own else ""
+        if not own:
+            return UNKNOWN_WORKSPACE
+        return "" if person.team == own else f"the workspace {sanitize_line(person.team, 40)} is not the bot's"

@@ -325,7 +325,9 @@ class DeliveryResults:
             message=message.id, incident=message.report.incident, channel=message.channel, step=message.step
         )
         match outcome:
-            case Delivered(ref):
+            case Delivered(ref, moved):
+                if moved:
+                    outbox.forget_refs(connection, message)
                 if channel_state.clear_failing(connection, message.channel):
                     outbox.retry_now(connection, message.channel, now)
                 self._settle(connection, message, outbox.sent(connection, message, ref, now), now)

@@ -18,7 +18,7 @@ pages on other channels do not wait for it, and if Slack refuses it, the message
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self
 from urllib.parse import urlencode
 
@@ -58,6 +58,10 @@ _METHODS = {
 }
 #: The channel was archived by a person: of an incident that is resolved it needs no further message.
 _ARCHIVED = "is_archived"
+#: Result of a look whether the channel of a reopened incident can still be used. A bot cannot unarchive a channel
+#: (https://docs.slack.dev/reference/methods/conversations.unarchive), so it is replaced by a new one.
+_GONE = "its channel was archived or deleted"
+_UNUSABLE = frozenset({_ARCHIVED, "channel_not_found", "not_in_channel"})
 #: Errors that say that the step was done before.
 _DONE = {_INVITE: frozenset({"already_in_channel", "cant_invite_self"}), _ARCHIVE: frozenset({"already_archived"})}
 _PASSING = frozenset({"ratelimited", "rate_limited", "internal_error", "fatal_error", "service_unavailable"})
@@ -110,6 +114,7 @@ class SlackRoom(Channel):
     steps: ClassVar[Mapping[MessageKind, tuple[str, ...]]] = {
         **dict.fromkeys(MessageKind, (_REPLY,)),
         MessageKind.START: (_CREATE, _INVITE, _TOPIC, _POST),
+        MessageKind.AGAIN: (_CREATE, _INVITE, _TOPIC, _POST),
         MessageKind.ARCHIVE: (_ARCHIVE,),
     }
 
@@ -161,10 +166,11 @@ class SlackRoom(Channel):
         if _is_look(message):
             cursor = _cursor(message)
             return self._look_up("conversations.list", cursor=cursor, limit=str(_LISTED), exclude_archived="true")
-        method = _METHODS.get(message.step, "chat.postMessage")
+        reused = _is_reused(message)
+        method = _METHODS[_TOPIC] if reused else _METHODS.get(message.step, "chat.postMessage")
         return Request(
             url=f"{self.base_url.rstrip('/')}/{method}",
-            body=encoded(self._body(message, room)),
+            body=encoded(self._body(replace(message, step=_TOPIC) if reused else message, room)),
             headers={
                 "Authorization": f"Bearer {self.token.reveal()}",
                 "Content-Type": "application/json; charset=utf-8",
@@ -222,11 +228,14 @@ class SlackRoom(Channel):
                 return Continue(_MEMBERS + ",".join(dict.fromkeys(known)))
         if _is_look(message) and (answer.get("ok") is True or (error and error not in _PASSING)):
             return _looked(message, answer, _name(self.prefix, message.report, 1))
+        reused = _is_reused(message)
+        if reused and error in _UNUSABLE:
+            return Continue(_GONE)
         over = error == _ARCHIVED and message.report.status is Status.RESOLVED
         if answer.get("ok") is True or over or error in _DONE.get(message.step, ()):
             made = answer.get("channel")
-            number = text_of(made.get("id")) if isinstance(made, dict) else ""
-            return Delivered({"channel": number} if message.step == _CREATE and number else {})
+            number = text_of(made.get("id")) if isinstance(made, dict) and message.step == _CREATE else ""
+            return Delivered() if reused or not number else _created(message, number)
         if not error:
             return TryLater("HTTP 200 without Slack's own response", retry_after(message, response))
         reason = error_text(f"Slack: {error}", "", (self.token,))
@@ -244,7 +253,17 @@ def _looked_up(message: ClaimedMessage) -> list[str]:
 def _is_look(message: ClaimedMessage) -> bool:
     """Return True if an attempt before may have created the channel: its result was lost, or it failed."""
     before = message.before
-    return message.step == _CREATE and before not in {"", _ABSENT} and _TAKEN not in (before or "")
+    return message.step == _CREATE and before not in {"", _ABSENT, _GONE} and _TAKEN not in (before or "")
+
+
+def _is_reused(message: ClaimedMessage) -> bool:
+    """Return True if the step asks Slack, by setting the topic, whether a channel that exists can still be used."""
+    return message.step == _CREATE and bool(message.previous.get("channel")) and message.before in {"", _ABSENT}
+
+
+def _created(message: ClaimedMessage, number: str) -> Delivered:
+    """Return the outcome of a creation: what follows goes there, and not to the channel before."""
+    return Delivered({"channel": number}, moved=bool(message.previous.get("channel")))
 
 
 def _cursor(message: ClaimedMessage) -> str:
@@ -265,7 +284,7 @@ def _looked(message: ClaimedMessage, answer: Mapping[str, Any], name: str) -> Ou
         mine = re.fullmatch(rf"{re.escape(name)}(-\d+)?", text_of(each.get("name"))) and each.get("is_member") is True
         unused = not (isinstance(topic, dict) and topic.get("value"))
         if mine and unused and isinstance(created, int) and created >= oldest:
-            return Delivered({"channel": text_of(each.get("id"))})
+            return _created(message, text_of(each.get("id")))
     cursor = text_of(more.get("next_cursor")) if isinstance(more, dict) else ""
     return Continue(f"{_LOOKS}{cursor}" if cursor else _ABSENT)
 

@@ -205,6 +205,12 @@ def sent(connection: Connection, message: ClaimedMessage, ref: Mapping[str, str]
     return bool(_SENT.change(connection, [values]))
 
 
+def forget_refs(connection: Connection, message: ClaimedMessage) -> None:
+    """Remove the references that earlier messages of the incident on this channel returned."""
+    mine = and_(messages.c.incident == message.report.incident, messages.c.channel == message.channel)
+    connection.execute(update(messages).where(mine, messages.c.id < message.id).values(ref=None))
+
+
 def renew(connection: Connection, held: Iterable[OutboxRow], until: datetime) -> frozenset[int]:
     """Renew the leases. Returns the ids of those that no other sender has claimed since."""
     ours = or_(*(_held(message) for message in held))

@@ -41,7 +41,7 @@ from responder.outgoing.silences import Silences
 from responder.standins.alertmanager import AlertmanagerStandIn
 from responder.standins.pagerduty import PagerDutyStandIn, PagerIncident
 from responder.standins.server import Call
-from responder.standins.slack import SlackStandIn
+from responder.standins.slack import TEAM, SlackStandIn
 from responder.store.database import Database
 from responder.store.incidents import actions, records
 from responder.store.outbox import claims
@@ -128,7 +128,7 @@ class LifeOfConversations:
         self.silences = Silences(self.wire, self.clock, {"": ("http://alertmanager",)})  # type: ignore[arg-type]
         self.slack_away = False
         self.press = SlackEntry(
-            *(self.database, self, self.clock, lambda: "", lambda: None, self.silences, lambda now: now)  # type: ignore[arg-type]
+            *(self.database, self, self.clock, lambda: TEAM, lambda: None, self.silences, lambda now: now)  # type: ignore[arg-type]
         )
         self.firing: set[int] = set()
         self.pressed: list[bytes] = []
@@ -147,8 +147,9 @@ class LifeOfConversations:
         """Slack opens a dialog."""
         return ""
 
-    def respond(self, _url: str, _message: Mapping[str, Any]) -> None:
+    def respond(self, _url: str, _message: Mapping[str, Any]) -> bool:
         """Slack shows an answer to the person alone."""
+        return True
 
     # The steps.
 

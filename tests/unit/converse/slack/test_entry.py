@@ -10,7 +10,13 @@ from typing import Any
 
 import pytest
 
-from responder.converse.slack.entry import NOT_STORED, STORE_SECONDS, NotAnsweredError, SlackEntry
+from responder.converse.slack.entry import (
+    NOT_STORED,
+    STORE_SECONDS,
+    UNKNOWN_WORKSPACE,
+    NotAnsweredError,
+    SlackEntry,
+)
 from responder.converse.slack.payloads import BadPayloadError, Button, Person
 from responder.outgoing import Outgoing
 from responder.outgoing.silences import Silences
@@ -127,6 +133,24 @@ def test_a_person_of_another_workspace_is_refused(bench: Bench) -> None:
     assert bench.stored() == []
     assert "the workspace T0OTHER is not the bot's" in bench.api.answered[0]
     assert "not the bot's" in str(bench.entry.command("", Person(id="U1", name="x", team="T0OTHER")))
+
+
+@pytest.mark.parametrize("team", ["T0BUTTER", "T0OTHER", ""])
+def test_nobody_acts_while_the_workspace_is_unknown(bench: Bench, team: str) -> None:
+    """Slack has not answered auth.test: everybody is refused with the reason, since anybody may be a guest."""
+    bench.entry = replace(bench.entry, workspace=lambda: "")
+    bench.entry.interact(pressed(Button.ACKNOWLEDGE, "INC-118", user={**ANN, "team_id": team}))
+    answer = bench.entry.interact(submitted(Button.NOTE, "INC-118", {"text": {"value": "x"}}))
+    assert answer == {"response_action": "errors", "errors": {"text": f"Refused: {UNKNOWN_WORKSPACE}"}}
+    assert UNKNOWN_WORKSPACE in str(bench.entry.command("", Person(id="U1", name="x", team=team)))
+    assert (bench.stored(), bench.api.answered) == ([], [f"Refused: {UNKNOWN_WORKSPACE}."])
+
+
+def test_a_refusal_that_does_not_arrive_leaves_the_warning_to_slack(bench: Bench) -> None:
+    """An empty answer would look as if the press was taken."""
+    bench.api.reachable = False
+    with pytest.raises(NotAnsweredError, match="is resolved"):
+        bench.entry.interact(pressed(Button.ACKNOWLEDGE, "INC-OVER"))
 
 
 def test_a_press_that_cannot_be_stored_says_so(bench: Bench) -> None:

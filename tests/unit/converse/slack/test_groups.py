@@ -14,7 +14,7 @@ from responder.converse.slack.payloads import Button
 from responder.model.secret import Secret
 from responder.outgoing import Outgoing
 from responder.standins import server
-from responder.standins.slack import SlackStandIn
+from responder.standins.slack import TEAM, SlackStandIn
 from responder.store.database import Database
 from responder.store.incidents import incidents
 from tests.conftest import HandClock
@@ -97,6 +97,17 @@ def test_members_are_asked_once_in_five_minutes_and_kept_while_slack_fails(slack
         clock.ahead *= 3
         slack.faults.append(server.status(500))
         assert api.members("S0PAY01") == frozenset({"U0BOB"})
+
+
+@pytest.mark.parametrize(("bad", "known"), [(0, TEAM), (1, TEAM), (2, "")])
+def test_one_bad_response_about_the_workspace_costs_nothing(slack: SlackStandIn, bad: int, known: str) -> None:
+    """It is asked again at once; after two failures the next press asks again, and the answer is kept."""
+    clock = _Clock()
+    with contextlib.closing(Outgoing(clock)) as outgoing:
+        api = SlackApi(outgoing, clock, Secret("xoxb-1"), slack.url)
+        slack.faults.extend([server.status(500)] * bad)
+        assert [api.workspace(), api.workspace(), api.workspace()] == [known, TEAM, TEAM]
+        assert len(slack.calls) == bad + 1
 
 
 def test_a_missing_scope_or_group_is_unknown(slack: SlackStandIn) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import text
 
 from responder.engine.jobs.fallback import FallbackJob
+from responder.engine.workers.delivery import DeliveryResults
 from responder.engine.workers.triage import IncidentWriter
 from responder.model.action import ActionKind
 from responder.model.message import ClaimedMessage, Response
@@ -18,14 +19,16 @@ from responder.model.outcome import Continue, Delivered, Outcome, TryLater
 from responder.model.report import MessageKind, Status
 from responder.model.secret import Secret
 from responder.notify.channels.slack_room import SlackRoom
+from responder.notify.report.compose import compose_message
 from responder.standins.server import Call
 from responder.standins.slack import SlackStandIn
 from responder.store.database import Database
+from responder.store.outbox import claims
 from tests.conftest import HandClock
 from tests.support.builders import a_letter, a_report
 from tests.unit.engine.test_pipeline import CHANNELS_USED, EVERYTHING, a_desk
 from tests.unit.engine.workers.test_actions import act
-from tests.unit.engine.workers.test_triage import FIRING, OVER, Shop
+from tests.unit.engine.workers.test_triage import ANEW, FIRING, OVER, Shop
 from tests.unit.receive.test_alertmanager import a_body
 
 ROOM = SlackRoom(Secret("token"), "U0ANN,U0BOB", interactive=True)
@@ -55,6 +58,7 @@ def test_it_is_created_followed_and_archived(shop: Shop) -> None:
     assert act(shop, ActionKind.ARCHIVE, key="early") == "refused: the incident is open"
     shop.deliver(a_body(alerts=[OVER], status="resolved"))
     assert act(shop, ActionKind.ARCHIVE, key="late") == "channel of the incident archived by Ann (command line)"
+    assert act(shop, ActionKind.ARCHIVE, key="twice") == "no change: its channel is already archived by Ann"
     assert steps(shop) == ["create", "invite", "topic", "post", "reply", "reply", "archive"]
     assert not shop.rows("SELECT id FROM messages WHERE kind = 'archive' AND channel <> 'slack_room'")
 
@@ -108,17 +112,60 @@ def test_an_archived_channel_needs_no_further_message() -> None:
         assert isinstance(ROOM.read(letter, archived), Delivered) is over
 
 
+def test_a_reopened_incident_whose_channel_was_archived_gets_a_new_one(shop: Shop, vendor: SlackStandIn) -> None:
+    """All messages after the reopening go to the new channel; an open channel is used again."""
+    shop.deliver(a_body(alerts=[FIRING]))
+    send(shop, vendor)
+    shop.deliver(a_body(alerts=[OVER], status="resolved"))
+    act(shop, ActionKind.ARCHIVE, key="late")
+    send(shop, vendor)
+    shop.deliver(a_body(alerts=[ANEW]))
+    act(shop, ActionKind.NOTE, key="n", text="the disk is full")
+    send(shop, vendor)
+    _old, new = vendor.rooms
+    assert [room["archived"] for room in vendor.rooms.values()] == [True, False]
+    assert vendor.rooms[new]["topic"].startswith("INC-")
+    texts = [each.text for each in vendor.messages if each.channel == new]
+    assert [("Reopened" in text, "disk is full" in text) for text in texts] == [(True, False), (False, True)]
+    assert not shop.rows("SELECT id FROM messages WHERE channel = 'slack_room' AND state = 'dead'")
+    shop.deliver(a_body(alerts=[{**ANEW, "status": "resolved", "endsAt": "2026-11-23T10:02:00Z"}], status="resolved"))
+    shop.deliver(a_body(alerts=[{**ANEW, "startsAt": "2026-11-23T10:03:00Z"}]))
+    send(shop, vendor)
+    assert (len(vendor.rooms), [each.channel for each in vendor.messages][-1]) == (2, new)
+
+
+def send(shop: Shop, vendor: SlackStandIn) -> None:
+    """Send what waits for the channels of incidents."""
+    results = DeliveryResults(lambda: None, lambda: (), lambda: (), lambda: 0.5, paging=False)
+    queue = claims.ChannelQueue(("slack_room",))
+    while True:
+        shop.clock.move(60)
+        now = shop.clock.now()
+        with shop.database.transaction() as connection:
+            rows = claims.claim(connection, queue, now, now + timedelta(seconds=6), 4)
+        if not rows:
+            return
+        sent = [compose_message(row, now) for row in rows]
+        with shop.database.transaction() as connection:
+            results.mark(connection, [(each, answered(vendor, ROOM, each)[1]) for each in sent], now)
+
+
+def answered(vendor: SlackStandIn, room: SlackRoom, letter: ClaimedMessage) -> tuple[str, Outcome]:
+    """The method that one attempt calls, and its outcome."""
+    request = room.render(letter)
+    path = request.url.removeprefix(room.base_url)
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    reply = vendor.answer(Call(request.method, path, headers, request.body, 0.0))
+    return path.partition("?")[0], room.read(letter, Response(reply.status, reply.body))
+
+
 def exchanged(vendor: SlackStandIn, room: SlackRoom, letter: ClaimedMessage, *, taken: bool = False) -> list[str]:
     """The methods that a step calls until it is done; ``taken`` if the name of the channel may be taken."""
     called: list[str] = []
     outcome: Outcome = TryLater("")
     while not isinstance(outcome, Delivered):
-        request = room.render(letter)
-        path = request.url.removeprefix(room.base_url)
-        called.append(path.partition("?")[0])
-        headers = {name.lower(): value for name, value in request.headers.items()}
-        reply = vendor.answer(Call(request.method, path, headers, request.body, 0.0))
-        outcome = room.read(letter, Response(reply.status, reply.body))
+        method, outcome = answered(vendor, room, letter)
+        called.append(method)
         assert isinstance(outcome, Delivered | Continue) or taken, outcome
         reason = outcome.reason if isinstance(outcome, Continue | TryLater) else ""
         letter = replace(letter, before=reason, attempt=letter.attempt + 1)
