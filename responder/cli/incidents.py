@@ -1,5 +1,6 @@
 """``responder incidents``: list and show incidents; acknowledge, resolve and annotate them."""
 
+import contextlib
 import json
 import sys
 import threading
@@ -91,7 +92,7 @@ def list_them(
         print_rows(found, _output(output), columns, _cells, _fields)
         click.echo(number_of(len(found), "incident"), err=True)
 
-    _looking(look, watch=watch)
+    looking(look, watch=watch)
 
 
 @incidents.command("show", short_help="Show the timeline of an incident.")
@@ -110,7 +111,7 @@ def show(incident: str, *, transcripts: bool, output: str | None, watch: bool) -
             raise unknown(incident)
         _show(found, _output(output), transcripts=transcripts)
 
-    _looking(look, watch=watch)
+    looking(look, watch=watch)
 
 
 @incidents.command("ack", short_help="Acknowledge incidents.")
@@ -251,13 +252,18 @@ def postmortem(incident: str, output: Path | None, *, force: bool) -> None:
     click.echo(f"{output}: {text.count('**TODO**')} places to complete", err=True)
 
 
-def _looking(look: "Callable[[Database], None]", *, watch: bool) -> None:
+_wait = threading.Event().wait
+
+
+def looking(look: "Callable[[Database], None]", *, watch: bool, wait: Callable[[float], object] = _wait) -> None:
+    """Call ``look``, and with ``watch`` again after each WATCH_SECONDS until Ctrl-C, which is no failure."""
     with named_failures(), bootstrap.database(bootstrap.settings_from_environment()) as database:
         look(database)
-        while watch:
-            threading.Event().wait(WATCH_SECONDS)
-            click.clear()
-            look(database)
+        with contextlib.suppress(KeyboardInterrupt):
+            while watch:
+                wait(WATCH_SECONDS)
+                click.clear()
+                look(database)
 
 
 def _act(

@@ -107,13 +107,15 @@ def answers(url: str) -> bool:
 def test_each_page_fits_and_breaks_no_policy(
     shown: Shown, browser: Browser, width: int, scheme: str, script: bool
 ) -> None:
-    """No page is wider than the screen, asks another host, or makes the browser complain."""
+    """No page is wider than the screen, zoomed or not, asks another host, or makes the browser complain."""
+    zooms = () if not script else (1, 2, 4) if width == 1280 else (1,)
     with visit(browser, width, scheme, java_script_enabled=script) as found:
         for path in shown.paths:
             found.page.goto(f"{shown.url}{path}")
             assert found.page.locator("h1").count() == 1, path
-            if script:
-                assert found.page.evaluate("document.documentElement.scrollWidth") <= width, path
+            for zoom in zooms:
+                found.page.set_viewport_size({"width": width // zoom, "height": 844})
+                assert found.page.evaluate("document.documentElement.scrollWidth") <= width // zoom, (path, zoom)
         assert not found.complaints
         assert found.hosts == {"127.0.0.1"}
 
@@ -186,6 +188,19 @@ def test_a_copy_button_copies_the_command(shown: Shown, browser: Browser) -> Non
         found.page.locator("#service-down ~ .code .copy").first.click()
         copied = found.page.evaluate("navigator.clipboard.readText()")
     assert copied.startswith("kubectl -n butterfly get pods -l app=plato")
+
+
+def test_a_printed_incident_has_everything_but_its_buttons(shown: Shown, browser: Browser) -> None:
+    """On paper each finding is open with its query; buttons, menus and forms are not there."""
+    with visit(browser, 1280, "dark") as found:
+        found.page.emulate_media(media="print")
+        found.page.goto(f"{shown.url}/incidents/{shown.incident}")
+        visible = "(each) => each.filter((one) => one.checkVisibility({contentVisibilityAuto: true})).length"
+        assert found.page.locator("button, input, textarea, nav, .act, footer").evaluate_all(visible) == 0
+        for part in (".findings pre", ".others li", ".timeline li", ".alerts li"):
+            parts = found.page.locator(part)
+            assert parts.evaluate_all(visible) == parts.count() > 0, part
+        assert found.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
 
 
 def test_pagerduty_links_to_the_page_of_the_incident(shown: Shown) -> None:

@@ -10,13 +10,14 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from urllib.error import URLError
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
 import pytest
 
 from responder.standins.stage import RUNBOOKS_URL
-from tests.real.conftest import EXAMPLES, need
+from tests.real.conftest import EXAMPLES, need, until
 
 pytestmark = pytest.mark.real
 
@@ -37,6 +38,14 @@ def demo(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     """Run a demo that ends by itself."""
     env = dict(os.environ) | settings
     return subprocess.run([*COMMAND, *arguments], env=env, capture_output=True, text=True, timeout=100, check=False)
+
+
+def text_of(url: str) -> str:
+    """The page of a URL, empty while nothing answers there."""
+    try:
+        return str(urlopen(url, timeout=10).read().decode())
+    except URLError:
+        return ""
 
 
 def test_the_demo_shows_pages_and_a_real_rule_and_ends_by_itself() -> None:
@@ -84,13 +93,14 @@ def test_the_demo_cannot_be_steered_by_what_it_shows(few: Path, tmp_path: Path) 
 
 
 def test_the_demo_has_a_page_with_buttons_that_work(few: Path, tmp_path: Path) -> None:
-    """A visitor acknowledges in a browser, and PagerDuty's stand-in shows it in the terminal."""
+    """A visitor acknowledges in a browser, PagerDuty's stand-in shows it in the terminal, and the console is open."""
     shutil.copy(EXAMPLES / "service-down.json", few)
     env = dict(os.environ) | {"PATH": str(tmp_path)}
     with subprocess.Popen([*COMMAND, "--examples", str(few)], env=env, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
             url = next(line for line in process.stdout if line.startswith("Press Acknowledge")).split()[-1]
+            console = next(line for line in process.stdout if line.startswith("Console: ")).split()[-1]
             page = urlopen(url, timeout=10).read().decode()
             form = re.search(
                 r'name="token" value="(\w+)"><input type="hidden" name="ts" value="([\d.]+)">\s*'
@@ -101,6 +111,7 @@ def test_the_demo_has_a_page_with_buttons_that_work(few: Path, tmp_path: Path) -
             fields = {"token": form[1], "ts": form[2], "action": "responder_acknowledge"}
             assert urlopen(f"{url}page/press", urlencode(fields).encode(), timeout=10).status == 200
             assert next(line for line in process.stdout if "PagerDuty · acknowledged" in line)
+            until(lambda: "plato is down" in text_of(console), 30)
         finally:
             process.terminate()
         assert process.wait(30) == 0

@@ -14,12 +14,13 @@ import structlog
 from click.testing import CliRunner, Result
 
 from responder.cli import main
+from responder.cli.incidents import WATCH_SECONDS, looking
 from responder.cli.table import format_time
 from responder.engine.workers.actions import ActionWorker
 from responder.engine.workers.triage import IncidentWriter
 from responder.model.transcript import StepRecord
 from responder.store.database import Database
-from responder.store.incidents import actions, incidents, transcripts
+from responder.store.incidents import actions, incidents, records, transcripts
 from tests.conftest import HandClock
 from tests.unit.engine.test_pipeline import EVERYTHING, a_desk
 from tests.unit.engine.workers.test_page_again import host, notified
@@ -80,6 +81,29 @@ def test_list_is_json_in_a_pipe_and_a_table_on_request(shop: Shop, run: Callable
 def test_filters(run: Callable[..., Result], options: tuple[str, ...], count: int) -> None:
     """Each filter admits only incidents that match."""
     assert len(json.loads(run("list", *options).stdout)) == count
+
+
+def test_a_watched_list_follows_the_incident_until_ctrl_c(
+    shop: Shop, run: Callable[..., Result], database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With ``--watch`` what happens elsewhere is shown at the next look; Ctrl-C ends it without an error."""
+    monkeypatch.setenv("RESPONDER_DATABASE_URL", database_url)
+    seen: list[str] = []
+
+    def look(database: Database) -> None:
+        with database.read() as connection:
+            seen.append(records.listed(connection, records.Filter(), 1)[0].state)
+
+    def wait(seconds: float) -> None:
+        assert seconds == WATCH_SECONDS
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+        run("ack", incident(shop), "--as", "Ann", "--wait", "0")
+        apply(shop)
+
+    looking(look, watch=True, wait=wait)
+    looking(look, watch=False, wait=wait)
+    assert seen == ["open", "acknowledged", "acknowledged"]
 
 
 def test_an_action_is_stored_and_applied_by_serve(shop: Shop, run: Callable[..., Result]) -> None:
