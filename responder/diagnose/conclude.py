@@ -232,19 +232,21 @@ def _name(clue: Clue) -> str:
 def _step(code: str, known: Explanation) -> str:
     """Return the first step that a clue brings or its code suggests. A rollout before the alert is undone first.
 
-    One that Argo CD or Flux synced is reverted in Git: they would sync it again.
+    That is one of what the clue is about, or one that broke it. One that Argo CD or Flux synced is reverted in Git:
+    they would sync it again.
     """
     about = known.cause or next(iter((*known.symptoms, *known.changes)), None)
     found = code_of(code)
-    if about is not None and about.first_step:
+    if about is not None and about.first_step and not about.broken_by:
         return about.first_step
     if found is None or about is None:
         return ""
-    rollout, synced = (next((each for each in known.changes if each.code == undoable), None) for undoable in _UNDOABLE)
-    step = found.step.format(**_names(about))
+    undoable = [each for each in known.changes if about.broken_by in {"", each.entity} or each.code != _UNDOABLE[0]]
+    rollout, synced = (next((each for each in undoable if each.code == code), None) for code in _UNDOABLE)
+    step = about.first_step or found.step.format(**_names(about))
     if about is rollout and synced is not None:
         return CODES["change-sync"].step
-    if found.undo and rollout is not None and _is_of(about, rollout):
+    if rollout is not None and (about.broken_by or (found.undo and _is_of(about, rollout))):
         undo = "Go back to the previous revision, " + _UNDO.format(**_names(rollout))
         return f"{_REVERT if synced else undo}; or {step[:1].lower()}{step[1:]}"
     return step

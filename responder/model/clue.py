@@ -37,6 +37,8 @@ class Clue:
     where a log names a Service that refuses, the Service. ``since`` is when it began, as far as the scene says.
     ``step`` is 0 for the subject of the alert, 1 for what its log names, and so on. ``detail`` goes to the thread only.
     ``first_step`` is the operator's own for a cause that a rule file names, empty for the step of the code.
+    ``broken_by`` is the workload whose rollout ended what the cause is about, such as a label that a selector asks for;
+    the first step is then to undo it, or ``first_step``.
     ``log`` are the pod and the container whose log says more, as `kubectl logs` takes them.
     ``age`` is that of ``since`` as ``says`` has it, ``14 min ago``; empty if it has none.
     ``reason`` is the part of ``says`` that a program or the API wrote: the same in every workload with the same fault.
@@ -55,4 +57,5 @@ class Clue:
     detail: str = ""
     reason: str = ""
     first_step: str = ""
+    broken_by: str = ""
     log: str = ""

@@ -113,7 +113,7 @@ CODES: Final[Mapping[str, Code]] = {
     ),
     "config": Code("cannot start", f"Read what the kubelet reports: {_EVENTS}.", True),
     "crash-memory": Code(
-        "OOM-killed", "Raise the memory limit if the node has room for it, then find out what uses the memory.", True
+        "OOM-killed", "Raise the memory limit if the node has free memory, then find out what uses the memory.", True
     ),
     "crash-heap": Code("heap full", "Raise the heap and the limit, or take load off it; keep a heap dump.", True),
     "crash-command": Code("command cannot start", "Correct the command in the template.", True),

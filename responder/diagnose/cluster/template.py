@@ -102,6 +102,8 @@ def _container(before: Object, after: Object) -> list[str]:
         ]
     found += [_phrase(key, before.get(key), after.get(key)) for key in _PLAIN if before.get(key) != after.get(key)]
     old_ports, new_ports = _ports(before), _ports(after)
+    if [each.partition(" ")[0] for each in old_ports] != [each.partition(" ")[0] for each in new_ports]:
+        old_ports, new_ports = ([each.partition(" ")[0] for each in listed] for listed in (old_ports, new_ports))
     if old_ports != new_ports:
         found.append(f"ports {', '.join(old_ports) or 'none'} -> {', '.join(new_ports) or 'none'}")
     return found
@@ -142,7 +144,11 @@ def _variables(container: Object) -> dict[str, Any]:
 
 
 def _ports(container: Object) -> list[str]:
-    return [str(objects.number(each, "containerPort")) for each in objects.items(container, "ports")]
+    """Return the ports of a container as ``8080 http``."""
+    return [
+        f"{objects.number(each, 'containerPort')} {objects.text(each, 'name')}".strip()
+        for each in objects.items(container, "ports")
+    ]
 
 
 def _probe(name: str, before: Any, after: Any) -> str:

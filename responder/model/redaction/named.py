@@ -72,6 +72,8 @@ _STRUCTURE = re.compile(r"[\[{](?:[\"'{\[\]}]|\w*\Z|\w+[:=])|!\w+\Z|\([a-z]+\Z")
 _ARN = re.compile(rb":[0-9]{12}:\Z")
 _NEXT_NAME = re.compile(r"[A-Za-z_][\w.-]*=(?!=*\Z)")
 _PHRASE = re.compile(rb"(?:[a-z]{2,12}\s){2,24}[a-z]{2,12}\b")
+#: After a quote, a colon and a word: the next of an error. JSON has no such value, and YAML hardly.
+_ERROR_GOES_ON = re.compile(rb"[ \t][a-z]{2,20}(?:[\s.,:;)\"'\\]|&quot;|\Z)")
 _GOES_ON = re.compile(rb"[ \t](?:[a-z]{2,20}(?:[ .,]|\Z)|\\*[\"']|&quot;)")
 
 
@@ -142,6 +144,9 @@ def _value(text: str, plain: bytes, start: int, end: int, hint: NameHint) -> tup
         return None
     if prose and not quoted and words.isalpha() and _GOES_ON.match(plain, stop):
         return None  # a sentence
+    quoted_name = pair["close"] and is_data and not quoted and text[begin - 1].isspace()
+    if quoted_name and words.isalpha() and _ERROR_GOES_ON.match(plain, stop):
+        return None  # Get "https://host/v1/token": context deadline exceeded
     if not quoted and (rest := _REST.match(plain, pair.end())) and rest[0]:
         stop = rest.end()
     return begin, stop

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,20 @@ def test_every_code_has_a_step() -> None:
         if keyword.arg == "code" and isinstance(keyword.value, ast.Constant)
     }
     assert written - set(CODES) - CONTEXT == set()
+
+
+def test_no_word_holds_a_fact_by_accident() -> None:
+    """A search for OOM, a taint or a quota in a page finds no word such as "room": one reads a page by such words."""
+    texts = [text for code in CODES.values() for text in (code.short, code.step)]
+    texts += [
+        node.value
+        for path in LOOKS
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value
+    ]
+    accident = re.compile(r"(?i)\b[a-z]+(?:oom|taint|quota|evict)[a-z]*|\boom[a-z]+")
+    found = {word for text in texts for word in accident.findall(text)}
+    assert found <= {"btaint", "toomanyrequests"}  # of patterns, which no page shows
 
 
 def test_every_code_is_one_that_a_look_gives() -> None:

@@ -14,7 +14,7 @@ from responder.diagnose.explain import explain
 from responder.model.finding import Verdict
 from tests.support.builders import a_finding, a_subject
 from tests.support.kubernetes.investigation import clues_of
-from tests.support.kubernetes.scenarios import load, problems_of
+from tests.support.kubernetes.scenarios import Scenario, load, problems_of
 from tests.support.kubernetes.variants import with_noise, without_logs
 
 SCENARIOS = sorted(Path("tests/scenarios").glob("*.yaml"))
@@ -111,3 +111,37 @@ def test_what_is_around_pods_is_read_unless_their_containers_fail(name: str, rea
     clues_of(scenario)
     for kind in ("networkpolicies", "endpointslices", "horizontalpodautoscalers"):
         assert any(kind in target for target in scenario.cluster.asked) is read
+
+
+UNDO = "Go back to the previous revision, `kubectl rollout undo deployment/"
+
+
+@pytest.mark.parametrize(
+    ("name", "step"),
+    [
+        ("netpol-caller-label-renamed", f"{UNDO}cards -n wallet`; or give its pods the label role=vault-client again."),
+        ("svc-target-port-moved", f"{UNDO}tills -n pos`; or correct the target port of the Service"),
+        ("svc-named-port-renamed", f"{UNDO}pricer -n quotes`; or correct the target port of the Service"),
+        ("netpol-port", "Allow the connection in the NetworkPolicy, or undo its change."),
+        ("svc-port-edited", "Give Service tiles port 8080 back, or change the port that planner calls."),
+    ],
+)
+def test_the_change_that_broke_a_match_is_undone_first(name: str, step: str) -> None:
+    """A rollout after which a policy or a Service no longer fits is undone; else what was edited is corrected."""
+    assert first_step(load(Path(f"tests/scenarios/{name}.yaml"), datetime.now(UTC))).startswith(step)
+
+
+def test_a_rollout_that_took_the_label_of_a_service_is_undone_first() -> None:
+    """The selector of a Service is as old as the label that the rollout renamed."""
+    scenario = load(Path("tests/scenarios/netpol-caller-label-renamed.yaml"), datetime.now(UTC))
+    (service,) = (
+        each for each in scenario.cluster.objects if (each["kind"], each["metadata"]["name"]) == ("Service", "cards")
+    )
+    service["spec"]["selector"] = {"role": "vault-client"}
+    assert first_step(scenario) == f"{UNDO}cards -n wallet`; or give its pods the label role=vault-client again."
+
+
+def first_step(scenario: Scenario) -> str:
+    """Return the first step of the conclusion."""
+    findings = [a_finding(Verdict.BAD, kind="kubernetes", headline=clue.says, clue=clue) for clue in clues_of(scenario)]
+    return conclude(findings, a_subject()).first_step

@@ -23,13 +23,14 @@ from tests.support.builders import a_finding, a_subject
 from tests.support.kubernetes.investigation import scene_of
 from tests.support.kubernetes.scenarios import load
 
+#: One moment for all scenes of a test: two that are compared must not lie on both sides of a second.
+NOW = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
 LOCK = NamedCause(contains="WAITING for changelog lock", says="a migration waits", step="Release the lock.")
 
 
 def concluded(name: str, line: str = "", minutes: float = 1.0, **causes: NamedCause) -> Conclusion:
     """Return the conclusion of a scenario with one more line, so many minutes old, in each of its logs."""
-    scenario = load(Path(f"tests/scenarios/{name}.yaml"), datetime.now(UTC))
-    scene = scene_of(scenario)
+    scene = scene_of(load(Path(f"tests/scenarios/{name}.yaml"), NOW), now=NOW)
     at = (scene.began - timedelta(minutes=minutes)).isoformat()
     logs = tuple(dataclasses.replace(log, lines=(*log.lines, f"{at} {line}")) for log in scene.logs)
     clues = investigate(
@@ -67,9 +68,9 @@ def test_an_event_names_a_cause() -> None:
 
 def test_causes_that_are_not_found_change_nothing() -> None:
     """The chain through two dependencies is the same with causes that no log has."""
-    scenario = load(Path("tests/scenarios/chain-two-steps-oom.yaml"), datetime.now(UTC))
-    known = explain(investigate(scene_of(scenario), causes={"no-heap": NamedCause(contains="no such text", says="x")}))
-    assert known == explain(investigate(scene_of(scenario)))
+    scene = scene_of(load(Path("tests/scenarios/chain-two-steps-oom.yaml"), NOW), now=NOW)
+    known = explain(investigate(scene, causes={"no-heap": NamedCause(contains="no such text", says="x")}))
+    assert known == explain(investigate(scene))
 
 
 def test_the_documented_example_is_valid() -> None:

@@ -28,6 +28,11 @@ PROBE = {"httpGet": {"path": "/ready", "port": 8080}, "timeoutSeconds": 5}
     ("before", "after", "said"),
     [
         (template(), template(image="plato:2"), ["image 1 -> 2"]),
+        (
+            template(ports=[{"containerPort": 8080, "name": "http"}]),
+            template(ports=[{"containerPort": 8080, "name": "api"}]),
+            ["ports 8080 http -> 8080 api"],
+        ),
         (template(env=[{"name": "URL", "value": "a"}]), template(), ["env -URL"]),
         (
             template(env=[{"name": "URL", "value": "a"}]),

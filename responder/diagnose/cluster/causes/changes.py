@@ -58,6 +58,13 @@ def rolled_out_at(scene: Scene, workload: Object) -> datetime | None:
     return started or objects.when(objects.condition(workload, "Progressing"), "lastUpdateTime")
 
 
+def template_before(scene: Scene, workload: Object | None) -> Object:
+    """Return the pod template that a recent rollout replaced, empty if there was none."""
+    if workload is None or not is_recent(scene, rolled_out_at(scene, workload)):
+        return {}
+    return template_of(revisions(scene, workload)[1][1])
+
+
 def template_of(revision: Object) -> Object:
     """Return the pod template of a ReplicaSet or a ControllerRevision."""
     found = objects.at(revision, "spec", "template") or objects.at(revision, "data", "spec", "template")

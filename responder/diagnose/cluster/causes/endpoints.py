@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 from responder.diagnose.cluster import objects
-from responder.diagnose.cluster.causes.changes import is_recent, last_edit
+from responder.diagnose.cluster.causes.changes import is_recent, last_edit, template_before
+from responder.diagnose.cluster.causes.policy import lost_labels
 from responder.diagnose.cluster.causes.rollout import template_ports
 from responder.diagnose.cluster.objects import Object
 from responder.diagnose.cluster.pods import ready_of, serves, wanted
@@ -49,13 +50,25 @@ def _clue(scene: Scene, service: Object) -> Clue | None:
         differs = _difference(selector, workload, pods)
         well = f"; {ready_of(pods)} pods are ready" if pods else ""
         says = f"Service {name} has no endpoints: its selector {differs}{well}"
-        return Clue(code="service-selector", role=Role.CAUSE, entity=entity, says=says)
+        old = objects.pairs(template_before(scene, workload), "metadata", "labels")
+        broken = objects.reference(workload) if workload and old and selector.items() <= old.items() else ""
+        return Clue(
+            code="service-selector",
+            role=Role.CAUSE,
+            entity=entity,
+            says=says,
+            first_step=lost_labels(old, carried, selector) if broken else "",
+            broken_by=broken,
+        )
     ready = [each for each in selected if serves(scene, each)]
     if ports := _wrong_ports(service, workload, selected):
         edited, manager = last_edit(service)
         since = f", edited by {manager} {ago(scene.now, edited)} ago" if edited and is_recent(scene, edited) else ""
         says = f"Service {name}{since}: {ports}; {ready_of(selected)} of its pods are ready"
-        return Clue(code="service-port", role=Role.CAUSE, entity=entity, says=says, since=edited)
+        before = template_before(scene, workload)
+        fitted = bool(before) and not _wrong_ports(service, {"spec": {"template": before}}, selected)
+        broken = objects.reference(workload) if fitted and workload else ""
+        return Clue(code="service-port", role=Role.CAUSE, entity=entity, says=says, since=edited, broken_by=broken)
     if not ready:
         says = f"Service {name} has no ready endpoints: none of its {len(selected)} pods is ready"
         return Clue(code="service-unready", role=Role.SYMPTOM, entity=entity, says=says)

@@ -17,7 +17,7 @@ _REASONS = {
     "DeadlineExceeded": "its deadline is exceeded",
     "PodFailurePolicy": "its pod failure policy ended it",
 }
-_RUN_AGAIN = "Run it again where there is room, with requests for what it uses: what it should have done is not done."
+_RUN_AGAIN = "Run it again on another node, with requests for what it uses: what it should have done is not done."
 #: The kubelet's message of an eviction: which container used how much.
 _USING = re.compile(r"Container (\S+) was using (\w+)")
 

@@ -2,12 +2,12 @@
 
 import ipaddress
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from responder.diagnose.cluster import objects
-from responder.diagnose.cluster.causes.changes import is_recent, last_edit, rolled_out_at
+from responder.diagnose.cluster.causes.changes import is_recent, last_edit, rolled_out_at, template_before
 from responder.diagnose.cluster.causes.rollout import template_ports
 from responder.diagnose.cluster.objects import Object
 from responder.diagnose.cluster.scene import Scene
@@ -153,6 +153,7 @@ def _blocked(
     on = f" on port {', '.join(map(str, ports.values()))}" if "port" in wanted and ports else ""
     if _admits(policy, direction, other, {}):
         has = ""  # it is the port that is not among them
+    broken_by, step = _broken(scene, policy, direction, caller, callee)
     return Clue(
         code="policy-blocks",
         role=Role.CAUSE,
@@ -162,7 +163,32 @@ def _blocked(
         f"NetworkPolicy {objects.name(policy)}{age} lets {wanted} {way} {objects.name(one)}{has}",
         certainty=Certainty.SHOWN if is_recent(scene, changed) else Certainty.LIKELY,
         since=changed,
+        first_step=step,
+        broken_by=broken_by,
     )
+
+
+def _broken(scene: Scene, policy: Object, direction: str, caller: Object, callee: Object) -> tuple[str, str]:
+    """Return the workload with whose template before its rollout the policy let them connect, and the other way out."""
+    for each in (caller, callee):
+        before = template_before(scene, each)
+        if not before:
+            continue
+        was = {**each, "spec": {**each["spec"], "template": before}}
+        old_caller, old_callee = (was, callee) if each is caller else (caller, was)
+        one, other = (old_callee, old_caller) if direction == "Ingress" else (old_caller, old_callee)
+        chosen = objects.selects(objects.at(policy, "spec", "podSelector"), _labels(one))
+        if chosen and not _admits(policy, direction, other, template_ports(old_callee)):
+            continue
+        lost = lost_labels(_labels(was), _labels(each), _keys(policy, direction))
+        return objects.reference(each), lost or "Let the NetworkPolicy allow what the rollout changed."
+    return "", ""
+
+
+def lost_labels(before: Mapping[str, str], after: Mapping[str, str], keys: Iterable[str]) -> str:
+    """Return the step that restores labels of these keys which a rollout changed; empty if it changed none."""
+    lost = [f"{key}={before[key]}" for key in keys if key in before and before[key] != after.get(key)]
+    return f"Give its pods the label {', '.join(lost)} again." if lost else ""
 
 
 def _age(scene: Scene, policy: Object) -> tuple[datetime | None, str]:
