@@ -324,12 +324,13 @@ def jobs(
     work["refused"] = (own_incidents.EVERY, refused.run)
     invalid = own_incidents.InvalidRulesJob(database, writer, decisions, clock, lambda: rules.state)
     work["rules"] = (own_incidents.EVERY, invalid.run)
-    if settings.of_channels["pagerduty_api_token"].reveal():
+    if any(settings.of_channels[f"pagerduty_{name}"].reveal() for name in ("api_token", "webhook_secret")):
         learn = pager_incidents.PagerIncidentsJob(
             database,
             entries.pagerduty_api(settings, bootstrap.vendors(settings, clock), clock),
             clock,
             entries.PAGERDUTY_KINDS,
+            lambda: decisions().channels,
         )
         work["pager_incidents"] = (pager_incidents.EVERY, learn.run)
     if settings.alertmanager_url:

@@ -94,6 +94,8 @@ class Channel(ABC):
     #: Steps of each kind of message, in order: each is a message of its own, with this word as its ``step``. A channel
     #: that sends one message for each kind has one step.
     steps: ClassVar[Mapping[MessageKind, tuple[str, ...]]]
+    #: The step that changes the first message in place without a notification; empty if the vendor has none.
+    edits: ClassVar[str] = ""
 
     @classmethod
     @abstractmethod

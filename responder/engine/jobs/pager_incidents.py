@@ -1,16 +1,19 @@
-"""Learns PagerDuty's incidents of pages that it accepted, so that messages can link them and notes can be added."""
+"""Learns PagerDuty's incidents of pages that it accepted, links them in messages, and lets notes be added."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
 import structlog
 
 from responder.model.clock import Clock
+from responder.model.report import MessageKind
+from responder.notify.contract import Channel
 from responder.outgoing import UnreachableError
 from responder.store.database import Database
-from responder.store.incidents import vendor_incidents
+from responder.store.incidents import incidents, vendor_incidents
+from responder.store.outbox import outbox
 
 _log = structlog.get_logger()
 
@@ -19,6 +22,10 @@ EVERY = timedelta(seconds=2)
 ATTEMPTS = (2.0, 10.0, 60.0)
 #: Look-ups of one run.
 MOST = 20
+#: Time in which an attempt ends that began before a link was learnt, so that its message lacks the link.
+_ATTEMPT = timedelta(seconds=20)
+#: Priority of an edit that only adds a link: behind the messages of all severities.
+_LAST = 9
 
 
 class Api(Protocol):
@@ -30,15 +37,23 @@ class Api(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PagerIncidentsJob:
-    """Asks about the pages of ``kinds`` of channels. It keeps no state: a look-up that a restart missed is left out."""
+    """Asks about the pages of ``kinds`` of channels, and adds each link that was learnt to the messages about it.
+
+    It keeps no state: a look-up that a restart missed is left out. ``channels`` returns those in force.
+    """
 
     database: Database
     api: Api
     clock: Clock
     kinds: Collection[str]
+    channels: Callable[[], Mapping[str, Channel]] = dict
 
     def run(self) -> None:
         """Run once. Raises StoreError."""
+        self._look_up()
+        self._link()
+
+    def _look_up(self) -> None:
         now = self.clock.now()
         oldest = now - timedelta(seconds=ATTEMPTS[-1]) - EVERY
         with self.database.read() as connection:
@@ -54,6 +69,24 @@ class PagerIncidentsJob:
                 return
             if number:
                 vendor_incidents.save(self.database, number, [incident], url, self.clock.now())
+
+    def _link(self) -> None:
+        """Edit the messages that were sent before the link was known, once; a message that waits will have it."""
+        now = self.clock.now()
+        editable = [channel for channel in self.channels().values() if channel.edits]
+        edits = []
+        with self.database.read() as connection:
+            for incident, url, learnt_at in vendor_incidents.learnt(connection, now - _ATTEMPT, 10 * MOST):
+                for channel in editable:
+                    shown = {channel.steps[MessageKind.START][0], channel.edits}
+                    last = outbox.without_link(connection, incident, channel.name, shown, url, learnt_at)
+                    if last is not None:
+                        edit = replace(last, kind=MessageKind.UPDATE, step=channel.edits, priority=_LAST)
+                        edits.append(replace(edit, due_at=now, enrich=False, replaces=None))
+        for edit in edits:
+            with self.database.transaction() as connection:
+                if incidents.still_open(connection, edit.incident):
+                    outbox.write(connection, [edit], now)
 
 
 def is_due(accepted_at: datetime, now: datetime) -> bool:

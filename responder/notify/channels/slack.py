@@ -126,6 +126,7 @@ class Slack(Channel):
         MessageKind.REMINDER: (_ALOUD,),
         MessageKind.ARCHIVE: (),
     }
+    edits: ClassVar[str] = _EDIT
 
     @classmethod
     def from_settings(cls, given: Mapping[str, Any]) -> Self | None:

@@ -238,12 +238,18 @@ def _message(report: Report, called: str = "", buttons: Sequence[Block] = ()) ->
     return RenderedMessage(text, slack_blocks.fitted(body))
 
 
+def _head(report: Report) -> str:
+    """Return the sign of a message; an update that says nothing only adds a link to the page."""
+    silent = report.kind is MessageKind.UPDATE and not report.update
+    return _HEADS[MessageKind.START if silent else report.kind]
+
+
 def _headline(report: Report) -> str:
-    return f"{_HEADS[report.kind]} {headline(report)}"
+    return f"{_head(report)} {headline(report)}"
 
 
 def _preview(report: Report) -> str:
-    return within(line_of(f"{_HEADS[report.kind]} {preview(report)}", 800), slack_blocks.TEXT_LIMIT)
+    return within(line_of(f"{_head(report)} {preview(report)}", 800), slack_blocks.TEXT_LIMIT)
 
 
 def _filled(sections: Iterable[Section]) -> Iterator[Section]:

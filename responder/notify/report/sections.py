@@ -44,7 +44,7 @@ def headline(report: Report) -> str:
     words = {
         MessageKind.START: (report.heading,),
         MessageKind.AGAIN: ("Reopened",),
-        MessageKind.UPDATE: (report.heading or "Update",),
+        MessageKind.UPDATE: (report.heading or ("Update" if report.update else ""),),
         MessageKind.RESOLUTION: (report.heading, took) if report.heading else (f"Resolved {took}",),
         MessageKind.LATE: ("Diagnosis",),
         MessageKind.FALLBACK: (f"Resolved {took}" if report.status is Status.RESOLVED else report.heading,),

@@ -85,6 +85,14 @@ def link_of(connection: Connection, incident: str) -> str:
     return str(connection.execute(mine.order_by(vendor_incidents.c.seen_at.desc()).limit(1)).scalar() or "")
 
 
+def learnt(connection: Connection, after: datetime, limit: int) -> list[tuple[str, str, datetime]]:
+    """Return open incident, address and time of the vendor's incidents that were learnt after a time."""
+    recent = and_(vendor_incidents.c.seen_at >= to_seconds(after), vendor_incidents.c.url != "", open_incidents.c.open)
+    found = select(vendor_incidents).join(open_incidents, open_incidents.c.id == vendor_incidents.c.incident)
+    rows = connection.execute(found.where(recent).order_by(vendor_incidents.c.seen_at).limit(limit))
+    return [(row.incident, row.url, to_time(row.seen_at)) for row in rows]
+
+
 def save(database: Database, vendor_incident: str, ours: Iterable[str], url: str, now: datetime) -> None:
     """Remember what a vendor's incident stands for. Raises StoreError."""
     with database.write() as connection:

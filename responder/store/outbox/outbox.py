@@ -26,6 +26,7 @@ from responder.model.message import ClaimedMessage, OutboxMessage, OutboxRow
 from responder.model.report import MessageKind
 from responder.store.backends import notifications
 from responder.store.backends.prepared import Prepared
+from responder.store.outbox.claims import message_of
 from responder.store.schema.serialization import to_bytes, to_seconds
 from responder.store.schema.tables import WAITING, incidents, messages
 
@@ -203,6 +204,21 @@ def sent(connection: Connection, message: ClaimedMessage, ref: Mapping[str, str]
     kept = to_bytes(dict(ref)) if ref else None
     values = {"key": message.id, "returned": kept, "composed": to_bytes(message.report), "at": to_seconds(now)}
     return bool(_SENT.change(connection, [values]))
+
+
+def without_link(
+    connection: Connection, incident: str, channel: str, steps: Collection[str], url: str, learnt_at: datetime
+) -> OutboxMessage | None:
+    """Return the newest message with one of the steps if it was sent without a link that was learnt since.
+
+    None while a message waits: it is composed when it is sent.
+    """
+    mine = and_(messages.c.incident == incident, messages.c.channel == channel, messages.c.step.in_(sorted(steps)))
+    known = mine & messages.c.state.in_(["waiting", "sent", "dead"])
+    row = connection.execute(select(messages).where(known).order_by(messages.c.id.desc()).limit(1)).mappings().first()
+    if row is None or row["state"] != "sent" or row["written_at"] >= to_seconds(learnt_at):
+        return None
+    return None if url.encode() in (row["report"] or b"") else message_of(row)
 
 
 def forget_refs(connection: Connection, message: ClaimedMessage) -> None:
