@@ -65,6 +65,9 @@ CODES: Final[Mapping[str, Code]] = {
     "schedule-room": Code(
         "does not fit on a node", "Lower the request to what a node has, or add a larger node.", True
     ),
+    "schedule-preempted": Code(
+        "took its place", "Add a node, or scale {name} down; then see whether it needs its priority."
+    ),
     "schedule-taint": Code("tolerates no node's taint", "Add the toleration, or free nodes without the taint.", True),
     "schedule-label": Code(
         "finds no node with its label", "Label a node as the pod asks, or correct its selector or affinity.", True

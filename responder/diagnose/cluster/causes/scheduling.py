@@ -3,6 +3,7 @@
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from responder.diagnose.cluster import objects
@@ -22,6 +23,8 @@ _REASON = re.compile(r"(\d+) (.+?)(?=, \d+ |\.$|$)")
 _INSUFFICIENT = re.compile(r"Insufficient (\S+)")
 #: ``untolerated taint {team: ml}``; before 1.26 ``had taint {team: ml}, that the pod didn't tolerate``.
 _TAINT = re.compile(r"\btaint(?:\(s\))? ?(?:\{(?P<key>[^:}]+): ?(?P<value>[^}]*)\})?")
+#: Whose pod took the place: a uid, of older schedulers namespace and name, or nothing (kube-scheduler, preemption.go).
+_PREEMPTOR = re.compile(r"Preempted by (?:pod )?(\S+) on node")
 
 
 def look(scene: Scene) -> tuple[Clue, ...]:
@@ -32,25 +35,59 @@ def look(scene: Scene) -> tuple[Clue, ...]:
         if objects.text(pod, "status", "phase") == "Pending" and not objects.text(pod, "spec", "nodeName"):
             found[message_of(scene, pod)].append(pod)
     clues = tuple(_clue(scene, len(pods), said, waiting) for said, waiting in found.items())
-    return (*clues, *_preempted(scene)) if clues else ()
+    taken = _preempted(scene) if clues else None
+    if taken is None:
+        return clues
+    if taken.role is Role.CAUSE:
+        leads = (taken.entity,)
+        clues = tuple(replace(each, leads_to=leads) if each.code == "schedule-room" else each for each in clues)
+    return (*clues, taken)
 
 
-def _preempted(scene: Scene) -> tuple[Clue, ...]:
-    """Return when a pod of the subject gave its place to one of a higher priority."""
+def _preempted(scene: Scene) -> Clue | None:
+    """Return that pods of the subject gave their place to pods of a higher priority, and to whose where that is known.
+
+    The event has the pod that came as its related object; its message has the uid, of older schedulers the name.
+    """
     workload = scene.workload
     if workload is None:
-        return ()
+        return None
     name = objects.name(workload)
     owners = [objects.name(each) for each in scene.owned("ReplicaSet", workload)] or [name]
     begins = tuple(f"{each}-" for each in owners)  # the pod itself is gone
-    for event in sorted(scene.of("Event"), key=lambda each: last_seen(each) or scene.began, reverse=True):
-        pod, moment = objects.text(event, "involvedObject", "name"), last_seen(event)
-        if objects.text(event, "reason") == "Preempted" and pod.startswith(begins) and is_recent(scene, moment):
-            says = f"a pod of {name} was preempted by a pod of a higher priority{_at(scene, moment)}"
-            return (
-                Clue(code="preempted", role=Role.FACT, entity=objects.reference(workload), says=says, since=moment),
-            )
-    return ()
+    events = [
+        each
+        for each in scene.of("Event")
+        if objects.text(each, "reason") == "Preempted"
+        and objects.text(each, "involvedObject", "name").startswith(begins)
+        and is_recent(scene, last_seen(each))
+    ]
+    if not events:
+        return None
+    newest = max(events, key=lambda each: last_seen(each) or scene.began)
+    moment = last_seen(newest)
+    entity, by = _preemptor(scene, newest)
+    gone = "a pod" if len(events) == 1 else f"{len(events)} pods"
+    says = f"{gone} of {name} {'was' if len(events) == 1 else 'were'} preempted by {by}{_at(scene, moment)}"
+    if not entity:
+        return Clue(code="preempted", role=Role.FACT, entity=objects.reference(workload), says=says, since=moment)
+    return Clue(code="schedule-preempted", role=Role.CAUSE, entity=entity, says=says, since=moment)
+
+
+def _preemptor(scene: Scene, event: Object) -> tuple[str, str]:
+    """Return the entity whose pod took the place, and it in words; no entity where only its priority is known."""
+    match = _PREEMPTOR.search(objects.text(event, "message"))
+    uid = objects.text(event, "related", "uid") or (match[1] if match else "")
+    related = f"{objects.text(event, 'related', 'namespace')}/{objects.text(event, 'related', 'name')}".strip("/")
+    full = related or uid
+    for pod in scene.objects.get("Pod", ()):
+        if uid and full in {objects.uid(pod), f"{objects.text(pod, 'metadata', 'namespace')}/{objects.name(pod)}"}:
+            class_ = objects.text(pod, "spec", "priorityClassName")
+            owner = scene.top(pod)
+            return objects.reference(owner), f"{objects.name(owner)}{f' (priority class {class_})' if class_ else ''}"
+    if "/" in full:
+        return f"Pod/{full.partition('/')[2]}", f"pod {full}"
+    return "", "a pod of a higher priority"
 
 
 def _at(scene: Scene, moment: datetime | None) -> str:
