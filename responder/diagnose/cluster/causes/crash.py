@@ -5,7 +5,7 @@ from collections import defaultdict
 from datetime import timedelta
 
 from responder.diagnose.cluster import objects
-from responder.diagnose.cluster.causes.readiness import probe_answer, probe_target
+from responder.diagnose.cluster.causes.readiness import asks_own_port, probe_answer, probe_target
 from responder.diagnose.cluster.objects import Object
 from responder.diagnose.cluster.pods import (
     Container,
@@ -34,6 +34,9 @@ _CODES = {
     143: "stopped by SIGTERM",
 }
 
+_SIGNALS = frozenset({137, 143})
+#: Seconds of a run in which a program that does not listen may still be starting.
+_STARTS = 600.0
 #: The kubelet's message of a Killing event, before and since Kubernetes 1.20.
 _KILLED = re.compile(r"(?:failed )?(liveness|startup) probe", re.IGNORECASE)
 _HEAP = re.compile(r"OutOfMemoryError|heap", re.IGNORECASE)
@@ -49,19 +52,21 @@ def look(scene: Scene) -> tuple[Clue, ...]:
     if workload is not None and objects.kind(workload) in {"Job", "CronJob"}:
         return ()
     pods = scene.pods_of(workload)
-    alike: dict[tuple[str, int, bool], list[Container]] = defaultdict(list)
+    alike: dict[tuple[str, str, bool], list[Container]] = defaultdict(list)
     for pod in pods:
         for container in containers(pod):
             loops = container.loops(scene.now)
             if loops or container.failed_lately(scene.now):
-                alike[container.name, objects.number(container.ended, "exitCode"), loops].append(container)
+                # What a probe kills ends by SIGTERM or, if it takes too long, by SIGKILL.
+                killing = _killing(scene, container) if _number(container) in _SIGNALS else None
+                alike[container.name, killing[0] if killing else str(_number(container)), loops].append(container)
     return tuple(_clue(scene, pods, found, loops=loops) for (_, _, loops), found in alike.items())
 
 
 def _clue(scene: Scene, pods: tuple[Object, ...], crashing: list[Container], *, loops: bool) -> Clue:
     first, workload = crashing[0], scene.workload
     entity = objects.reference(workload) if workload is not None else objects.reference(first.pod)
-    code, how = _end(scene, first, loops=loops)
+    code, how = _end(scene, crashing, loops=loops)
     reason = _reason(scene, crashing) if code != "crash-command" else ""
     if code == "crash-memory" and not _HEAP.search(reason):
         reason = ""  # the kernel kills without a word, so the log says nothing about it
@@ -127,8 +132,13 @@ def _architecture(scene: Scene, container: Container) -> str:
     return f" ({kind}, image {tag(image)} is built for another architecture)" if kind else ""
 
 
-def _end(scene: Scene, container: Container, *, loops: bool) -> tuple[str, str]:
-    """Return the code of the clue, and how the container ended."""
+def _number(container: Container) -> int:
+    return objects.number(container.ended, "exitCode")
+
+
+def _end(scene: Scene, crashing: list[Container], *, loops: bool) -> tuple[str, str]:
+    """Return the code of the clue, and how the containers, which are alike, ended."""
+    container = crashing[0]
     reason, number = objects.text(container.ended, "reason"), objects.at(container.ended, "exitCode")
     ends = "is" if loops else "was"
     if is_oom(container):
@@ -139,9 +149,14 @@ def _end(scene: Scene, container: Container, *, loops: bool) -> tuple[str, str]:
         return "crash-command", f"cannot start ({reason}): {why.strip()}"
     if killing := _killing(scene, container):
         probe, count, answer = killing
-        wrong = "answers 404" in answer or "is refused" in answer
+        late = "is refused" in answer and asks_own_port(container.spec, probe)
+        wrong = "answers 404" in answer or ("is refused" in answer and not late)
+        if late and (container.seconds or _STARTS) < _STARTS:
+            answer = answer.replace("on its port", "on its port yet")
+        numbers = " or ".join(sorted({str(_number(each)) for each in crashing}))
         return "crash-probe-path" if wrong else "crash-probe", (
-            f"{ends} killed by its {probe} probe ({answer}{count} failed checks), exit code {number}{_lived(container)}"
+            f"{ends} killed by its {probe} probe ({answer}{count} failed checks), "
+            f"exit code {numbers}{_lived(container)}"
         )
     if (hook := _hook(scene, container)) is not None:
         return (

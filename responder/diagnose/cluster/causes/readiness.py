@@ -144,3 +144,12 @@ def probe_target(container: Object, probe: str) -> str:
     path = objects.text(given, "httpGet", "path")
     ports = (objects.at(given, way, "port") for way in ("httpGet", "tcpSocket", "grpc"))
     return f"path {path}" if path else next((f"port {port}" for port in ports if port), "")
+
+
+def asks_own_port(container: Object, probe: str) -> bool:
+    """Return True if a probe asks a port that its container declares: one that refuses then does not listen yet."""
+    given = objects.at(container, f"{probe.lower()}Probe")
+    asked = {objects.at(given, way, "port") for way in ("httpGet", "tcpSocket", "grpc")} - {None}
+    ports = objects.items(container, "ports")
+    declared = {objects.at(port, key) for port in ports for key in ("containerPort", "name")}
+    return bool(asked & declared)
