@@ -1,5 +1,6 @@
 """CPU and memory in use, as metrics.k8s.io reports them: nodes that are full, and the pods that take most. Pure."""
 
+import re
 from dataclasses import dataclass
 
 from responder.diagnose.cluster import objects
@@ -14,6 +15,8 @@ MOST = 0.4
 WORDS = {"cpu": "CPU cores", "memory": "memory"}
 #: Seconds before the alert in which a pod is new.
 _NEW_SECONDS = 7200.0
+#: The kubelet's message of an eviction: which container used how much.
+_USING = re.compile(r"Container (\S+) was using (\w+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,3 +88,11 @@ def shown(value: float, resource: str) -> str:
     if resource in {"memory", "ephemeral-storage"} or resource.startswith("hugepages"):
         return f"{value / 2**30:.3g}Gi" if value >= 2**30 else f"{value / 2**20:.3g}Mi"
     return f"{value:.3g}"
+
+
+def eviction(said: str) -> tuple[str, str, float]:
+    """Return why the kubelet evicted a pod, the container that used most with how much, and that amount; empty, 0.0."""
+    why, _, used = said.strip().partition(". Threshold")
+    match = _USING.search(used)
+    amount = objects.quantity(match[2]) if match else None
+    return (why, f"container {match[1]} used {shown(amount, 'memory')}", amount) if match and amount else (why, "", 0.0)

@@ -1,13 +1,11 @@
 """Jobs and CronJobs: why a run failed, how many of how many, and when one last succeeded."""
 
-import re
-
 from responder.diagnose.cluster import objects
 from responder.diagnose.cluster.objects import Object
 from responder.diagnose.cluster.pods import at_limit, containers, is_oom, logs_of
 from responder.diagnose.cluster.scene import Scene
 from responder.diagnose.cluster.signature import signature
-from responder.diagnose.cluster.usage import shown
+from responder.diagnose.cluster.usage import eviction
 from responder.model.clock import ago
 from responder.model.clue import Clue, Role
 from responder.model.text import cut
@@ -18,8 +16,6 @@ _REASONS = {
     "PodFailurePolicy": "its pod failure policy ended it",
 }
 _RUN_AGAIN = "Run it again on another node, with requests for what it uses: what it should have done is not done."
-#: The kubelet's message of an eviction: which container used how much.
-_USING = re.compile(r"Container (\S+) was using (\w+)")
 
 
 def look(scene: Scene) -> tuple[Clue, ...]:
@@ -107,10 +103,8 @@ def _disrupted(scene: Scene, pod: Object) -> str:
     if objects.text(pod, "status", "reason") != "Evicted" and objects.text(condition, "status") != "True":
         return ""
     said = objects.text(pod, "status", "message") or objects.text(condition, "message")
-    said, _, used = said.strip().partition(". Threshold")
-    match = _USING.search(used)
-    amount = objects.quantity(match[2]) if match else None
-    using = f", container {match[1]} used {shown(amount, 'memory')}" if match and amount else ""
+    said, used, _ = eviction(said)
+    using = f", {used}" if used else ""
     moment, node = objects.when(condition, "lastTransitionTime"), objects.text(pod, "spec", "nodeName")
     at = f" {ago(scene.now, moment)} ago" if moment else ""
     on = f" from node {node}" if node else ""

@@ -7,7 +7,7 @@ from responder.diagnose.cluster.causes.changes import is_recent
 from responder.diagnose.cluster.objects import Object
 from responder.diagnose.cluster.pods import is_ready, many, serves
 from responder.diagnose.cluster.scene import Scene, involved, last_seen
-from responder.diagnose.cluster.usage import takers, takes
+from responder.diagnose.cluster.usage import eviction, takers, takes
 from responder.model.clock import ago
 from responder.model.clue import Clue, Role
 from responder.model.text import cut
@@ -65,9 +65,9 @@ def _evictions(scene: Scene) -> tuple[Clue, ...]:
     if not gone:
         return ()
     moment, newest = max(gone, key=lambda each: each[0])
-    why = objects.text(newest, "message").strip().partition(". Threshold")[0]
+    why, used, _ = eviction(objects.text(newest, "message"))
     count = f"{len(gone)} pods of {name} were" if len(gone) > 1 else f"1 pod of {name} was"
-    says = f"{count} evicted {ago(scene.now, moment)} ago: {cut(why, 100)}"
+    says = f"{count} evicted {ago(scene.now, moment)} ago: {cut(why, 100)}{f', {used}' if used else ''}"
     entity = objects.reference(scene.workload)
     return (Clue(code="evicted", role=Role.FACT, entity=entity, says=says, since=moment),)
 
@@ -152,15 +152,17 @@ def _most(scene: Scene, node: str, pressure: str) -> str:
 
 
 def _evicted(scene: Scene, node: str) -> str:
+    """Return the pods that were evicted from a node, and which of their containers used most of what is short."""
     gone = [
-        workload_name(each)
+        each
         for each in scene.objects.get("Pod", ())
         if objects.text(each, "status", "reason") == "Evicted" and objects.text(each, "spec", "nodeName") == node
     ]
     if not gone:
         return ""
-    of = ", ".join(sorted(set(gone))[:_NAMED])
-    return f", {len(gone)} {'pods' if len(gone) > 1 else 'pod'} evicted (of {of})"
+    of = ", ".join(sorted(set(map(workload_name, gone)))[:_NAMED])
+    _, used, _ = max((eviction(objects.text(each, "status", "message")) for each in gone), key=lambda each: each[2])
+    return f", {len(gone)} {'pods' if len(gone) > 1 else 'pod'} evicted (of {of}){f', {used}' if used else ''}"
 
 
 def _hosts(scene: Scene, node: str) -> str:
