@@ -156,7 +156,7 @@ def _cause(known: Explanation, bad: str) -> tuple[str, str]:
         return f"{says} ({_CERTAINTY[known.cause.certainty]})", _joined(*steps, *rest, bad)
     if symptoms:
         return _joined(*symptoms, bad), ""
-    looked = [each.says for each in known.fine] or [each.says for each in known.facts if each.code in _STATES]
+    looked = [each.says for each in known.facts if each.code in _STATES] + [each.says for each in known.fine]
     if not looked:
         return bad, ""
     where = "what could be read of the cluster" if known.unseen else "the cluster"
@@ -170,7 +170,8 @@ def _ready(known: Explanation, cause: Clue) -> str:
         return ""
     found = (each for each in (*known.symptoms, *known.facts) if each.code in {"pods-unready", "pods-ready"})
     says = next((each.says for each in found if each.step == 0), "")
-    return "" if says.partition(" pods")[0] in cause.says else says
+    count, pods, _ = says.partition(" pods")
+    return "" if count + pods in cause.says else says
 
 
 def _code(known: Explanation, *, read: bool) -> str:
@@ -308,7 +309,9 @@ def _unchanged(known: Explanation, certain: Sequence[Finding], subject: Subject)
 
 
 def _facts(known: Explanation) -> list[str]:
-    return [each.says for each in known.facts if each.code not in {"change-none", *(() if known.fine else _STATES)}]
+    """Return the facts that the likely cause does not say already."""
+    apart = known.fine and (known.cause is not None or known.symptoms)
+    return [each.says for each in known.facts if each.code not in {"change-none", *(() if apart else _STATES)}]
 
 
 def _changed(finding: Finding, subject: Subject) -> str:

@@ -43,7 +43,7 @@ def _ready(scene: Scene, workload: Object) -> Clue:
         return _by_status(workload, needed)
     if not all(map(is_ready, pods)) and is_under_way(scene, workload):
         what = f"{name} is being scaled up" if _grown(scene, workload) else f"a rollout of {name} is under way"
-        says = f"{what}: {ready} pods ready, {needed} wanted"
+        says = f"{what}: {ready} of {needed} pods ready"
         return Clue(code="rollout-under-way", role=Role.FACT, entity=objects.reference(workload), says=says)
     if ready >= needed and ready == len(pods):
         newest = revisions(scene, workload)[:1]
