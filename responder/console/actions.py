@@ -1,5 +1,6 @@
 """Actions of people: forms that store a row, which ``serve`` applies, and show what came of it."""
 
+from hashlib import sha256
 from typing import Any
 
 import structlog
@@ -42,6 +43,12 @@ def store(console: Console, incident: str, kind: ActionKind, actor: str, once: s
     return actions.keep(console.database, action, now)
 
 
+def once_of(*fields: str) -> str:
+    """Return the key of the form that was sent. After the browser's back button the same form may have other texts."""
+    once, given = request.form.get("once", ""), [request.form.get(each, "") for each in fields]
+    return once and f"{once[:32]}-{sha256(repr(given).encode()).hexdigest()[:16]}"
+
+
 def outcome(console: Console, number: int) -> ActionRow | None:
     """Return an action once ``serve`` has applied it, or as it is after APPLY_SECONDS."""
     deadline = Deadline(console.clock.monotonic() + APPLY_SECONDS)
@@ -75,7 +82,7 @@ def blueprint(console: Console) -> Blueprint:
         if kind is ActionKind.NOTE and not one_line(text):
             abort(400, "The note is empty.")
         incident = existing(console, number)
-        stored = store(console, incident, kind, person().name, request.form.get("once", ""), text)
+        stored = store(console, incident, kind, person().name, once_of("text"), text)
         outcome(console, stored)
         return redirect(url_for("pages.incident", number=incident, action=stored), 303)
 

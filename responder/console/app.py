@@ -16,6 +16,7 @@ from flask import Blueprint, Flask, Response, abort, g, make_response, redirect,
 from jinja2 import StrictUndefined
 from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException, InternalServerError
+from werkzeug.routing import IntegerConverter
 from werkzeug.wrappers import Response as AnyResponse
 
 import responder
@@ -101,12 +102,19 @@ class _App(Flask):
         return super().wsgi_app(environ, start_response)
 
 
+class _Number(IntegerConverter):
+    """A number in the path that a database can hold."""
+
+    regex = r"\d{1,18}"
+
+
 def create_app(console: Console, *parts: Blueprint) -> Flask:
     """Return the application with these routes. Each view declares its role by ``needs``; others are refused."""
     app = _App("responder.console", static_folder=None)
     app.prefix = urlsplit(console.url).path.rstrip("/")
     app.config.update(MAX_CONTENT_LENGTH=_MAX_BODY, MAX_FORM_MEMORY_SIZE=_MAX_BODY)
     app.url_map.merge_slashes = False
+    app.url_map.converters["int"] = _Number
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.finalize = words.without_control_characters
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
@@ -254,6 +262,8 @@ def _failed(error: Exception) -> AnyResponse:
             reason = _REASONS.get(status, reason)
     if request.path.startswith(API):
         return as_json({"error": reason}, status)
+    if status == 503 and request.method == "POST":
+        reason += ". Go back and send the form again: what was stored is not repeated."
     again = isinstance(error, SignInNeeded | SignInRefused | ProviderError)
     g.update = False
     body = render_template("error.html", status=status, reason=reason, again=again)

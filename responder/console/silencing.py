@@ -8,7 +8,7 @@ from flask import Blueprint, abort, g, redirect, render_template, request, url_f
 from werkzeug.wrappers import Response
 
 from responder.console.access import needs
-from responder.console.actions import KINDS, existing, outcome, store
+from responder.console.actions import KINDS, existing, once_of, outcome, store
 from responder.console.app import Console, person
 from responder.converse.silencing import CannotSilenceError, end_of, groups_of, next_morning
 from responder.converse.slack.silence_form import CONFIRM, BadChoiceError, choices, chosen_end, matched
@@ -53,7 +53,7 @@ def blueprint(console: Console, silences: Silences) -> Blueprint:
         except BadChoiceError as error:
             return _asked(incident, request.form, str(error))
         stored = store(
-            *(console, incident, ActionKind.SILENCE, person().name, request.form.get("once", "")),
+            *(console, incident, ActionKind.SILENCE, person().name, once_of("duration", "other", "text")),
             request.form.get("text", "").strip(),
             until=until,
             target=request.form.get(CONFIRM, "0")[:9],

@@ -83,7 +83,7 @@ def explain(
     given, answers, at = labels_of(labels), _answers(answered), _time(moment)
     with named_failures():
         settings = bootstrap.settings_from_environment()
-        tracer = _tracer(settings, rules or settings.rules, runbooks or settings.runbooks, answers)
+        tracer = tracer_of(settings, rules or settings.rules, runbooks or settings.runbooks, answers)
         now = at or bootstrap.SystemClock().now()
         if incident:
             traces = [_stored(incident, settings, tracer)]
@@ -98,16 +98,15 @@ def explain(
         sys.exit(FAILED)
 
 
-def explain_stored(incident: str, settings: "Settings") -> str:
-    """Return the explanation of a stored incident by the rules of today. Raises FatalError and InvalidRules."""
+def explain_stored(incident: str, settings: "Settings", tracer: "Tracer") -> str:
+    """Return the explanation of a stored incident by the rules of ``tracer``. Raises FatalError."""
     from responder.cli.rules import trace_text
 
-    return "\n".join(
-        trace_text.lines(_stored(incident, settings, _tracer(settings, settings.rules, settings.runbooks, {})))
-    )
+    return "\n".join(trace_text.lines(_stored(incident, settings, tracer)))
 
 
-def _tracer(settings: "Settings", rules: str, runbooks: str, answers: dict[str, str]) -> "Tracer":
+def tracer_of(settings: "Settings", rules: str, runbooks: str, answers: dict[str, str]) -> "Tracer":
+    """Return what traces decisions by the rules of a folder, as they are now. Raises InvalidRules."""
     from responder.cli.rules.trace import trace
 
     if answers and not settings.prometheus_url:

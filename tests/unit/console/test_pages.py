@@ -261,6 +261,7 @@ def test_filters_stand_in_the_address(client: FlaskClient, database: Database, c
         ("rejects?before=x", 400, "before: a whole number"),
         ("rules?from=x", 400, "from: a whole number"),
         ("nothing", 404, "There is no such page."),
+        (f"rejects/{10**20}/body", 404, "There is no such page."),
     ],
 )
 def test_a_value_of_the_address_that_cannot_be_used_is_named(
@@ -315,7 +316,7 @@ def test_a_long_list_has_pages(client: FlaskClient, database: Database) -> None:
 
 
 def test_an_action_is_stored_once_with_the_name_of_the_person(client: FlaskClient, database: Database) -> None:
-    """A form that is sent twice acts once; its outcome, or that it waits for serve, is shown on the page."""
+    """A form that is sent twice acts once, with another text twice; its outcome, or that it waits, is on the page."""
     data = {"csrf": token(client), "text": "restarted", "once": "x1"}
     for _ in range(2):
         answer = client.post(f"/incidents/{INCIDENT}/note", data=data, headers=ORIGIN)
@@ -324,6 +325,9 @@ def test_an_action_is_stored_once_with_the_name_of_the_person(client: FlaskClien
         (row,) = actions.of_incident(connection, INCIDENT)
     assert (row.action.actor, row.action.entry, row.action.text) == ("ann", "console", "restarted")
     assert "applies it as soon as it runs" in client.get(answer.headers["Location"]).text
+    client.post(f"/incidents/{INCIDENT}/note", data={**data, "text": "back, and changed"}, headers=ORIGIN)
+    with database.read() as connection:
+        assert len(actions.of_incident(connection, INCIDENT)) == 2
 
 
 def test_ticked_incidents_are_acknowledged_together(client: FlaskClient, database: Database) -> None:
