@@ -16,12 +16,13 @@ LIMIT = 200
 
 #: Kubernetes puts a time in front of each line (``timestamps=true``); loggers put one, a level, a thread and a name.
 _PREFIX = re.compile(
-    r"^(?:\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d[.,\d]*(?:Z|[+-]\d\d:?\d\d| [A-Z]{2,4}T| UTC)?\s*)*"
+    r"^(?:\[\d+\] (?=\d{4}/))?"
+    r"(?:\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d[.,\d]*(?:Z|[+-]\d\d:?\d\d| [A-Z]{2,4}T| UTC)?\s*)*"
     r"(?:[\[(]?\d\d:\d\d:\d\d[.,\d]*[\])]?\s*)?(?:\[\d+\] (?=[A-Z]+: ))?"
 )
 _LEVEL = re.compile(
     # "Error making API request" begins a sentence, "Error: " is a level.
-    r"^[\[(]?(?![A-Z][a-z]+ )(?i:FATAL|PANIC|CRITICAL|CRIT|ERROR|ERR|SEVERE|WARN(?:ING)?|INFO|"
+    r"^[\[(]?(?![A-Z][a-z]+ )(?i:FATAL|FTL|PANIC|PNC|CRITICAL|CRIT|ERROR|ERR|SEVERE|WARN(?:ING)?|WRN|INFO|INF|"
     r"[EFWI]\d{4} [\d:.]+ +\d+ \S+)[\])]?:?\s+(?:\d+ --- )?"
 )
 #: The heading of an error of .NET's console logger; the message is on the next line.
@@ -41,6 +42,7 @@ _TABLE: tuple[re.Pattern[str], ...] = tuple(
         r"^npm (?:error|ERR!) (Missing script: .+)",
         r"(HikariPool-\d+ - Connection is not available.*)",
         r"((?:java\.net\.)?UnknownHostException: .+)",
+        r"((?:Migration checksum mismatch|Detected (?:failed|resolved|applied) migration) .*)",  # Flyway's second line
         r"((?:Flyway|Liquibase)\w*Exception.*)",
         r"^(panic: .+)",
         r"(exec format error)",
@@ -65,15 +67,16 @@ _GENERIC: tuple[re.Pattern[str], ...] = tuple(
         ),
     )
 )
-_MINOR = re.compile(r"^[\[(]?(?:INFO|DEBUG|TRACE|NOTICE)\b|^I\d{4} |\blevel=(?:info|debug)", re.IGNORECASE)
+_MINOR = re.compile(r"^[\[(]?(?:INFO?|DEBUG|DBG|TRACE|TRC|NOTICE)\b|^I\d{4} |\blevel=(?:info|debug)", re.IGNORECASE)
 _SEVERE = re.compile(
-    r"\b(?:FATAL|PANIC|CRITICAL|SEVERE)\b|^F\d{4} |\[(?:emerg|crit|alert)\]|\blevel=(?:fatal|panic)\b|"
+    r"\b(?:FATAL|FTL|PANIC|PNC|CRITICAL|SEVERE)\b|^F\d{4} |\[(?:emerg|crit|alert)\]|\blevel=(?:fatal|panic)\b|"
     r"\"level\": ?\"(?:fatal|panic|critical)\""
 )
 _ERROR = re.compile(
-    r"^(?:fail|crit): |\bERROR\b|\berror\b[:=]|\blevel=(?:error|fatal)\b|\"level\": ?\"(?:error|fatal)\"", re.IGNORECASE
+    r"^(?:fail|crit): |\bERROR\b|^[\[(]?ERR\b|\berror\b[:=]|\blevel=(?:error|fatal)\b|\"level\": ?\"(?:error|fatal)\"",
+    re.IGNORECASE,
 )
-_WARNING = re.compile(r"\bWARN(?:ING)?\b|\blevel=warn", re.IGNORECASE)
+_WARNING = re.compile(r"\bWARN(?:ING)?\b|^[\[(]?WRN\b|\blevel=warn", re.IGNORECASE)
 _HARMLESS = re.compile(r"\b(?:0|no) errors?\b|failover ok|error(?:s|_count)?[=:] ?0\b", re.IGNORECASE)
 _MESSAGE = re.compile(
     r"(?<!\S)(?:msg|message)=(?P<msg>\"(?:[^\"\\]|\\.)+\"|[^\s\"]+)|"

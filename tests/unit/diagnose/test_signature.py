@@ -34,6 +34,15 @@ from responder.diagnose.cluster.signature import recent, signature
             "x509: certificate is not valid before 11:02Z",
         ),
         (
+            '[7] 2026/11/30 08:40:01.123456 [INF] Starting\n[7] 2026/11/30 08:40:01.2 [FTL] unknown field "store_dir"',
+            'unknown field "store_dir"',
+        ),
+        ("[08:40:02 WRN] Retrying\n[08:40:03 ERR] quota is used up\n[08:40:04 INF] bye", "quota is used up"),
+        (
+            "ERROR: Validate failed: Migrations have failed validation\nMigration checksum mismatch for migration 42",
+            "Migration checksum mismatch for migration 42",
+        ),
+        (
             "Caused by: org.y.BindException: x\nCaused by: java.lang.IllegalArgumentException: no DB_URL",
             "IllegalArgumentException: no DB_URL",
         ),
