@@ -367,8 +367,11 @@ class Scene:
         """Return the scene with the answers of another wave."""
         merged = {key: tuple(each) for key, each in self.objects.items()}
         for key, more in found.items():
-            known = {objects.uid(each) for each in merged.get(key, ())} - {""}
-            merged[key] = (*merged.get(key, ()), *(each for each in more if objects.uid(each) not in known))
+            # Two lists of one wave may have the same object: the pods of a namespace, and those of a node.
+            once: dict[str | int, Object] = {}
+            for each in (*merged.get(key, ()), *more):
+                once.setdefault(objects.uid(each) or id(each), each)
+            merged[key] = tuple(once.values())
         return replace(self, objects=merged, logs=(*self.logs, *logs), unseen=(*self.unseen, *unseen))
 
 

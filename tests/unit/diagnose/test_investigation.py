@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -80,6 +81,24 @@ def test_forbidden_logs_are_named_and_nothing_is_invented_in_their_place(path: P
     assert [each for each in problems_of(scenario, said.likely) if each.startswith("states")] == []
     if scenario.given["class"] == "control":
         assert known.cause is None
+
+
+@pytest.mark.parametrize(
+    "name", ["crash-missing-env", "crash-oom-few-restarts", "image-tag-not-found", "storage-multi-attach"]
+)
+def test_the_node_of_a_pod_beside_its_name_changes_nothing(name: str) -> None:
+    """An alert of the kubelet or of cAdvisor also has the label node: pods are counted once, the cause is the same."""
+    scenario = load(Path(f"tests/scenarios/{name}.yaml"), datetime.now(UTC))
+    labels = scenario.alerts[0]["labels"]
+    pods = (each for each in scenario.cluster.objects if each["kind"] == "Pod")
+    node = next(each["spec"]["nodeName"] for each in pods if each["metadata"]["name"] == labels["pod"])
+    plain = explain(clues_of(scenario)).cause
+    labels["node"] = node
+    named = explain(clues_of(scenario)).cause
+    assert plain is not None
+    assert named is not None
+    count = re.compile(r"(?:all \d+|\d+ of \d+) pods")
+    assert (named.entity, count.findall(named.says)) == (plain.entity, count.findall(plain.says))
 
 
 def test_the_pods_of_the_subject_are_read_in_a_large_namespace() -> None:

@@ -25,7 +25,7 @@ def look(scene: Scene) -> tuple[Clue, ...]:
     """Return what is wrong with the node that the alert names, or with nodes of pods of the subject."""
     named = scene.place.named.get("Node", "")
     nodes = scene.objects.get("Node", ())
-    names = [named] if named else list(dict.fromkeys((*_of_subject(scene), *evicting_nodes(scene))))
+    names = list(dict.fromkeys((*([named] if named else ()), *_of_subject(scene), *evicting_nodes(scene))))
     if scene.is_wide and not scene.place.namespace:
         names = [objects.name(each) for each in nodes if not objects.is_true(each, "Ready") or _pressed(each)]
     found: list[Clue] = []
