@@ -108,7 +108,11 @@ def settled(around: World, records: Records) -> bool:
 
 
 def _quiet(records: Records) -> bool:
+    """Return True if nothing is left now and a second later: a job may have been about to write a message."""
     try:
+        if records.busy():
+            return False
+        time.sleep(1.0)
         return not records.busy()
     except StoreError:
         return False
