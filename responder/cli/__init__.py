@@ -20,7 +20,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "init": ("responder.cli.init:init", "Write a commented starter set of rules."),
     "health": ("responder.cli.health:health", "Check the health of every service in the catalog."),
     "probe": ("responder.cli.probe:probe", "List the probes of the rules, and run one by hand."),
-    "redact": ("responder.cli.redact:redact", "Print a text without secrets, as it is stored and sent."),
+    "redact": ("responder.cli.redact:redact", "Print a text without secrets, as messages and logs show it."),
     "incidents": ("responder.cli.incidents:incidents", "List, show and resolve incidents."),
     "silences": ("responder.cli.silences:silences", "List, create and expire silences of incidents."),
     "messages": ("responder.cli.messages:messages", "List, show and resend messages."),

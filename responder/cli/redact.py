@@ -1,4 +1,4 @@
-"""``responder redact``: show what is removed from a text before it is stored, logged or sent."""
+"""``responder redact``: show what is removed from a text before a message, a finding or a log shows it."""
 
 import sys
 
@@ -14,7 +14,9 @@ _MOST_BYTES = 16 * 1024 * 1024
 @click.command()
 @click.argument("file", metavar="FILE", type=click.Path(allow_dash=True))
 def redact(*, file: str) -> None:
-    """Print FILE (`-` is standard input) without secrets, as alerts, logs and events are before they are used.
+    """Print FILE (`-` is standard input) without secrets, as messages, findings and logs show it.
+
+    Payloads are stored as they came: `responder replay` decides them again.
 
     Exit status: 0, 1 for a file that cannot be read, 2 for a wrong command line.
     """
