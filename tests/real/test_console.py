@@ -149,9 +149,14 @@ def test_a_button_acts_on_the_real_incident(shown: Shown, browser: Browser, scri
 
 
 def test_an_open_page_follows_the_incident(shown: Shown, browser: Browser) -> None:
-    """Without a click the page shows, within seconds, what happened elsewhere; a finding that was opened stays open."""
+    """Without a click a page shows, within seconds, what happened elsewhere; what was opened or ticked stays so."""
     with visit(browser, 1280) as found:
-        page = found.page
+        page, every = found.page, found.page.context.new_page()
+        every.goto(shown.url)
+        boxes = [each for each in every.locator(".incidents input").all() if each.input_value() != shown.incident]
+        for box in boxes[::2]:
+            box.check()
+        ticked = [each.input_value() for each in boxes[::2]]
         page.goto(f"{shown.url}/incidents/{shown.incident}")
         page.locator(".findings details:not([open]) > summary").first.click()
         opened = page.locator(".findings details[open]").count()
@@ -161,6 +166,8 @@ def test_an_open_page_follows_the_incident(shown: Shown, browser: Browser) -> No
         page.wait_for_selector(".state.acknowledged", timeout=15_000)
         assert page.locator(".findings details[open]").count() == opened
         assert "acknowledged" in page.locator("#news").inner_text()
+        every.wait_for_selector(".incidents .state.acknowledged", timeout=15_000)  # its row is the last one now
+        assert [each.input_value() for each in every.locator(".incidents :checked").all()] == ticked
         assert not found.complaints
     until(lambda: any(each.state == "acknowledged" for each in shown.stage.pagerduty.open()), 10)
 

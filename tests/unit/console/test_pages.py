@@ -150,6 +150,7 @@ def test_each_page_of_an_empty_database_says_what_its_emptiness_means(build: Cal
     ):
         assert said in " ".join(client.get(address).text.split()), address
     assert client.get("/incidents/INC-404").status_code == 404
+    assert '<form id="acknowledge"' in client.get("/").text  # incidents to tick come with an update
 
 
 def test_a_page_is_sent_again_only_when_it_changed(client: FlaskClient, database: Database, clock: HandClock) -> None:
