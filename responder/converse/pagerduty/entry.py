@@ -6,6 +6,7 @@ from typing import Protocol
 
 import structlog
 
+from responder.converse.apply import NOTE_LIMIT
 from responder.converse.pagerduty.events import PagerDutyEvent
 from responder.counters import COUNTERS
 from responder.model.action import Action
@@ -54,7 +55,7 @@ class PagerDutyEntry:
                 entry=entry,
                 key=f"{event.id}/{incident}",
                 actor=sanitize_line(event.actor, 80),
-                text=event.text[:2000],
+                text=event.text[: NOTE_LIMIT + 1],  # a longer one ends with an ellipsis
                 target=sanitize_line(event.target, 200),
                 at=min(event.at, now),
             )

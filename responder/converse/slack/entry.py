@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import structlog
 
+from responder.converse.apply import NOTE_LIMIT
 from responder.converse.silencing import CannotSilenceError, groups_of
 from responder.converse.slack import silence_form, views
 from responder.converse.slack.payloads import Button, Person, Press, Submission, read
@@ -202,7 +203,10 @@ class SlackEntry:
             return self._refuse(form, f"{incident.id} is resolved already")
         if form.button is Button.SILENCE:
             return self._submit_silence(form)
-        self._keep(form, kind, form.values.get(views.TEXT, ""), target=form.values.get(views.STATUS, "")[:20])
+        text = form.values.get(views.TEXT, "")
+        if kind is ActionKind.NOTE and not text.strip():
+            return views.problem(views.TEXT, "write what was found or done")
+        self._keep(form, kind, text, target=form.values.get(views.STATUS, "")[:20])
         return None
 
     def _refuse(self, found: Press | Submission, why: str) -> Mapping[str, Any] | None:
@@ -230,7 +234,8 @@ class SlackEntry:
         if not teams or any(found.person.id in members for members in listed.values() if members is not None):
             return ""
         if unknown := [group for group, members in listed.items() if members is None]:
-            return f"Slack did not list the members of the user group {', '.join(unknown)}: press again in a minute"
+            named = ", ".join(unknown)
+            return f"Slack did not list the user group {named}; act in PagerDuty, or try again in a minute"
         return f"only the user group {', '.join(listed)} may act on incidents of {', '.join(teams)}"
 
     def _keep(
@@ -248,7 +253,7 @@ class SlackEntry:
             entry=ENTRY,
             key=found.key,
             actor=found.person.name,
-            text=text[: views.INPUT_LIMIT],
+            text=text[: NOTE_LIMIT + 1],  # a longer one ends with an ellipsis
             until=until,
             target=target,
             at=self.clock.now(),

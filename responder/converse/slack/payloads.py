@@ -13,7 +13,7 @@ from enum import StrEnum
 import msgspec
 
 from responder.model.secret import Secret
-from responder.model.text import sanitize_line
+from responder.model.text import clean, sanitize_line
 from responder.notify.render import slack_messages
 
 #: Age of a signed request, in seconds, in both directions: https://docs.slack.dev/authentication.
@@ -148,7 +148,7 @@ def read(payload: bytes) -> Press | Submission | None:
         view = found.view
         return Submission(
             button=Button(view.callback_id),
-            incident=view.private_metadata[:ID_LIMIT],
+            incident=clean(view.private_metadata[:ID_LIMIT]),
             person=person,
             key=f"{view.id}/{person.id}",
             values={name: given.given for block in view.state.values.values() for name, given in block.items()},
@@ -158,7 +158,7 @@ def read(payload: bytes) -> Press | Submission | None:
         return None
     return Press(
         button=Button(pressed.action_id),
-        incident=pressed.value[:ID_LIMIT],
+        incident=clean(pressed.value[:ID_LIMIT]),
         person=person,
         key=f"{pressed.action_ts}/{person.id}/{pressed.action_id}",
         trigger=found.trigger_id,
@@ -170,7 +170,7 @@ def read_command(fields: Mapping[str, str]) -> tuple[str, Person]:
     """Return the text after a slash command, and the person."""
     user, name = fields.get("user_id", ""), fields.get("user_name", "")
     person = Person(id=user, name=sanitize_line(name or user, 80), team=fields.get("team_id", ""))
-    return fields.get("text", ""), person
+    return clean(fields.get("text", "")), person
 
 
 def signature_problem(secrets: Iterable[Secret], headers: Mapping[str, str], body: bytes, now: datetime) -> str:

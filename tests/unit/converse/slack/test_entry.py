@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from responder.converse.apply import NOTE_LIMIT
 from responder.converse.slack.entry import (
     NOT_STORED,
     STORE_SECONDS,
@@ -18,6 +19,7 @@ from responder.converse.slack.entry import (
     SlackEntry,
 )
 from responder.converse.slack.payloads import BadPayloadError, Button, Person
+from responder.model.text import sanitize_line
 from responder.outgoing import Outgoing
 from responder.outgoing.silences import Silences
 from responder.store.database import Database
@@ -110,7 +112,10 @@ def test_a_note_and_a_resolve_ask_for_words(bench: Bench, button: Button, title:
     assert bench.stored() == [(button.value.removeprefix("responder_"), "ann", "restarted plato")]
 
 
-@pytest.mark.parametrize(("incident", "why"), [("INC-OVER", "is resolved"), ("INC-NONE", "there is no incident")])
+@pytest.mark.parametrize(
+    ("incident", "why"),
+    [("INC-OVER", "is resolved"), ("INC-NONE", "there is no incident"), ("\0INC\0", "there is no incident INC.")],
+)
 def test_a_button_of_an_old_message_is_refused_with_the_reason(bench: Bench, incident: str, why: str) -> None:
     """Old messages stay pressable for ever: the person sees why nothing happened."""
     bench.entry.interact(pressed(Button.ACKNOWLEDGE, incident))
@@ -124,6 +129,20 @@ def test_a_draft_is_asked_for_of_a_resolved_incident(bench: Bench) -> None:
     bench.entry.interact(pressed(Button.POSTMORTEM, "INC-NONE"))
     assert bench.stored("INC-OVER") == [("postmortem", "ann", "")]
     assert bench.api.answered == ["Refused: there is no incident INC-NONE."]
+
+
+def test_a_note_of_blanks_is_refused_in_the_dialog(bench: Bench) -> None:
+    """Slack asks for a text and takes blanks: the person would not see that there is no note."""
+    answer = bench.entry.interact(submitted(Button.NOTE, "INC-118", {"text": {"value": " \n "}}))
+    assert answer == {"response_action": "errors", "errors": {"text": "write what was found or done"}}
+    assert bench.stored() == []
+
+
+def test_a_note_that_is_too_long_says_that_it_was_cut(bench: Bench) -> None:
+    """The dialog takes 2,000 characters; what comes past it is not cut in silence."""
+    bench.entry.interact(submitted(Button.NOTE, "INC-118", {"text": {"value": "word " * 8000}}))
+    [(_kind, _actor, text)] = bench.stored()
+    assert (len(text), sanitize_line(text, NOTE_LIMIT)[-1]) == (NOTE_LIMIT + 1, "…")
 
 
 def test_a_person_of_another_workspace_is_refused(bench: Bench) -> None:

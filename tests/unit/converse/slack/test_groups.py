@@ -57,7 +57,7 @@ def test_others_see_why_they_may_not(bench: Bench) -> None:
 def test_a_group_that_slack_does_not_list_lets_no_person_act(bench: Bench) -> None:
     """A restriction does not end with a failure, and the reason names it."""
     bench.entry.interact(PRESS)
-    assert "Slack did not list the members of the user group S0PAY01" in bench.api.answered[0]
+    assert "Slack did not list the user group S0PAY01" in bench.api.answered[0]
     assert bench.stored() == []
 
 
