@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, and_, bindparam, exists, select, update
@@ -10,7 +11,7 @@ from sqlalchemy import Connection, RowMapping, and_, bindparam, exists, select, 
 from responder.model.action import SILENCING, Action, ActionKind
 from responder.model.text import clean
 from responder.store.backends import notifications
-from responder.store.backends.prepared import insert_into
+from responder.store.backends.prepared import Prepared, insert_into
 from responder.store.database import Database
 from responder.store.schema.serialization import to_seconds, to_time
 from responder.store.schema.tables import actions, incidents
@@ -38,6 +39,12 @@ class ActionRow:
     outcome: str
 
 
+@cache
+def _add(dialect: str) -> Prepared:
+    statement = insert_into(actions, dialect).on_conflict_do_nothing(index_elements=["entry", "key"])
+    return Prepared(statement.returning(actions.c.id))
+
+
 def keep(database: Database, action: Action, now: datetime, patience: float | None = None) -> int:
     """Commit an action and return its id; that of the first one if it was stored before.
 
@@ -59,11 +66,9 @@ def keep(database: Database, action: Action, now: datetime, patience: float | No
         "state": "new",
     }
     with database.write(patience) as connection:
-        statement = insert_into(actions, connection.dialect.name).values(**row)
-        statement = statement.on_conflict_do_nothing(index_elements=["entry", "key"])
-        if found := connection.execute(statement.returning(actions.c.id)).scalar():
+        if added := _add(connection.dialect.name).rows(connection, row):
             notifications.notify(connection, notifications.NEW_ACTIONS)
-            return int(found)
+            return int(added[0]["id"])
         known = select(actions.c.id).where(actions.c.entry == action.entry, actions.c.key == key)
         return int(connection.execute(known).scalar_one())
 

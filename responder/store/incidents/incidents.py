@@ -43,6 +43,7 @@ _UNPAGED = text("incidents.open AND incidents.digest <> '' AND incidents.channel
 _self = incidents.alias()
 _SIGNED = text("contents.signature <> ''")
 _LATEST = Prepared(select(_newest).where(_newest.c.age == 1))
+_FIND = Prepared(select(incidents).where(incidents.c.id == bindparam("one")))
 _OFTEN = (
     select(incidents.c.dedup_key, func.count())
     .where(incidents.c.dedup_key.in_(bindparam("keys", expanding=True)), incidents.c.opened_at >= bindparam("since"))
@@ -82,8 +83,8 @@ def with_signature(connection: Connection, signature: str, of: str, since: datet
 
 def find(connection: Connection, incident: str) -> Incident | None:
     """Return an incident by its id."""
-    row = connection.execute(select(incidents).where(incidents.c.id == incident)).mappings().first()
-    return from_row(row) if row else None
+    found = _FIND.rows(connection, {"one": incident})
+    return from_row(found[0]) if found else None
 
 
 def gathering(connection: Connection, groups: Iterable[str]) -> dict[str, Incident]:
