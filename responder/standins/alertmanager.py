@@ -53,9 +53,8 @@ class AlertmanagerStandIn(StandIn):
         utf8_names: bool = True,
         unknown_silence: int = 404,
         on_event: OnEvent | None = None,
-        port: int = 0,
     ) -> None:
-        super().__init__(on_event=on_event, port=port)
+        super().__init__(on_event=on_event)
         self.now = now
         self.alerts: dict[str, dict[str, str]] = {}
         self.silences: dict[str, StoredSilence] = {}

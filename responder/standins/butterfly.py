@@ -54,8 +54,8 @@ class ButterflyStandIn(StandIn):
     ``/<service>/actuator/prometheus`` is there to be scraped: ``application_up`` is 1 while the service's status is UP.
     """
 
-    def __init__(self, *, on_event: OnEvent | None = None, port: int = 0) -> None:
-        super().__init__(on_event=on_event, port=port)
+    def __init__(self, *, on_event: OnEvent | None = None) -> None:
+        super().__init__(on_event=on_event)
         self._health = {name: up() for name in SERVICES}
 
     def set(self, service: str, health: Health) -> None:

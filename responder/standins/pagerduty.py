@@ -100,8 +100,8 @@ class PagerDutyStandIn(StandIn):
     ``rest`` answers the REST API, ``webhooks`` sends to the subscriptions.
     """
 
-    def __init__(self, *, on_event: OnEvent | None = None, port: int = 0) -> None:
-        super().__init__(on_event=on_event, port=port)
+    def __init__(self, *, on_event: OnEvent | None = None) -> None:
+        super().__init__(on_event=on_event)
         self.events: list[PagerEvent] = []
         self.incidents: list[PagerIncident] = []
         self.webhooks = WebhookSender()

@@ -145,17 +145,14 @@ def responder_serve(
     folder: Path,
     *,
     program: Sequence[str] = ("-m", "responder"),
-    arguments: Sequence[str] = (),
-    seconds: float = START_SECONDS,
 ) -> Iterator[Program]:
     """``responder serve`` with these settings and no others; it listens on RESPONDER_LISTEN. Raises DidNotStart.
 
     ``program`` is what Python is to run, where it is not the package itself.
     """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("RESPONDER_")}
-    command = [sys.executable, *program, "serve", *arguments]
+    command = [sys.executable, *program, "serve"]
     url = f"http://{settings['RESPONDER_LISTEN']}"
-    with started(
-        "responder", command, url=url, ready="/readyz", folder=folder, env=inherited | dict(settings), seconds=seconds
-    ) as running:
+    env = inherited | dict(settings)
+    with started("responder", command, url=url, ready="/readyz", folder=folder, env=env) as running:
         yield running

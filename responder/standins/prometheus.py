@@ -26,8 +26,8 @@ class PrometheusStandIn(StandIn):
     An expression is answered by the text set last of those that occur in it; any other has an empty result.
     """
 
-    def __init__(self, *, on_event: OnEvent | None = None, port: int = 0) -> None:
-        super().__init__(on_event=on_event, port=port)
+    def __init__(self, *, on_event: OnEvent | None = None) -> None:
+        super().__init__(on_event=on_event)
         self.queries: list[str] = []
         self._answers: dict[str, tuple[SeriesSample, ...]] = {}
 

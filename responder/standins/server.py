@@ -96,19 +96,19 @@ class StandIn:
     thread of the request.
     """
 
-    def __init__(self, *, on_event: OnEvent | None = None, port: int = 0) -> None:
+    def __init__(self, *, on_event: OnEvent | None = None) -> None:
         self.faults: deque[Fault] = deque()
         self.manner: Callable[[Call], Fault] = healthy
         self.calls: list[Call] = []
         self.lock = threading.RLock()
         self._on_event = on_event
         self._stopping = threading.Event()
-        self._server = _Server(("127.0.0.1", port), _handler(self))
+        self._server = _Server(("127.0.0.1", 0), _handler(self))
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
     @property
     def port(self) -> int:
-        """Base URL of the server."""
+        """Its TCP port, which the system chose."""
         return int(self._server.server_address[1])
 
     @property

@@ -69,8 +69,8 @@ class SlackStandIn(StandIn):
     the members of user groups. ``limits`` are calls a minute by method: more are refused with 429.
     """
 
-    def __init__(self, *, token: str = "", on_event: OnEvent | None = None, port: int = 0) -> None:
-        super().__init__(on_event=on_event, port=port)
+    def __init__(self, *, token: str = "", on_event: OnEvent | None = None) -> None:
+        super().__init__(on_event=on_event)
         self.messages: list[SlackMessage] = []
         self.sockets = SocketMode()
         self.people = People(lambda: self.url, self.sockets)

@@ -49,8 +49,8 @@ _NO_ANSWER = f"responder did not answer within {ANSWER_SECONDS:g} s, or not with
 class SlackPage(StandIn):
     """The page over the messages of ``slack``, on a port of its own."""
 
-    def __init__(self, slack: SlackStandIn, *, port: int = 0) -> None:
-        super().__init__(port=port)
+    def __init__(self, slack: SlackStandIn) -> None:
+        super().__init__()
         self._slack = slack
         self._token = secrets.token_hex(16)
         self._template = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True).from_string(
