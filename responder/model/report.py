@@ -131,3 +131,8 @@ class Report:
     fields: Mapping[str, str] = field(default_factory=dict)
     public: PublicText | None = None
     publishable: bool = False
+
+    @property
+    def all_links(self) -> tuple[Link, ...]:
+        """The runbook, if there is one, and then the links."""
+        return (self.runbook, *self.links) if self.runbook else self.links

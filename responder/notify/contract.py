@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from enum import Enum
 from typing import Any, ClassVar, Self
+from urllib.parse import urlsplit
 
 from responder.model.check import Result, skipped
 from responder.model.message import ClaimedMessage, Request, Response
@@ -22,6 +23,12 @@ from responder.notify.rate_limit import MethodLimit, RateLimit
 
 #: Sends a request and returns the response; the caller handles unreachable servers.
 SendRequest = Callable[[Request], Response]
+
+
+def call_host(send: SendRequest, url: Secret, path: str = "/") -> None:
+    """Send a GET request for ``path`` to the host of an address. The address itself would post a message."""
+    address = urlsplit(url.reveal())
+    send(Request(f"{address.scheme}://{address.netloc}{path}", b"", method="GET"))
 
 
 #: End of the name of a companion of one channel, whose references to messages it gets.

@@ -26,7 +26,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Self
-from urllib.parse import urlsplit
 
 from responder.model.check import Result, bad, ok
 from responder.model.finding import Finding, Verdict, worst_first
@@ -36,7 +35,7 @@ from responder.model.report import MessageKind, Report
 from responder.model.secret import Secret
 from responder.model.setting import Setting
 from responder.model.text import clean
-from responder.notify.contract import Channel, SendRequest
+from responder.notify.contract import Channel, SendRequest, call_host
 from responder.notify.rate_limit import RateLimit, per_minute
 from responder.notify.render.plain_text import minimal
 from responder.notify.render.response import ascii_only, encoded, outcome_of, within
@@ -114,8 +113,7 @@ class GenericWebhook(Channel):
         """Check that the host answers; any request to the address itself might be taken for a message."""
         if problem := key_problem(self.key.reveal()):
             yield bad(self.name, f"the signing secret {problem}", "see RESPONDER_GENERIC_WEBHOOK_SIGNING_SECRET")
-        address = urlsplit(self.url.reveal())
-        send(Request(f"{address.scheme}://{address.netloc}/", b"", method="GET"))
+        call_host(send, self.url)
         yield ok(self.name, "the host of the webhook answers; --send proves the address and the key")
 
     def dry_run(self, sent: Sequence[Request]) -> tuple[str, bytes]:
@@ -131,7 +129,7 @@ class GenericWebhook(Channel):
         return Request(url=self.url.reveal(), body=body, headers=signed_headers(self.key, number, sent_at, body))
 
     def read(self, message: ClaimedMessage, response: Response) -> Outcome:
-        """Any 2xx is an acceptance; the beginning of any other body is the reason."""
+        """Return the outcome: any 2xx is an acceptance; the beginning of any other body is the reason."""
         return outcome_of(message, response, response.body[:200].decode("utf-8", "replace"), (self.url, self.key))
 
 
@@ -207,7 +205,7 @@ def _body(report: Report, number: str, cut: Sequence[str]) -> dict[str, Any]:
     }
     links = [
         {"text": _text(each.text), "url": url}
-        for each in (*([report.runbook] if report.runbook else []), *report.links)
+        for each in report.all_links
         if (url := safe_url(each.href)) and len(url) <= TEXT_LIMIT
     ]
     parts: dict[str, Any] = {

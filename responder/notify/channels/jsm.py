@@ -33,7 +33,7 @@ from responder.model.text import cut, sanitize_line
 from responder.notify.contract import Channel, SendRequest, ShownMessage
 from responder.notify.rate_limit import RateLimit, per_minute
 from responder.notify.render.plain_text import further_lines, minimal, page_lines
-from responder.notify.render.response import ascii_only, decoded, encoded, error_text, outcome_of, text_of
+from responder.notify.render.response import ascii_only, decoded, encoded, error_text, first_lines, outcome_of, text_of
 from responder.notify.report.links import safe_url
 
 # Characters. https://docs.opsgenie.com/docs/alerts-and-alert-fields and https://docs.opsgenie.com/docs/alert-api
@@ -55,7 +55,7 @@ _PRIORITIES = frozenset({"P1", "P2", "P3", "P4", "P5"})
 _PRIORITY_OF = {"critical": "P1", "error": "P2", "warning": "P3", "info": "P5"}
 _CREATE, _NOTE, _CLOSE, _ACKNOWLEDGE = "create", "note", "close", "acknowledge"
 #: Kinds of messages that say what a person did, and nothing else.
-_SAID = frozenset({MessageKind.ACKNOWLEDGED, MessageKind.NOTE})
+_OF_PEOPLE = frozenset({MessageKind.ACKNOWLEDGED, MessageKind.NOTE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,19 +93,15 @@ class Jsm(Channel):
     pages: ClassVar[bool] = True
     fallback_order: ClassVar[int] = 25
     steps: ClassVar[Mapping[MessageKind, tuple[str, ...]]] = {
+        **dict.fromkeys(MessageKind, ()),
         MessageKind.START: (_CREATE,),
         MessageKind.AGAIN: (_CREATE,),
         MessageKind.UPDATE: (_NOTE,),
         MessageKind.LATE: (_NOTE,),
         MessageKind.FALLBACK: (_CREATE,),
         MessageKind.RESOLUTION: (_CLOSE,),
-        MessageKind.UNCLOSED: (),
-        MessageKind.OPINION: (),
         MessageKind.ACKNOWLEDGED: (_ACKNOWLEDGE,),
         MessageKind.NOTE: (_NOTE,),
-        MessageKind.POSTMORTEM: (),
-        MessageKind.REMINDER: (),
-        MessageKind.ARCHIVE: (),
     }
 
     @classmethod
@@ -167,13 +163,13 @@ class Jsm(Channel):
         else:
             verb = "notes" if message.step == _NOTE else message.step
             about = f"{about}/{quote(alias, safe='')}/{verb}?identifierType=alias"
-            said = sanitize_line(report.update, LINE_LIMIT) if report.kind in _SAID else _text(message, NOTE_LIMIT)
-            body = {"source": "responder", "note": said}
+            note = sanitize_line(report.update, LINE_LIMIT) if report.kind in _OF_PEOPLE else _note(message)
+            body = {"source": "responder", "note": note}
         headers = {"Content-Type": "application/json", "Authorization": f"GenieKey {self.api_key.reveal()}"}
         return Request(url=about, body=encoded(body), headers=headers)
 
     def read(self, message: ClaimedMessage, response: Response) -> Outcome:
-        """Accepted is a 2xx whose body has a ``requestId``, which the vendor sends with 202.
+        """Return the outcome: accepted is a 2xx whose body has a ``requestId``, which the vendor sends with 202.
 
         Any other 2xx may or may not have been taken, so it is sent again once a minute; the alias merges it. A 4xx is
         refused where the vendor says so in its own JSON; one of a proxy may pass, as 408, 425, 429 and 5xx may.
@@ -206,7 +202,7 @@ def _alert(report: Report, alias: str) -> dict[str, Any]:
     fields = {
         "message": _headline(report),
         "alias": alias,
-        "description": _fitted(_lines(report), DESCRIPTION_LIMIT),
+        "description": first_lines(_lines(report), DESCRIPTION_LIMIT - 40, "Cut:"),
         "priority": _priority(report),
         "entity": sanitize_line(report.service, ENTITY_LIMIT),
         "source": "responder",
@@ -226,12 +222,12 @@ def _minimal(report: Report, alias: str) -> dict[str, Any]:
     }
 
 
-def _text(message: ClaimedMessage, limit: int) -> str:
+def _note(message: ClaimedMessage) -> str:
     """Return the text of a note."""
     report = message.report
     if message.minimal:
         return "\n".join(minimal(report, LINE_LIMIT))
-    return _fitted(_lines(report), limit)
+    return first_lines(_lines(report), NOTE_LIMIT - 40, "Cut:")
 
 
 def _lines(report: Report) -> list[str]:
@@ -241,22 +237,12 @@ def _lines(report: Report) -> list[str]:
     return [*lines(page_lines(report)), *_links(report), *lines(further_lines(report))]
 
 
-def _fitted(lines: Sequence[str], limit: int) -> str:
-    """Return the first lines that fit; the last one says how many were left out."""
-    kept = list(lines)
-    while len(text := "\n".join(kept)) > limit - 40:
-        kept.pop()
-    left = len(lines) - len(kept)
-    return f"{text}\nCut: {left} more lines left out" if left else text
-
-
 def _headline(report: Report) -> str:
     return cut(sanitize_line(report.title, 2 * MESSAGE_LIMIT), MESSAGE_LIMIT) or f"[{report.severity}] alert"
 
 
 def _links(report: Report) -> Iterator[str]:
-    every = (*([report.runbook] if report.runbook else []), *report.links)
-    for each in every[:MOST_LINKS]:
+    for each in report.all_links[:MOST_LINKS]:
         if (url := safe_url(each.href)) and len(url) <= ADDRESS_LIMIT:
             yield f"{sanitize_line(each.text, 100)}: {url}"
 

@@ -20,7 +20,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
-from urllib.parse import urlsplit
 
 from responder.model.check import Result, ok
 from responder.model.message import ClaimedMessage, Request, Response
@@ -30,10 +29,10 @@ from responder.model.rule import Link
 from responder.model.secret import Secret
 from responder.model.setting import Setting
 from responder.model.text import one_line
-from responder.notify.contract import Channel, SendRequest, ShownMessage
+from responder.notify.contract import Channel, SendRequest, ShownMessage, call_host
 from responder.notify.rate_limit import RateLimit, per_minute
 from responder.notify.render.plain_text import further_lines, minimal, page_lines, title
-from responder.notify.render.response import decoded, encoded, outcome_of, text_of, within
+from responder.notify.render.response import decoded, encoded, first_lines, outcome_of, text_of, within
 from responder.notify.report.links import safe_url
 
 #: Characters of a post. Longer posts of a webhook become several.
@@ -94,8 +93,7 @@ class Mattermost(Channel):
 
     def check(self, send: SendRequest) -> Iterator[Result]:
         """Check that the server answers; any request to the address itself would post."""
-        address = urlsplit(self.url.reveal())
-        send(Request(f"{address.scheme}://{address.netloc}/api/v4/system/ping", b"", method="GET"))
+        call_host(send, self.url, "/api/v4/system/ping")
         yield ok(self.name, "the server of the webhook answers; --send proves the address")
 
     def dry_run(self, sent: Sequence[Request]) -> tuple[str, bytes]:
@@ -122,13 +120,14 @@ class Mattermost(Channel):
             text = f"```\n{lines}\n```"
         else:
             page, more = _lines(page_lines(report)), _lines(further_lines(report))
-            text = _fitted([f"#### {_escaped(title(report))}", *page, *_links(report), *more])
+            rows = [f"#### {_escaped(title(report))}", *page, *_links(report), *more]
+            text = first_lines(rows, POST_LIMIT - 60, "**Cut:**")
         return Request(
             url=self.url.reveal(), body=encoded({"text": text}), headers={"Content-Type": "application/json"}
         )
 
     def read(self, message: ClaimedMessage, response: Response) -> Outcome:
-        """Accepted is 200 with ``ok``; an error has its message in a JSON object."""
+        """Return the outcome: accepted is 200 with ``ok``; an error has its message in a JSON object."""
         answer = decoded(response)
         outcome = outcome_of(message, response, text_of(answer.get("message")), (self.url,))
         if isinstance(outcome, Delivered) and response.body.strip() != b"ok":
@@ -142,8 +141,7 @@ def _lines(rows: Iterable[tuple[str, str]]) -> Iterator[str]:
 
 
 def _links(report: Report) -> Iterator[str]:
-    every = (*([report.runbook] if report.runbook else []), *report.links)
-    found = [(each.text, safe_url(each.href)) for each in every]
+    found = [(each.text, safe_url(each.href)) for each in report.all_links]
     shown = [f"[{_escaped(text)}]({_address(url)})" for text, url in found if url and len(url) <= ADDRESS_LIMIT]
     if shown:
         yield " · ".join(shown[:MOST_LINKS])
@@ -156,15 +154,6 @@ def _plain(text: str) -> str:
 
 def _address(url: str) -> str:
     return url.replace("(", "%28").replace(")", "%29")
-
-
-def _fitted(lines: Sequence[str]) -> str:
-    """Return the first lines that fit; the last one says how many were left out."""
-    kept = list(lines)
-    while len(text := "\n".join(kept)) > POST_LIMIT - 60:
-        kept.pop()
-    left = len(lines) - len(kept)
-    return f"{text}\n**Cut:** {left} more lines left out" if left else text
 
 
 def _escaped(text: str) -> str:

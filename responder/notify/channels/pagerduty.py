@@ -118,19 +118,14 @@ class PagerDuty(Channel):
     pages: ClassVar[bool] = True
     fallback_order: ClassVar[int] = 10
     steps: ClassVar[Mapping[MessageKind, tuple[str, ...]]] = {
+        **dict.fromkeys(MessageKind, ()),
         MessageKind.START: ("trigger",),
         MessageKind.AGAIN: ("trigger",),
         MessageKind.UPDATE: ("trigger",),
         MessageKind.LATE: ("trigger",),
         MessageKind.FALLBACK: ("trigger",),
         MessageKind.RESOLUTION: (_RESOLVE,),
-        MessageKind.UNCLOSED: (),
-        MessageKind.OPINION: (),
         MessageKind.ACKNOWLEDGED: (_ACKNOWLEDGE,),
-        MessageKind.NOTE: (),
-        MessageKind.POSTMORTEM: (),
-        MessageKind.REMINDER: (),
-        MessageKind.ARCHIVE: (),
     }
 
     @classmethod
@@ -211,7 +206,7 @@ class PagerDuty(Channel):
         return Request(url=url, body=body, headers={"Content-Type": "application/json"})
 
     def read(self, message: ClaimedMessage, response: Response) -> Outcome:
-        """Accepted is a 2xx whose body says ``status: success``, which PagerDuty sends with 202.
+        """Return the outcome: accepted is a 2xx whose body says ``status: success``, which PagerDuty sends with 202.
 
         Any other 2xx may or may not have been taken, so it is sent again once a minute; the dedup key merges it. A 4xx
         is refused where PagerDuty says so in its own JSON; one of a proxy may pass, as 408, 425, 429 and 5xx may.

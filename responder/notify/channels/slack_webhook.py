@@ -7,7 +7,6 @@ name `slack`.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
-from urllib.parse import urlsplit
 
 from responder.model.check import Result, ok
 from responder.model.message import ClaimedMessage, Request, Response
@@ -15,7 +14,7 @@ from responder.model.outcome import Delivered, Outcome, TryLater
 from responder.model.report import MessageKind
 from responder.model.secret import Secret
 from responder.model.setting import Setting
-from responder.notify.contract import Channel, SendRequest, ShownMessage
+from responder.notify.contract import Channel, SendRequest, ShownMessage, call_host
 from responder.notify.rate_limit import RateLimit, per_minute
 from responder.notify.render.response import decoded, encoded, outcome_of
 from responder.notify.render.slack_messages import (
@@ -79,8 +78,7 @@ class SlackWebhook(Channel):
 
     def check(self, send: SendRequest) -> Iterator[Result]:
         """Check that the host of the webhook answers."""
-        address = urlsplit(self.url.reveal())
-        send(Request(f"{address.scheme}://{address.netloc}/", b"", method="GET"))
+        call_host(send, self.url)
         yield ok(self.name, "the incoming webhook's host answers; --send proves the address")
         if self.group:
             yield ok(self.name, f"group {self.group} is well formed; not checked: a webhook cannot look it up")
@@ -110,7 +108,7 @@ class SlackWebhook(Channel):
         return Request(url=self.url.reveal(), body=encoded(body | {"unfurl_links": False}), headers=headers)
 
     def read(self, claimed: ClaimedMessage, response: Response) -> Outcome:
-        """Accepted is 200 with ``ok``, or a JSON object whose ``ok`` or ``success`` is true, as lookalikes say it.
+        """Return the outcome: accepted is 200 with ``ok``, or with JSON whose ``ok`` or ``success`` is true.
 
         Errors come as a bare word with a 4xx (invalid_payload, channel_not_found, ...), which makes the reason.
         """

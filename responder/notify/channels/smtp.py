@@ -190,7 +190,7 @@ class Smtp(Channel):
         return Request(url=URL, body=mail.as_bytes(), headers=envelope, mail_server=self.server)
 
     def read(self, message: ClaimedMessage, response: Response) -> Outcome:
-        """The deliverer answers in the words of HTTP: 200 accepted, 422 refused for good, 503 not now."""
+        """Return the outcome of the status that the mailer made: 200 accepted, 422 refused for good, 503 not now."""
         return outcome_of(message, response, response.body[:500].decode("utf-8", "replace"), of="mail")
 
 

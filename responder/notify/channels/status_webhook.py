@@ -19,7 +19,6 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
-from urllib.parse import urlsplit
 
 from responder.model.check import Result, bad, ok
 from responder.model.message import ClaimedMessage, Request, Response
@@ -27,7 +26,7 @@ from responder.model.outcome import Outcome
 from responder.model.report import MessageKind, PublicText
 from responder.model.secret import Secret
 from responder.model.setting import Setting
-from responder.notify.contract import Channel, SendRequest, ShownMessage, Use
+from responder.notify.contract import Channel, SendRequest, ShownMessage, Use, call_host
 from responder.notify.rate_limit import RateLimit, per_minute
 from responder.notify.render.response import ascii_only, encoded, outcome_of, within
 from responder.notify.render.standard_webhook import key_problem, signed_headers
@@ -98,8 +97,7 @@ class StatusWebhook(Channel):
         """Check that the host answers; any request to the address itself might be published."""
         if problem := key_problem(self.key.reveal()):
             yield bad(self.name, f"the signing secret {problem}", "see RESPONDER_STATUS_WEBHOOK_SIGNING_SECRET")
-        address = urlsplit(self.url.reveal())
-        send(Request(f"{address.scheme}://{address.netloc}/", b"", method="GET"))
+        call_host(send, self.url)
         yield ok(self.name, "the host of the status page answers")
 
     def shown(self, request: Request) -> ShownMessage:
@@ -138,5 +136,5 @@ class StatusWebhook(Channel):
         return Request(url=self.url.reveal(), body=body, headers=headers)
 
     def read(self, message: ClaimedMessage, response: Response) -> Outcome:
-        """Any 2xx is an acceptance; the beginning of any other body is the reason."""
+        """Return the outcome: any 2xx is an acceptance; the beginning of any other body is the reason."""
         return outcome_of(message, response, response.body[:200].decode("utf-8", "replace"), (self.url, self.key))

@@ -99,7 +99,7 @@ class Statuspage(Channel):
 
     @property
     def counted_by(self) -> tuple[str, ...]:
-        """The key, whatever the page."""
+        """The key: the vendor counts the requests of all pages together."""
         return self.base_url, self.key.reveal()
 
     def check(self, send: SendRequest) -> Iterator[Result]:

@@ -16,7 +16,6 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
-from urllib.parse import urlsplit
 
 from responder.model.check import Result, ok
 from responder.model.message import ClaimedMessage, Request, Response
@@ -26,7 +25,7 @@ from responder.model.rule import Link
 from responder.model.secret import Secret
 from responder.model.setting import Setting
 from responder.model.text import one_line
-from responder.notify.contract import Channel, SendRequest, ShownMessage
+from responder.notify.contract import Channel, SendRequest, ShownMessage, call_host
 from responder.notify.rate_limit import RateLimit, per_minute
 from responder.notify.render.plain_text import minimal
 from responder.notify.render.response import decoded, encoded, outcome_of, text_of, within
@@ -94,8 +93,7 @@ class Teams(Channel):
 
     def check(self, send: SendRequest) -> Iterator[Result]:
         """Check that the host of the webhook answers; any request to the address itself would start the workflow."""
-        address = urlsplit(self.url.reveal())
-        send(Request(f"{address.scheme}://{address.netloc}/", b"", method="GET"))
+        call_host(send, self.url)
         yield ok(self.name, "the host of the webhook answers; --send proves the address")
 
     def dry_run(self, sent: Sequence[Request]) -> tuple[str, bytes]:
@@ -181,8 +179,7 @@ def _lines(report: Report) -> Iterator[Element]:
 
 
 def _actions(report: Report) -> list[Element]:
-    every = (*([report.runbook] if report.runbook else []), *report.links)
-    links = [(one_line(each.text[: 4 * BUTTON_LIMIT]), safe_url(each.href)) for each in every]
+    links = [(one_line(each.text[: 4 * BUTTON_LIMIT]), safe_url(each.href)) for each in report.all_links]
     return [
         {"type": "Action.OpenUrl", "title": within(text, BUTTON_LIMIT) or "Link", "url": url}
         for text, url in links

@@ -19,7 +19,7 @@ MOST_LINKS = 6
 
 
 def summary(report: Report) -> str:
-    """PagerDuty refuses an empty summary as well as one over 1,024 characters."""
+    """Return title and summary in at most SUMMARY_LIMIT characters; PagerDuty refuses an empty text."""
     said = report.summary if report.summary and report.summary not in report.title else ""
     text = " — ".join(filter(None, (one_line(report.title[: 2 * SUMMARY_LIMIT]), one_line(said))))
     return cut(text.strip(), SUMMARY_LIMIT) or f"[{report.severity}] alert"
@@ -43,8 +43,7 @@ def runbook(report: Report) -> list[dict[str, str]]:
 
 def links(report: Report) -> list[dict[str, str]]:
     """Return the links, the runbook first."""
-    others = [each for each in report.links if each.text != VENDOR_LINK]  # that is where the event goes
-    every = (*([report.runbook] if report.runbook else []), *others)
+    every = [each for each in report.all_links if each.text != VENDOR_LINK]  # that is where the event goes
     found = [{"href": safe_url(each.href), "text": within(one_line(each.text), LINK_TEXT_LIMIT)} for each in every]
     return [link for link in found if link["href"]][:MOST_LINKS]
 
@@ -66,7 +65,7 @@ SHED: tuple[str, ...] = (
 
 
 def details(report: Report, shed: int) -> dict[str, str]:
-    """The lines that have content, each at most 1,000 bytes, without the first ``shed`` entries of ``SHED``.
+    """Return the lines that have content, each at most 1,000 bytes, without the first ``shed`` entries of ``SHED``.
 
     The line ``99 Cut`` says what was left out or shortened; it is absent where nothing was.
     """
@@ -126,17 +125,17 @@ def _kept(finding: Finding, shed: int) -> bool:
 
 
 def _labels(labels: Mapping[str, str], cut: list[str]) -> str:
-    error_text: list[str] = []
+    pairs: list[str] = []
     size = 0
     for name, value in labels.items():
         pair = one_line(f"{name[:200]}={value[:VALUE_LIMIT]}")
         size += len(pair.encode("utf-8", "replace")) + 2
         if size > VALUE_LIMIT:
             break
-        error_text.append(pair)
-    if len(error_text) < len(labels):
-        cut.append(f"{len(labels) - len(error_text)} of {len(labels)} labels")
-    return ", ".join(error_text)
+        pairs.append(pair)
+    if len(pairs) < len(labels):
+        cut.append(f"{len(labels) - len(pairs)} of {len(labels)} labels")
+    return ", ".join(pairs)
 
 
 def _fitted(what: str, text: str, cut: list[str]) -> str:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -96,6 +96,15 @@ def text_of(value: object) -> str:
 _SPELLED = str.maketrans(
     {"—": "-", "–": "-", "…": "...", "→": "->", "·": "-", "›": ">", "’": "'", "“": '"', "”": '"', "×": "x"}
 )
+
+
+def first_lines(lines: Sequence[str], limit: int, mark: str) -> str:
+    """Return the first lines that fit into ``limit`` characters; one more, after ``mark``, counts those left out."""
+    kept = list(lines)
+    while len(text := "\n".join(kept)) > limit:
+        kept.pop()
+    left = len(lines) - len(kept)
+    return f"{text}\n{mark} {left} more lines left out" if left else text
 
 
 def ascii_only(text: str) -> str:
