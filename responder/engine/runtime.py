@@ -53,7 +53,7 @@ RULES_SECONDS = 0.1
 class Engine:
     """Triage, diagnosis, delivery and scheduled jobs; one per process, several per database.
 
-    ``jobs`` returns the scheduled jobs by name; it is given the incident writer.
+    ``jobs`` returns the scheduled jobs by name; it is given the incident writer. ``instance`` names the machine.
     """
 
     def __init__(
@@ -66,10 +66,10 @@ class Engine:
         clock: Clock,
         chance: Callable[[], float],
         on_fatal: Callable[[], None],
-        jobs: Callable[[IncidentWriter], Mapping[str, Job]] = lambda _ledger: {},
-        failures: LoopFailures | None = None,
-        instance: str = "",
-        silences: Silences | None = None,
+        jobs: Callable[[IncidentWriter], Mapping[str, Job]],
+        failures: LoopFailures,
+        instance: str,
+        silences: Silences,
     ) -> None:
         context = rules.context
         self._prober = prober
@@ -95,21 +95,15 @@ class Engine:
         self._sending = loop("sender", self._senders.step)
         writer = IncidentWriter(database, clock, on_effects=self._follow, free_slots=self._diagnosis.free_slots)
         self._acting = loop("actions", self._ready(ActionWorker(database, writer, context, clock).step))
-        self._silencing = []
-        if silences is not None:
-            silencer = SilenceWorker(database, writer, context, clock, silences)
-            self._silencing = [loop("silences", self._ready(silencer.step))]
+        self._silencing = loop("silences", self._ready(SilenceWorker(database, writer, context, clock, silences).step))
         self._timing = [
             loop(f"timer {name}", self._ready(ScheduledJob(job, database, clock).step))
             for name, job in jobs(writer).items()
         ]
         self._listener = database.listener(self._on_notify)
-        self._hearing = [loop("listener", self._listener.step)] if self._listener else []
+        self._listening = [loop("listener", self._listener.step)] if self._listener else []
         self._watching = loop("clock", ClockSkewWatcher(database, clock, lambda: context().pagers).step)
-        self._reporting = []
-        if failures is not None:
-            page = FailurePage(failures, context, deliverer, clock, instance)
-            self._reporting = [loop("failure page", page.step)]
+        self._reporting = loop("failure page", FailurePage(failures, context, deliverer, clock, instance).step)
 
     def start(self) -> None:
         """Start every loop."""
@@ -126,8 +120,8 @@ class Engine:
 
     def act(self) -> None:
         """Apply actions: an entry point stored one."""
-        for loop in (self._acting, *self._silencing):
-            loop.wake()
+        self._acting.wake()
+        self._silencing.wake()
 
     def reload(self) -> None:
         """Read the rule files now."""
@@ -153,8 +147,8 @@ class Engine:
         self._prober.close()
 
     def _loops(self) -> list[Loop]:
-        serving = [self._triaging, self._diagnosing, self._sending, self._acting, *self._silencing]
-        return [*serving, *self._timing, *self._hearing, *self._reporting, self._watching, self._reading]
+        serving = [self._triaging, self._diagnosing, self._sending, self._acting, self._silencing]
+        return [*serving, *self._timing, *self._listening, self._reporting, self._watching, self._reading]
 
     def _follow(self, started: list[DiagnosisJob], notified: Collection[str]) -> None:
         """Begin the new diagnoses and send due messages after a commit of triage or of a job."""
@@ -166,7 +160,7 @@ class Engine:
         concerned = {
             notifications.NEW_NOTIFICATIONS: [self._triaging],
             notifications.NEW_DIAGNOSES: [self._diagnosing],
-            notifications.NEW_ACTIONS: [self._acting, *self._silencing],
+            notifications.NEW_ACTIONS: [self._acting, self._silencing],
         }
         for loop in concerned.get(topic, [self._sending]):
             loop.wake()

@@ -26,8 +26,7 @@ _Value = TypeVar("_Value")
 class LruCache(Generic[_Value]):
     """The latest value of each of the most recently written keys."""
 
-    def __init__(self, size: int = REMEMBERED) -> None:
-        self._size = size
+    def __init__(self) -> None:
         self._kept: OrderedDict[str, _Value] = OrderedDict()
 
     def get(self, key: str, otherwise: _Value) -> _Value:
@@ -35,10 +34,10 @@ class LruCache(Generic[_Value]):
         return self._kept.get(key, otherwise)
 
     def put(self, key: str, value: _Value) -> None:
-        """Store a value, and drop the oldest one if there are too many."""
+        """Store a value, and drop the oldest one beyond REMEMBERED."""
         self._kept[key] = value
         self._kept.move_to_end(key)
-        if len(self._kept) > self._size:
+        if len(self._kept) > REMEMBERED:
             self._kept.popitem(last=False)
 
 

@@ -9,16 +9,15 @@ from responder.checked_file import files_below
 FileStates = tuple[tuple[str, int, int, int], ...]
 
 
-def file_states(folders: Iterable[Path | str], suffixes: Iterable[str] = (".yaml", ".yml", ".md")) -> FileStates:
+def file_states(folders: Iterable[Path | str]) -> FileStates:
     """Return the state of the folders without reading files. Inaccessible files are left out, which is a change."""
-    wanted = frozenset(suffixes)
-    return tuple(entry for folder in folders for entry in _entries(Path(folder), wanted))
+    return tuple(entry for folder in folders for entry in _entries(Path(folder)))
 
 
-def _entries(folder: Path, suffixes: frozenset[str]) -> list[tuple[str, int, int, int]]:
+def _entries(folder: Path) -> list[tuple[str, int, int, int]]:
     try:
-        beside = {path for path in folder.iterdir() if path.suffix in suffixes}
-        paths = sorted(beside | set(files_below(folder, ".md") if ".md" in suffixes else ()))
+        beside = {path for path in folder.iterdir() if path.suffix in {".yaml", ".yml", ".md"}}
+        paths = sorted(beside | set(files_below(folder, ".md")))
     except OSError:
         return []
     return [entry for path in paths if (entry := _entry(path))]

@@ -91,9 +91,9 @@ class Screen:
             self.console.print(Text(line.rstrip()), soft_wrap=True)
 
 
-def screen_for(*, is_terminal: bool, columns: int | None = None) -> Screen:
-    """Return a screen on standard output; ``columns`` is its width if it is not a terminal."""
-    width = columns if columns or is_terminal else _WIDTH
+def screen_for(*, is_terminal: bool) -> Screen:
+    """Return a screen on standard output, at most _WIDTH columns wide."""
+    width = None if is_terminal else _WIDTH
     console = Console(highlight=False, emoji=False, markup=False, width=width, soft_wrap=False)
     if console.width > _WIDTH:
         console = Console(highlight=False, emoji=False, markup=False, width=_WIDTH)

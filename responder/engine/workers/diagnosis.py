@@ -67,7 +67,6 @@ class DiagnosisWorker:
         on_end: Callable[[], None],
         on_page: Callable[[Collection[str]], None],
         on_diagnosed: Callable[[DiagnosisRequest], None] = lambda _work: None,
-        at_once: int = AT_ONCE,
     ) -> None:
         """``on_end`` is called when the probes of one diagnosis have ended, in the thread that ran them.
 
@@ -82,8 +81,7 @@ class DiagnosisWorker:
         self._on_page = on_page
         self._on_diagnosed = on_diagnosed
         self._renewed = self._looked = clock.monotonic()
-        self._at_once = at_once
-        self._pool = ThreadPoolExecutor(at_once, thread_name_prefix="diagnosis")
+        self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="diagnosis")
         self._held: dict[int, DiagnosisJob] = {}
         self._ended: list[FinishedDiagnosis] = []
         self._finished: list[DiagnosisRequest] = []
@@ -99,12 +97,12 @@ class DiagnosisWorker:
     def free_slots(self) -> int:
         """Return how many more diagnoses may start."""
         with self._guard:
-            return max(0, self._at_once - len(self._held))
+            return max(0, AT_ONCE - len(self._held))
 
     def step(self) -> float:
         """Commit findings, renew the leases and start waiting diagnoses. Returns the seconds to rest."""
         with self._guard:
-            ended, full = bool(self._ended), len(self._held) >= self._at_once
+            ended, full = bool(self._ended), len(self._held) >= AT_ONCE
         rest = self._keep()
         self._renew()
         if ended and not full and self._clock.monotonic() - self._looked < RENEW_SECONDS:
@@ -196,7 +194,7 @@ class DiagnosisWorker:
         """Save findings that change the severity and the channels, unless the incident has changed meanwhile."""
         work, context, now = ended.job.request, self._context(), self._clock.now()
         incident = incidents.find(connection, work.incident)
-        content = incidents.contents_of(connection, [work.incident]).get(work.incident)
+        content = incidents.content_of(connection, work.incident)
         waiting = outbox.untouched(connection, work.incident)
         revision = revise(incident, content, work, ended.diagnosed, waiting, context, now)
         adjusted = ended.diagnosed.adjusted
@@ -295,18 +293,17 @@ class OpinionWorker:
 
     def _ask(self, work: DiagnosisRequest, question: ProbeQuestion) -> None:
         try:
-            said = self._opinion(work, question)
-            if said:
-                self._write(work, said)
+            if opinion := self._opinion(work, question):
+                self._write(work, opinion)
         except StoreError as error:
             _log.warning("opinion.lost", incident=work.incident, reason=str(error))
         finally:
             self._slots.release()
 
     def _opinion(self, work: DiagnosisRequest, question: ProbeQuestion) -> str:
-        """Return what the investigator says; empty if it does not answer in time."""
+        """Return the answer of the investigator; empty if there is none in time."""
         with self._database.read() as connection:
-            content = incidents.contents_of(connection, [work.incident]).get(work.incident)
+            content = incidents.content_of(connection, work.incident)
         about = self._context().probe_kinds[question.kind].about
         if content is None or about is None:
             return ""
@@ -317,12 +314,12 @@ class OpinionWorker:
             return ""
         return finding.detail
 
-    def _write(self, work: DiagnosisRequest, said: str) -> None:
+    def _write(self, work: DiagnosisRequest, opinion: str) -> None:
         context, now = self._context(), self._clock.now()
         messages = messages_for(
             (work.incident, work.ordering_key),
             MessageKind.OPINION,
-            MessageFacts(update=said),
+            MessageFacts(update=opinion),
             context.configured(work.channels),
             priority=work.priority + 1,  # after every page
             due_at=now,

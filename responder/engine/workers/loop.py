@@ -36,7 +36,7 @@ class Loop:
         name: str,
         step: Callable[[], float],
         on_fatal: Callable[[], None],
-        failures: LoopFailures | None = None,
+        failures: LoopFailures,
     ) -> None:
         self._name = name
         self._step = step
@@ -69,15 +69,13 @@ class Loop:
 
     def _run(self) -> None:
         try:
-            if self._failures is not None:
-                self._stopping.wait(self._failures.rest(self._name))
+            self._stopping.wait(self._failures.rest(self._name))
             while not self._stopping.is_set():
                 self._woken.clear()
                 self._woken.wait(self._once())
         except BaseException:
             try:
-                if self._failures is not None:
-                    self._failures.add(self._name)
+                self._failures.add(self._name)
                 _log.critical("engine.failed", loop=self._name, exc_info=True)
             finally:
                 self._on_fatal()

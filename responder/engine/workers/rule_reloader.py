@@ -84,7 +84,6 @@ class RuleReloader:
         *,
         keep: Callable[[RuleText], None] = lambda _text: None,
         last_valid: Callable[[], DecisionContext | None] = lambda: None,
-        pause: float = LOOK_SECONDS,
     ) -> None:
         self._context = loaded.context
         self._seen = loaded.states
@@ -94,7 +93,6 @@ class RuleReloader:
         self._keep = keep
         self._last_valid = last_valid
         self._clock = clock
-        self._pause = pause
         self._asked = threading.Event()
         self._unkept = loaded.text
         self._first_error: InvalidRules | OSError | None = None
@@ -132,7 +130,7 @@ class RuleReloader:
         if self._unkept is not None:
             self._keep(self._unkept)
             self._unkept = None
-        return self._pause
+        return LOOK_SECONDS
 
     def _begin(self, states: FileStates) -> None:
         """Read the files before anything is decided. If they are invalid, the last valid revision is in force."""

@@ -96,15 +96,15 @@ def caption(chart: Chart) -> str:
     return f"{min(values):.4g} to {max(values):.4g} from {times} UTC{limit}"
 
 
-def spark(chart: Chart, width: int = SPARK_WIDTH) -> str:
+def spark(chart: Chart) -> str:
     """Return the values as a line of block characters."""
     low, high = min(v for _, v in chart.points), max(v for _, v in chart.points)
     scale = (len(_BARS) - 1) / (high - low) if high > low else 0.0
-    return "".join(_BARS[round((value - low) * scale)] for value in _resampled([v for _, v in chart.points], width))
+    return "".join(_BARS[round((value - low) * scale)] for value in _resampled([v for _, v in chart.points]))
 
 
-def _resampled(values: Sequence[float], width: int) -> Iterator[float]:
-    """Yield at most ``width`` values: the highest of each equal part, so that no peak is lost."""
-    count = min(width, len(values))
+def _resampled(values: Sequence[float]) -> Iterator[float]:
+    """Yield at most SPARK_WIDTH values: the highest of each equal part, so that no peak is lost."""
+    count = min(SPARK_WIDTH, len(values))
     for number in range(count):
         yield max(values[number * len(values) // count : (number + 1) * len(values) // count])

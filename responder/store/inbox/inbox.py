@@ -59,6 +59,10 @@ class NotificationSummary:
     outcome: str
 
 
+#: Seconds that a request waits for the one that commits its row.
+PATIENCE_SECONDS = 5.0
+
+
 class ClientGoneError(Exception):
     """The client closed the connection before its notification was committed; nothing was stored."""
 
@@ -85,9 +89,8 @@ class Inbox:
     one fsync instead of one each. Then the first of those that arrived meanwhile does the same.
     """
 
-    def __init__(self, database: Database, timeout: float = 5.0) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._patience = timeout
         self._waiting: list[_PendingInsert] = []
         self._led = False
         self._guard = threading.Lock()
@@ -103,7 +106,7 @@ class Inbox:
         with self._guard:
             self._waiting.append(ticket)
             ticket.leads, self._led = not self._led, True
-        if not ticket.leads and not ticket.woken.wait(self._patience):
+        if not ticket.leads and not ticket.woken.wait(PATIENCE_SECONDS):
             self._withdraw(ticket)
         if ticket.leads:
             self._commit_waiting()

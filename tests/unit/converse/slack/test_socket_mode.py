@@ -19,6 +19,7 @@ from responder.converse.slack.entry import NOT_STORED, SlackEntry
 from responder.converse.slack.payloads import BODY_BYTES, Button
 from responder.converse.slack.socket_mode import SocketMode
 from responder.engine.workers.loop import Loop
+from responder.engine.workers.loop_failures import LoopFailures
 from responder.model.secret import Secret
 from responder.outgoing import Outgoing
 from responder.outgoing.silences import Silences
@@ -63,7 +64,7 @@ class Bench:
         limits = {"open_seconds": patience, "ping_seconds": patience}
         self.mode = SocketMode(entry, api, outgoing, clock, Secret(token), lambda: self.held, **limits)
         self.held = True
-        self.loop = Loop("slack", self.mode.step, self.died.set)
+        self.loop = Loop("slack", self.mode.step, self.died.set, LoopFailures(SystemClock()))
         with database.transaction() as connection:
             incidents.save(connection, [an_incident(id="INC-118", opened_at=datetime.now(UTC))], [])
 

@@ -10,7 +10,9 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
+from responder.bootstrap import SystemClock
 from responder.engine.workers.loop import Loop
+from responder.engine.workers.loop_failures import LoopFailures
 from responder.store.database import StoreError
 
 
@@ -22,7 +24,7 @@ def test_an_unforeseen_error_ends_the_process_and_not_just_the_thread() -> None:
     def step() -> float:
         raise KeyError("unforeseen")
 
-    loop = Loop("triage", step, on_fatal=ended.set)
+    loop = Loop("triage", step, ended.set, LoopFailures(SystemClock()))
     loop.start()
     assert ended.wait(5)
     loop.stop(5)
@@ -40,7 +42,7 @@ def test_a_database_that_refuses_is_tried_again() -> None:
             raise error
         return 0.01
 
-    loop = Loop("courier", step, on_fatal=lambda: None)
+    loop = Loop("courier", step, lambda: None, LoopFailures(SystemClock()))
     loop.start()
     assert all(tried.acquire(timeout=5) for _ in range(3))
     loop.stop(5)
@@ -57,7 +59,7 @@ def test_an_outage_of_the_database_does_not_fill_the_disk_with_its_log() -> None
         over.set()
         return 3600.0
 
-    loop = Loop("courier", step, on_fatal=lambda: None)
+    loop = Loop("courier", step, lambda: None, LoopFailures(SystemClock()))
     with capture_logs() as told:
         loop.start()
         assert over.wait(5)
@@ -77,7 +79,7 @@ def test_waking_cuts_the_rest_short() -> None:
         steps.release()
         return 3600.0
 
-    loop = Loop("triage", step, on_fatal=lambda: None)
+    loop = Loop("triage", step, lambda: None, LoopFailures(SystemClock()))
     loop.start()
     assert steps.acquire(timeout=5)
     loop.wake()
@@ -99,7 +101,7 @@ def test_a_log_that_raises_does_not_keep_a_dead_loop_alive() -> None:
     before = structlog.get_config()
     structlog.configure(processors=[fails])
     try:
-        loop = Loop("triage", step, on_fatal=ended.set)
+        loop = Loop("triage", step, ended.set, LoopFailures(SystemClock()))
         loop.start()
         assert ended.wait(5)
         loop.stop(5)
