@@ -173,7 +173,7 @@ def publish(number: str, text: str, status: str | None, person: str | None, wait
     with named_failures(), bootstrap.database(bootstrap.settings_from_environment()) as database:
         with database.read() as connection:
             incident = stored.find(connection, incident_id(number))
-            content = stored.contents_of(connection, [incident_id(number)]).get(incident_id(number))
+            content = stored.content_of(connection, incident_id(number))
         if incident is None or content is None:
             raise unknown(number)
         pages = content.decision.publishable

@@ -179,7 +179,7 @@ def _previewed(database: "Database", incident: str, client: "Silences") -> "tupl
 
     with database.read() as connection:
         found = find(connection, incident)
-        content = stored.contents_of(connection, [found.id]).get(found.id)
+        content = stored.content_of(connection, found.id)
     if not found.open:
         raise FatalError(f"NOT silenced: {found.id} is resolved")
     try:

@@ -69,7 +69,7 @@ def blueprint(console: Console, silences: Silences) -> Blueprint:
         """Return the page that shows the matchers and the number of alerts that they match, before it is confirmed."""
         with console.database.read() as connection:
             found = incidents.find(connection, number)
-            content = incidents.contents_of(connection, [number]).get(number)
+            content = incidents.content_of(connection, number)
         if found is None or not found.open:
             abort(409, f"NOT silenced: {number} is resolved.")
         reach: SilenceReach | str

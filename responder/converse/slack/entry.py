@@ -155,7 +155,7 @@ class SlackEntry:
     def _ask_silence(self, press: Press, incident: Incident) -> Mapping[str, Any] | None:
         """Open the dialog with the matchers and the number of alerts that they match now."""
         with self.database.read() as connection:
-            content = incidents.contents_of(connection, [incident.id]).get(incident.id)
+            content = incidents.content_of(connection, incident.id)
         reach: SilenceReach | str
         try:
             groups = groups_of(incident, content)
@@ -186,7 +186,7 @@ class SlackEntry:
             firing = sum(known.ends_at is None for known in incident.alerts.values())
             return views.resolve_dialog(incident.id, firing)
         with self.database.read() as connection:
-            content = incidents.contents_of(connection, [incident.id]).get(incident.id)
+            content = incidents.content_of(connection, incident.id)
         pages = content.decision.publishable if content else ()
         if content is None or not pages:
             return None
@@ -228,7 +228,7 @@ class SlackEntry:
         if not groups:
             return ""
         with self.database.read() as connection:
-            content = incidents.contents_of(connection, {found.incident}).get(found.incident)
+            content = incidents.content_of(connection, found.incident)
         teams = [team for team in content.decision.teams if team in groups] if content else []
         listed = {groups[team]: self.api.members(groups[team]) for team in teams}
         if not teams or any(found.person.id in members for members in listed.values() if members is not None):

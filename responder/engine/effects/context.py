@@ -89,6 +89,10 @@ class DecisionContext:
         """The worst severity, used for alerts whose severity is unknown."""
         return min(self.book.severities.values(), key=lambda severity: severity.priority)
 
+    def severity(self, name: str) -> Severity:
+        """Return the severity of this name; the worst if the rules in force no longer define it."""
+        return self.book.severities.get(name) or self.worst
+
     def configured(self, names: Iterable[str]) -> tuple[Channel, ...]:
         """Return the channels of these names, in their order, without those that are not configured."""
         return tuple(self.channels[name] for name in names if name in self.channels)
@@ -202,6 +206,13 @@ def open_of(group: AlertGroup, get: Callable[[str], History], home: str) -> Hist
     return next((each for each in known if each.incident is not None and each.incident.open), NOTHING)
 
 
+def read_histories(connection: Connection, keys: Collection[str]) -> dict[str, History]:
+    """Return the newest incident of each dedup key, with its content if it is open; keys without one are omitted."""
+    latest = incidents.latest(connection, keys) if keys else {}
+    contents = incidents.contents_of(connection, [each.id for each in latest.values() if each.open])
+    return {key: History(incident, contents.get(incident.id)) for key, incident in latest.items()}
+
+
 class GroupHistories:
     """The histories of a batch, read from the database and updated by each decision of the batch."""
 
@@ -214,7 +225,7 @@ class GroupHistories:
         failures = {SHARED, *map(failure_key, groups)}
         latest = incidents.latest(connection, own | keys | failures)
         latest |= {each.dedup_key: each for each in joined.values()}
-        known = incidents.contents_of(connection, [each.id for each in latest.values() if each.open]) if latest else {}
+        known = incidents.contents_of(connection, [each.id for each in latest.values() if each.open])
         over = [key for key, each in latest.items() if not each.open]
         times = incidents.count_by_key(connection, over, now - timedelta(days=HISTORY_DAYS)) if over else {}
         self._connection = connection

@@ -15,7 +15,6 @@ from responder.model.flood import FloodCounter
 from responder.model.incident import Incident
 from responder.model.message import OutboxMessage
 from responder.model.report import MessageKind
-from responder.model.rule import Severity
 from responder.notify.report.flood_digest import dedup_key, digest, end_facts, opening_facts, update_facts
 from responder.receive.alertmanager import read
 from responder.triage.decide import decide
@@ -44,7 +43,7 @@ def flood_messages(flood: FloodCounter, context: DecisionContext, now: datetime)
     """
     if not flood.in_digest:
         return FloodUpdate(flood=flood)
-    severity = severity_of(flood, context)
+    severity = context.severity(flood.severity)
     seconds = now.timestamp()
     after = replace(flood, notified=flood.channels, notified_in_digest=flood.in_digest)
     content = digest(flood, severity, context.book, now)
@@ -79,7 +78,7 @@ def flood_changes(changed: Iterable[FloodCounter], context: DecisionContext, now
 
 def end(flood: FloodCounter, open_now: int, context: DecisionContext, now: datetime) -> tuple[FloodCounter, Effects]:
     """Return the counters to keep after a flood, and the messages about its end. Pure."""
-    severity = severity_of(flood, context)
+    severity = context.severity(flood.severity)
     if not flood.notified:
         return ended(flood), Effects()
     facts = end_facts(flood, severity, open_now=open_now, rate=rate(flood, now), now=now)
@@ -107,8 +106,3 @@ def page_now(incident: Incident, notification: Notification | None, context: Dec
 def _page_without(incident: Incident, why: str, context: DecisionContext, now: datetime) -> Effects:
     why = f"{incident.id} still firing after {incident.digest}; {why}"
     return paged(incident, None, why, context.all_channels, context, now)
-
-
-def severity_of(flood: FloodCounter, context: DecisionContext) -> Severity:
-    """Return the severity of a flood, or the worst if changed rules no longer define it."""
-    return context.book.severities.get(flood.severity) or context.worst

@@ -41,7 +41,7 @@ class Draft:
     """The draft of a post-mortem, and the sentence about it."""
 
     text: str
-    said: str
+    about: str
 
 
 NO_DRAFT = Draft("", "")
@@ -86,10 +86,12 @@ def on_action(
     if applied.resolves:
         return replace(_resolved(action, incident, after, applied, context, now), action=done)
     kind = _KINDS.get(action.kind, MessageKind.UPDATE)
-    facts = replace(counts(incident), update=sanitize_line(draft.said or applied.outcome, LINE_LIMIT), draft=draft.text)
+    facts = replace(
+        counts(incident), update=sanitize_line(draft.about or applied.outcome, LINE_LIMIT), draft=draft.text
+    )
     if applied.warns or (action.kind in SILENCING and not incident.open):
         kind = MessageKind.NOTE
-    severity = context.book.severities.get(incident.severity) or context.worst
+    severity = context.severity(incident.severity)
     messages = tuple(
         message
         for channel in context.configured(incident.channels)
@@ -129,7 +131,7 @@ def _noted(
     """Return the note of an action at the vendors that page, unless the action came from there."""
     entry = context.companions([action.entry])
     companions = [each for each in context.companions(incident.channels) if each not in entry]
-    severity = context.book.severities.get(incident.severity) or context.worst
+    severity = context.severity(incident.severity)
     facts = replace(counts(incident), update=sanitize_line(applied.outcome, NOTE_LIMIT))
     return messages_for(incident, MessageKind.NOTE, facts, companions, priority=severity.priority, due_at=now)
 
@@ -172,7 +174,7 @@ def published(
 
     A status page belongs to the incident's channels from then on: its resolution follows that of the incident.
     """
-    severity = context.book.severities.get(incident.severity) or context.worst
+    severity = context.severity(incident.severity)
     pages = context.configured(content.decision.publishable)
     new = [each for each in pages if each.name not in incident.channels]
     known = [each for each in pages if each.name in incident.channels]

@@ -22,7 +22,7 @@ def reminded(
 ) -> Effects:
     """Return the reminder for the channels that do not page, and the page for those that it is escalated to."""
     content = before or bare(incident, context.book)
-    severity = context.book.severities.get(incident.severity) or context.worst
+    severity = context.severity(incident.severity)
     teams = content.decision.teams
     further = _further(incident, teams, context) if reminder.of_response else []
     contact = next_contact(context.book, teams) if reminder.of_response and severity.reminders.next_contact else ""
@@ -31,8 +31,8 @@ def reminded(
         f"escalated to {' and '.join(title(each.name, context.channels) for each in further)}" if further else "",
         f"next contact: {contact}" if contact else "",
     )
-    said = sanitize_line("; ".join(filter(None, parts)), LINE_LIMIT)
-    facts = replace(counts(incident), update=said)
+    update = sanitize_line("; ".join(filter(None, parts)), LINE_LIMIT)
+    facts = replace(counts(incident), update=update)
     known = [each for each in context.configured(incident.channels) if not each.pages]
     messages = messages_for(incident, MessageKind.REMINDER, facts, known, priority=severity.priority, due_at=now)
     messages += messages_for(incident, MessageKind.START, facts, further, priority=severity.priority, due_at=now)
@@ -41,12 +41,12 @@ def reminded(
     decision = content.decision
     decision = replace(decision, pages=decision.pages or any(each.pages for each in further))
     handled = replace(content, decision=decision, handling=reminder.handling)
-    return Effects(outcome=f"reminder: {said}", incident=after, content=handled, messages=messages)
+    return Effects(outcome=f"reminder: {update}", incident=after, content=handled, messages=messages)
 
 
 def _further(incident: Incident, teams: tuple[str, ...], context: DecisionContext) -> list[Channel]:
     """Return the channels that an incident without a response is escalated to, except those that know it."""
-    severity = context.book.severities.get(incident.severity) or context.worst
+    severity = context.severity(incident.severity)
     named = severity.reminders.escalate
     if severity.reminders.next_contact:
         fallback = (name for team in teams if team in context.book.teams for name in context.book.teams[team].fallback)

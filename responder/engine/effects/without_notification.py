@@ -1,6 +1,6 @@
 """The effects of changes of an incident without a notification. Pure: the incident writer commits them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
@@ -79,7 +79,7 @@ def paged(
     now: datetime,
 ) -> Effects:
     """Return the page of an open incident made from its content, without new findings."""
-    severity = context.book.severities.get(incident.severity) or context.worst
+    severity = context.severity(incident.severity)
     added = [channel for channel in to if channel.name not in incident.channels]
     after = replace(incident, channels=(*incident.channels, *(channel.name for channel in added)), changed_at=now)
     content = before or bare(incident, context.book)
@@ -109,9 +109,8 @@ def _effects(
     context: DecisionContext,
     now: datetime,
 ) -> Effects:
-    severities: Mapping[str, int] = {name: severity.priority for name, severity in context.book.severities.items()}
     notified = context.configured(incident.channels)
-    priority = severities.get(incident.severity, 1)
+    priority = context.severity(incident.severity).priority
     messages = messages_for(incident, kind, facts, notified, priority=priority, due_at=now)
     content = None if before else bare(incident, context.book)
     return Effects(outcome=outcome, incident=incident, content=content, messages=messages)

@@ -6,7 +6,7 @@ from datetime import timedelta
 import structlog
 from sqlalchemy import Connection
 
-from responder.engine.effects.flood import end, flood_changes, page_now, severity_of
+from responder.engine.effects.flood import end, flood_changes, page_now
 from responder.engine.jobs.scheduler import IncidentJob
 from responder.model.delivery import Effects, IncidentChanges
 from responder.model.flood import FloodCounter
@@ -60,5 +60,5 @@ class FloodJob(IncidentJob):
     def _unpaged(self, connection: Connection, flood: FloodCounter) -> list[Incident]:
         """Return the incidents of an ended flood that may be paged now."""
         context = self.context()
-        free_slots = follow_up_limit(flood, severity_of(flood, context), self.clock.now())
-        return incidents.unpaged(connection, flood.severity, flood.digest, free_slots) if free_slots else []
+        limit = follow_up_limit(flood, context.severity(flood.severity), self.clock.now())
+        return incidents.unpaged(connection, flood.severity, flood.digest, limit) if limit else []

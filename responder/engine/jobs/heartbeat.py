@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy import Connection
 
-from responder.engine.effects.context import NOTHING, DecisionContext, History
+from responder.engine.effects.context import NOTHING, DecisionContext, History, read_histories
 from responder.engine.effects.on_notification import effects_of
 from responder.engine.jobs.scheduler import IncidentJob
 from responder.model.alert import AlertGroup
@@ -17,7 +17,7 @@ from responder.model.heartbeat import HeartbeatState
 from responder.model.incident import Incident
 from responder.model.rule import Action, ExpectedHeartbeat
 from responder.store.inbox import inbox
-from responder.store.incidents import detectors, incidents
+from responder.store.incidents import detectors
 from responder.triage.heartbeat import after_check, decide_heartbeat, group_of, resolve_unexpected
 
 _log = structlog.get_logger()
@@ -82,9 +82,7 @@ class HeartbeatJob(IncidentJob):
 
 def _histories(connection: Connection, clusters: set[str]) -> dict[str, History]:
     keys = {group_of(cluster).dedup_key: cluster for cluster in clusters}
-    latest = incidents.latest(connection, keys) if keys else {}
-    known = incidents.contents_of(connection, [each.id for each in latest.values() if each.open])
-    return {keys[key]: History(incident, known.get(incident.id)) for key, incident in latest.items()}
+    return {keys[key]: history for key, history in read_histories(connection, keys).items()}
 
 
 def _effects(

@@ -8,14 +8,13 @@ import structlog
 from sqlalchemy import Connection
 
 from responder.engine.effects import invalid_rules, refused_payloads
-from responder.engine.effects.context import NOTHING, History
+from responder.engine.effects.context import NOTHING, History, read_histories
 from responder.engine.effects.invalid_rules import InvalidRuleFiles
 from responder.engine.effects.refused_payloads import OUTSIDE_HOLD, Refused, quiet_period
 from responder.engine.jobs.scheduler import IncidentJob
 from responder.engine.workers.rule_reloader import RulesStatus
 from responder.model.delivery import Effects, IncidentChanges
 from responder.store.inbox.refusals import OUTSIDE, last_valid, refusals
-from responder.store.incidents import incidents
 
 _log = structlog.get_logger()
 
@@ -38,8 +37,8 @@ class InvalidRulesJob(IncidentJob):
         since = status.refused_at or now
         found = InvalidRuleFiles(since=since, problem=status.problem, note=status.note, kept=status.kept)
 
-        def effects_of(histories: Callable[[str], History]) -> list[Effects]:
-            effects = invalid_rules.effects_of(found, histories(invalid_rules.KEY), self.context(), now)
+        def effects_of(of: Callable[[str], History]) -> list[Effects]:
+            effects = invalid_rules.effects_of(found, of(invalid_rules.KEY), self.context(), now)
             return [effects] if effects else []
 
         return _changes(connection, [invalid_rules.KEY], effects_of)
@@ -82,11 +81,9 @@ def _changes(
     connection: Connection, keys: Iterable[str], effects_of: Callable[[Callable[[str], History]], list[Effects]]
 ) -> IncidentChanges:
     """Return the changes by effects that are decided from the newest incident of each key."""
-    latest = incidents.latest(connection, set(keys))
-    known = incidents.contents_of(connection, [each.id for each in latest.values() if each.open]) if latest else {}
-    histories = {key: History(each, known.get(each.id)) for key, each in latest.items()}
-    effects = effects_of(lambda key: histories.get(key, NOTHING))
-    stored = {each.id for each in latest.values()}
+    known = read_histories(connection, set(keys))
+    effects = effects_of(lambda key: known.get(key, NOTHING))
+    stored = {each.incident.id for each in known.values() if each.incident is not None}
     touched = [each.incident for each in effects if each.incident is not None]
     return IncidentChanges(
         effects=effects,

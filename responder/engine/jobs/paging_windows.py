@@ -36,7 +36,7 @@ class PagingWindowJob(IncidentJob):
             page_now(
                 each,
                 inbox.find(connection, each.notification),
-                incidents.contents_of(connection, [each.id]).get(each.id),
+                incidents.content_of(connection, each.id),
                 context,
                 now,
             )

@@ -29,7 +29,7 @@ class RecheckJob(IncidentJob):
         """Review a batch of incidents."""
         now, context = self.clock.now(), self.context()
         due = incidents.to_review(connection, now, BATCH)
-        known = incidents.contents_of(connection, [each.id for each in due]) if due else {}
+        known = incidents.contents_of(connection, [each.id for each in due])
         return IncidentChanges.of(
             [changed(each, review(each, now, context.timing), known.get(each.id), context, now) for each in due]
         )

@@ -93,7 +93,7 @@ class ReconcileJob:
     alertmanagers: AlertmanagerClient
     servers: Mapping[str, tuple[str, ...]]
     grace: timedelta
-    _said: dict[str, str] = field(default_factory=dict, init=False)
+    _logged: dict[str, str] = field(default_factory=dict, init=False)
 
     def run(self) -> None:
         """Query the Alertmanagers, then decide under the triage lock. Raises StoreError."""
@@ -110,7 +110,7 @@ class ReconcileJob:
     def _decide(self, connection: Connection, answers: Answers) -> IncidentChanges:
         now, context = self.clock.now(), self.context()
         open_ones = [each for each in incidents.open_ones(connection) if expected_alerts(each)]
-        known = incidents.contents_of(connection, [each.id for each in open_ones]) if open_ones else {}
+        known = incidents.contents_of(connection, [each.id for each in open_ones])
         count = Counter(self._name(each) for each in open_ones)
         effects = []
         for incident in open_ones:
@@ -132,11 +132,11 @@ class ReconcileJob:
     def _ask(self, name: str, fingerprints: set[str]) -> list[AlertmanagerView | AlertmanagerUnavailable]:
         answers = [self.alertmanagers.view(url, fingerprints) for url in self.servers[name]]
         for answer in answers:
-            self._say(answer.server, answer.reason if isinstance(answer, AlertmanagerUnavailable) else "")
+            self._log_change(answer.server, answer.reason if isinstance(answer, AlertmanagerUnavailable) else "")
         return answers
 
-    def _say(self, server: str, trouble: str) -> None:
+    def _log_change(self, server: str, trouble: str) -> None:
         """Log that an Alertmanager cannot be queried, and that it can again; only on a change."""
-        if trouble != self._said.get(server, ""):
+        if trouble != self._logged.get(server, ""):
             (_log.warning if trouble else _log.info)("alertmanager.asked", server=server, trouble=trouble or "none")
-            self._said[server] = trouble
+            self._logged[server] = trouble

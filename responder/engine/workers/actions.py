@@ -79,5 +79,5 @@ def _draft(connection: Connection, action: Action, now: datetime) -> Draft:
         return NO_DRAFT
     due, text = postmortem.due_at(found), postmortem.postmortem(found, now)
     again = f"to write it into a file: responder incidents postmortem {found.incident.id} --output FILE"
-    said = f"Draft, due {time_of_day(due)}; {again}" if due else f"Draft; {again}"
-    return Draft(text if len(text) <= DRAFT_LIMIT else f"{text[:DRAFT_LIMIT]}\n…", said)
+    about = f"Draft, due {time_of_day(due)}; {again}" if due else f"Draft; {again}"
+    return Draft(text if len(text) <= DRAFT_LIMIT else f"{text[:DRAFT_LIMIT]}\n…", about)

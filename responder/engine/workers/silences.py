@@ -82,7 +82,7 @@ class SilenceWorker:
         with self._database.read() as connection:
             row = actions.find(connection, action.id)
             incident = incidents.find(connection, action.incident)
-            content = incidents.contents_of(connection, [action.incident]).get(action.incident)
+            content = incidents.content_of(connection, action.incident)
             link = vendor_incidents.link_of(connection, action.incident)
         if row is None or row.state != "new":  # another process has applied it since it was read
             self._forget(action)
@@ -131,7 +131,7 @@ class SilenceWorker:
         if row is None or row.state != "new":
             return IncidentChanges(effects=())
         incident = incidents.find(connection, action.incident)
-        content = incidents.contents_of(connection, [action.incident]).get(action.incident)
+        content = incidents.content_of(connection, action.incident)
         now = self._clock.now()
         return IncidentChanges.of([on_action(action, incident, content, self._context(), now, silence=result)])
 

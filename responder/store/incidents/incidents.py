@@ -227,15 +227,21 @@ _OF = Prepared(select(contents).where(contents.c.incident.in_(bindparam("names",
 
 def contents_of(connection: Connection, incidents: Iterable[str]) -> dict[str, IncidentContent]:
     """Return the contents of incidents; those without one are omitted."""
-    found = _OF.rows(connection, {"names": list(incidents)})
-    return {row["incident"]: read(row["incident"], row) for row in found}
+    names = list(incidents)
+    rows = _OF.rows(connection, {"names": names}) if names else ()
+    return {row["incident"]: read(row["incident"], row) for row in rows}
+
+
+def content_of(connection: Connection, incident: str) -> IncidentContent | None:
+    """Return the content of an incident; None if it has none."""
+    return contents_of(connection, [incident]).get(incident)
 
 
 _DIAGNOSED = Prepared(
     update(contents)
     .where(contents.c.incident == bindparam("of"))
     .values(
-        findings=bindparam("severity_override"),
+        findings=bindparam("found"),
         conclusion=bindparam("concluded"),
         signature=bindparam("cause"),
         changed_at=bindparam("at"),
@@ -249,7 +255,7 @@ def save_findings(
     """Save the findings and conclusion of a diagnosis."""
     values = {
         "of": incident,
-        "severity_override": to_bytes(findings),
+        "found": to_bytes(findings),
         "concluded": to_bytes(replace(conclusion, checked_at=now)),
         "cause": conclusion.signature,
         "at": to_seconds(now),

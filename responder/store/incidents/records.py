@@ -13,7 +13,7 @@ from responder.model.incident import Incident
 from responder.model.report import MessageKind
 from responder.model.transcript import StepRecord
 from responder.store.incidents import actions, transcripts
-from responder.store.incidents.incidents import contents_of, find, from_row, with_signature
+from responder.store.incidents.incidents import content_of, find, from_row, with_signature
 from responder.store.schema.serialization import from_bytes, to_seconds, to_time
 from responder.store.schema.tables import contents, diagnoses, incidents, messages, notifications
 
@@ -248,7 +248,7 @@ def of_incident(connection: Connection, incident: str) -> IncidentRecords | None
     probed = select(diagnoses.c.written_at, diagnoses.c.ended_at).where(diagnoses.c.incident == incident)
     return IncidentRecords(
         incident=found,
-        content=contents_of(connection, [incident]).get(incident),
+        content=content_of(connection, incident),
         notifications=tuple(
             NotificationRecord(row.id, to_time(row.received_at), row.outcome or "")
             for row in connection.execute(received)

@@ -294,7 +294,7 @@ def peek(connection: Connection, number: int) -> OutboxRow | None:
     row = connection.execute(found).mappings().first()
     if row is None:
         return None
-    content = incidents.contents_of(connection, [row["incident"]]).get(row["incident"])
+    content = incidents.content_of(connection, row["incident"])
     return _outbox_row(row, content, row["previous"], row["vendor"])
 
 
