@@ -48,8 +48,9 @@ def effects_of(
 ) -> Effects:
     """Return the effects of a decision, committed in one transaction; no floods without ``flood_state``."""
     effects = _effects(decision, group, notification, history, context, flood_state)
-    seen = tuple(heartbeats(decision, group, context.book, notification.received_at))
-    return replace(effects, heartbeats=seen) if seen else effects
+    if not context.book.heartbeats:
+        return effects
+    return replace(effects, heartbeats=tuple(heartbeats(decision, group, context.book, notification.received_at)))
 
 
 def _effects(

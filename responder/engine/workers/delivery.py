@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from responder.counters import COUNTERS
 from responder.engine.effects.context import DecisionContext
-from responder.engine.workers.method_limits import StoredLimit, available, stored_limits
+from responder.engine.workers.method_limits import StoredLimit, stored_limits
 from responder.model.clock import Clock, Deadline
 from responder.model.message import ClaimedMessage, OutboxRow
 from responder.model.outcome import Continue, Delivered, NotSent, Outcome, Refused, TryLater
@@ -104,14 +104,13 @@ class DeliveryWorker:
             ended, free = list(self._ended), AT_ONCE - self._busy
         free = 0 if self._retired else min(free, self._free())
         expecting, self._expecting = self._expecting and free > 0, False
-        if not ended and not expecting:
-            rest = self._rest(now) if free else self._poll
-            if rest > 0:
-                return rest
+        if not ended and not expecting and (rest := self._rest(now) if free else self._poll) > 0:
+            return rest
         with self._database.transaction() as connection:
             ticks, now = self._clock.monotonic(), self._clock.now()  # waiting for the write lock may have taken a while
-            limits = available(connection, self._limits(), now.timestamp())  # locked in one order in all processes,
-            if len(names := self._sharing()) > 1:  # which avoids deadlocks
+            # All processes lock in one order, which avoids deadlocks.
+            limits = [each.room(connection, now.timestamp()) for each in self._limits()]
+            if len(names := self._sharing()) > 1:
                 channel_state.lock_state(connection, names[0])
             news = self._marking.mark(connection, ended, now)
             messages = self._claim(connection, now, free, limits) if free else []
@@ -122,9 +121,9 @@ class DeliveryWorker:
             self._out |= {message.id: (message, ticks) for message in messages}
             self._busy += len(messages)
         for row in messages:
-            self._submit(partial(self._carry, row))
-        for tell in news:
-            tell()
+            self._submit(partial(self._attempt, row))
+        for report in news:
+            report()
         return 0.0 if messages or ended or expecting else self._poll
 
     def expect(self) -> None:
@@ -153,8 +152,8 @@ class DeliveryWorker:
         try:
             with self._database.transaction() as connection:
                 news = self._marking.mark(connection, ended, self._clock.now())
-            for tell in news:
-                tell()
+            for report in news:
+                report()
         except StoreError as error:
             _log.error("sender.mark_failed", messages=len(ended), reason=f"{error}; they will be sent again")
 
@@ -221,7 +220,8 @@ class DeliveryWorker:
 
     def _limits(self) -> tuple[StoredLimit, ...]:
         channels = self._context().channels
-        return stored_limits(channels.get(self._channel), channels)
+        channel = channels.get(self._channel)
+        return stored_limits(channel, channels) if channel and channel.method_limits else ()
 
     def _claim(
         self, connection: Connection, now: datetime, free: int, limits: Sequence[claims.StepRoom]
@@ -244,7 +244,7 @@ class DeliveryWorker:
             channel_state.save_full_at(connection, first, full_at)
         return messages
 
-    def _carry(self, row: OutboxRow) -> None:
+    def _attempt(self, row: OutboxRow) -> None:
         message, outcome = self._send(row)
         with self._guard:
             self._ended.append((message, outcome))
@@ -352,8 +352,8 @@ class DeliveryResults:
             case Refused(reason) if not message.minimal:
                 channel_state.clear_failing(connection, message.channel)
                 outbox.schedule_retry(connection, message, now, reason, minimal=True)
-                said = f"{reason}; retrying as plain text"
-                return partial(event.warning, "message.refused", attempt=message.attempt, reason=said)
+                reason = f"{reason}; retrying as plain text"
+                return partial(event.warning, "message.refused", attempt=message.attempt, reason=reason)
             case Refused(reason):
                 channel_state.clear_failing(connection, message.channel)
                 outbox.give_up(connection, message, reason, now)

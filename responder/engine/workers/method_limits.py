@@ -24,6 +24,11 @@ class StoredLimit:
         """Return when the bucket is full again, and lock it for other claims until this transaction ends."""
         return channel_state.lock_state(connection, self.row).full_at
 
+    def room(self, connection: Connection, now: float) -> StepRoom:
+        """Return how many messages may use the method at ``now``, and lock the bucket."""
+        found = self.limit.rate_limit.available(self.lock(connection), now)
+        return StepRoom(self.limit.steps, found.urgent, found.other)
+
     def spend(self, connection: Connection, claimed: Sequence[OutboxRow], now: float) -> None:
         """Count the claimed messages that use the method."""
         if count := sum(row.message.step in self.limit.steps for row in claimed):
@@ -31,21 +36,15 @@ class StoredLimit:
             channel_state.save_full_at(connection, self.row, full_at)
 
     def empty(self, connection: Connection, now: float, until: float) -> None:
-        """Use the method no more before ``until``: the vendor said so."""
+        """Use the method no more before ``until``, as the vendor asked."""
         full_at = self.limit.rate_limit.emptied(self.lock(connection), now, until)
         channel_state.save_full_at(connection, self.row, full_at)
 
 
-def stored_limits(channel: Channel | None, configured: Channels) -> tuple[StoredLimit, ...]:
+def stored_limits(channel: Channel, configured: Channels) -> tuple[StoredLimit, ...]:
     """Return the limits of a channel, in the order in which all processes lock them."""
     found = []
-    for limit in channel.method_limits if channel else ():
+    for limit in channel.method_limits:
         first = next(name for name, other in configured.items() if limit in other.method_limits)
         found.append(StoredLimit(f"{first}:{limit.method}", limit))
     return tuple(sorted(found, key=lambda each: each.row))
-
-
-def available(connection: Connection, limits: Sequence[StoredLimit], now: float) -> list[StepRoom]:
-    """Return how many messages of each set of steps may be sent now, and lock the buckets."""
-    rooms = [(each.limit.steps, each.limit.rate_limit.available(each.lock(connection), now)) for each in limits]
-    return [StepRoom(steps, room.urgent, room.other) for steps, room in rooms]

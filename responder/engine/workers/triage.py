@@ -202,12 +202,11 @@ def write(connection: Connection, decided: IncidentChanges, now: datetime, free_
     outbox.write(connection, (message for each in effects for message in each.messages), now)
     restarted = [each.request.incident for each in effects if each.request]
     incidents.save_contents(connection, [each.content for each in effects if each.content], restarted, now)
-    actions.settle(connection, ((*each.action, each.outcome) for each in effects if each.action))
+    if settled := [(*each.action, each.outcome) for each in effects if each.action]:
+        actions.settle(connection, settled)
     detectors.save_floods(connection, decided.floods)
     detectors.save(connection, decided.heartbeat_states)
-    detectors.record_heartbeat(
-        connection, (record_heartbeat for each in effects for record_heartbeat in each.heartbeats)
-    )
+    detectors.record_heartbeat(connection, (heartbeat for each in effects for heartbeat in each.heartbeats))
     due = [(each.request, each.due_at or now) for each in effects if each.request]
     return diagnoses.write(connection, due, now, now + LEASE, free_slots)
 
@@ -259,7 +258,7 @@ class IncidentWriter:
         self,
         database: Database,
         clock: Clock,
-        on_effects: Callable[[list[DiagnosisJob], Collection[str]], None] = lambda _started, _told: None,
+        on_effects: Callable[[list[DiagnosisJob], Collection[str]], None] = lambda _started, _notified: None,
         free_slots: Callable[[], int] = lambda: 0,
     ) -> None:
         self._database = database

@@ -80,10 +80,9 @@ def new(connection: Connection, limit: int, *, silencing: bool = False) -> list[
 
 
 def settle(connection: Connection, results: Iterable[tuple[int, str, str]]) -> None:
-    """Record the state and the outcome of applied actions, by id."""
+    """Record the state and the outcome of applied actions, by id: at least one."""
     rows = [{"number": number, "now": state, "said": outcome} for number, state, outcome in results]
-    if rows:
-        connection.execute(_SETTLED, rows)
+    connection.execute(_SETTLED, rows)
 
 
 def of_incident(connection: Connection, incident: str) -> list[ActionRow]:

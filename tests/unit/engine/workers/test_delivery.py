@@ -515,14 +515,14 @@ def test_a_pager_that_asks_for_an_hour_is_tried_each_minute(pager: Office, wire:
 def test_an_attempt_whose_claim_may_have_expired_sends_nothing(pager: Office, wire: Wire) -> None:
     """A process that was paused between the claim and the attempt does not send: another may have, and resolved."""
     pager.write()
-    carry, paused = pager.courier._carry, queue.SimpleQueue[OutboxRow]()
-    pager.courier._carry = paused.put  # type: ignore[method-assign, assignment]
+    carry, paused = pager.courier._attempt, queue.SimpleQueue[OutboxRow]()
+    pager.courier._attempt = paused.put  # type: ignore[method-assign, assignment]
     pager.courier.step()
     row = paused.get(timeout=10)
     pager.clock.move(LEASE.total_seconds())
     carry(row)
     assert wire.sent == []
-    pager.courier._carry = carry  # type: ignore[method-assign]
+    pager.courier._attempt = carry  # type: ignore[method-assign]
     assert pager.step() == 2
     assert [event["event_action"] for event in wire.sent] == ["trigger"]
     assert pager.states() == {("pagerduty", "sent"): 1}
@@ -535,8 +535,8 @@ def test_a_renewal_after_another_sender_took_over_makes_no_attempt_valid(
     late = Wire()
     slow = Office(database, clock, late, a_desk(), claims.ChannelQueue(("pagerduty",)))
     quick = Office(database, clock, wire, a_desk(), claims.ChannelQueue(("pagerduty",)))
-    carry, paused = slow.courier._carry, queue.SimpleQueue[OutboxRow]()
-    slow.courier._carry = paused.put  # type: ignore[method-assign, assignment]
+    carry, paused = slow.courier._attempt, queue.SimpleQueue[OutboxRow]()
+    slow.courier._attempt = paused.put  # type: ignore[method-assign, assignment]
     slow.write()
     slow.courier.step()
     row = paused.get(timeout=10)
