@@ -95,7 +95,7 @@ class Worker:
 
 
 class DatabaseOpener:
-    """Brings a database that was away at the start to the newest schema, and refuses everything until then.
+    """Migrates a database that could not be reached at the start, and refuses its use until then.
 
     Afterwards it watches the files of SQLite.
     """
@@ -300,46 +300,41 @@ def jobs(
     writer: IncidentWriter,
     rules: RuleReloader,
     clock: Clock,
-    alive: Callable[[], bool] = lambda: True,
+    alive: Callable[[], bool],
 ) -> dict[str, Job]:
     """Return the scheduled jobs of the engine by name. Each run is made by one process of all."""
-    grace, decisions = timedelta(seconds=settings.reconcile_grace), rules.context
-    asking = AlertmanagerClient(bootstrap.outgoing(settings, clock), clock)
-    ways = fallback.FallbackJob(database, writer, decisions, clock, settings.fallback_seconds)
+    common = database, writer, rules.context, clock
     work: dict[str, tuple[timedelta, Callable[[], None]]] = {
-        "heartbeats": (heartbeat.EVERY, heartbeat.HeartbeatJob(database, writer, decisions, clock).run),
-        "review": (recheck.EVERY, recheck.RecheckJob(database, writer, decisions, clock).run),
-        "floods": (flood.EVERY, flood.FloodJob(database, writer, decisions, clock).run),
+        "heartbeats": (heartbeat.EVERY, heartbeat.HeartbeatJob(*common).run),
+        "review": (recheck.EVERY, recheck.RecheckJob(*common).run),
+        "floods": (flood.EVERY, flood.FloodJob(*common).run),
         "retention": (retention.EVERY, bootstrap.retention(settings, database, clock).run),
-        "fallback": (fallback.EVERY, ways.run),
-        "windows": (paging_windows.EVERY, paging_windows.PagingWindowJob(database, writer, decisions, clock).run),
-        "reminders": (reminders.EVERY, reminders.ReminderJob(database, writer, decisions, clock).run),
-        "unclosed": (
-            unresolved_pages.EVERY,
-            unresolved_pages.UnresolvedPagesJob(database, writer, decisions, clock).run,
-        ),
+        "fallback": (fallback.EVERY, fallback.FallbackJob(*common, settings.fallback_seconds).run),
+        "windows": (paging_windows.EVERY, paging_windows.PagingWindowJob(*common).run),
+        "reminders": (reminders.EVERY, reminders.ReminderJob(*common).run),
+        "unclosed": (unresolved_pages.EVERY, unresolved_pages.UnresolvedPagesJob(*common).run),
+        "postmortems": (postmortems.EVERY, postmortems.PostmortemJob(database, rules.context, clock).run),
+        "refused": (own_incidents.EVERY, own_incidents.RefusedPayloads(*common).run),
+        "rules": (own_incidents.EVERY, own_incidents.InvalidRulesJob(*common, lambda: rules.state).run),
     }
-    work["postmortems"] = (postmortems.EVERY, postmortems.PostmortemJob(database, decisions, clock).run)
-    refused = own_incidents.RefusedPayloads(database, writer, decisions, clock)
-    work["refused"] = (own_incidents.EVERY, refused.run)
-    invalid = own_incidents.InvalidRulesJob(database, writer, decisions, clock, lambda: rules.state)
-    work["rules"] = (own_incidents.EVERY, invalid.run)
     if any(settings.of_channels[f"pagerduty_{name}"].reveal() for name in ("api_token", "webhook_secret")):
         learn = pager_incidents.PagerIncidentsJob(
             database,
             entries.pagerduty_api(settings, bootstrap.vendors(settings, clock), clock),
             clock,
             entries.PAGERDUTY_KINDS,
-            lambda: decisions().channels,
+            lambda: rules.context().channels,
         )
         work["pager_incidents"] = (pager_incidents.EVERY, learn.run)
     if settings.alertmanager_url:
-        compare = reconcile.ReconcileJob(database, writer, decisions, clock, asking, settings.alertmanager_url, grace)
+        client = AlertmanagerClient(bootstrap.outgoing(settings, clock), clock)
+        grace = timedelta(seconds=settings.reconcile_grace)
+        compare = reconcile.ReconcileJob(*common, client, settings.alertmanager_url, grace)
         work["reconcile"] = (timedelta(seconds=settings.reconcile_every), compare.run)
     if settings.heartbeat_url.reveal():
         urls = {"url": settings.heartbeat_url, "fail_url": settings.heartbeat_fail_url}
-        line = outbound_heartbeat.OutboundHeartbeat(
-            database, decisions, bootstrap.vendors(settings, clock), clock, **urls, alive=alive
+        ping = outbound_heartbeat.OutboundHeartbeat(
+            database, rules.context, bootstrap.vendors(settings, clock), clock, **urls, alive=alive
         )
-        work["outbound_heartbeat"] = (outbound_heartbeat.EVERY, line.run)
+        work["outbound_heartbeat"] = (outbound_heartbeat.EVERY, ping.run)
     return {name: Job(name=name, every=every, run=run) for name, (every, run) in work.items()}
