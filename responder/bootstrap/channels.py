@@ -1,4 +1,4 @@
-"""The ways out: channels and what delivers their messages, probes and what runs them."""
+"""Build what leaves the process: channels and their deliverer, probes and their prober, HTTP clients."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -211,14 +211,14 @@ def proxies(settings: Settings) -> "Proxies":
 
 
 def deliverer(settings: Settings, clock: Clock) -> "Deliverer":
-    """Return what sends messages: HTTP, standard output for the log, SMTP for mail."""
+    """Build the deliverer: HTTP, standard output for the log, SMTP for mail."""
     return deliverer_with(vendors(settings, clock), settings, clock, print_page)
 
 
 def deliverer_with(
     way_out: "Outgoing", settings: Settings, clock: Clock, print_page: Callable[[str], None]
 ) -> "Deliverer":
-    """Return the same over connections that are there."""
+    """Build a deliverer over existing connections."""
     from responder.notify.delivery.deliver import Deliverer
     from responder.outgoing.smtp import Mailer
 

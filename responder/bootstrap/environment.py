@@ -35,7 +35,7 @@ def settings_from_environment(options: Mapping[str, str] | None = None) -> Setti
 
 @contextmanager
 def config_file(path: str) -> Iterator[None]:
-    """Let a file give the settings of this process, and of those it starts, that the environment leaves out."""
+    """Read settings that the environment leaves out from a file, in this process and in those it starts."""
     before = os.environ.get(env_name("config"))
     os.environ[env_name("config")] = path
     try:
@@ -47,7 +47,7 @@ def config_file(path: str) -> Iterator[None]:
 
 
 def folders_from_environment() -> Settings:
-    """The same, but only the folders of rules and runbooks are read: what else is wrong does not matter to them."""
+    """Return the settings with only the folders of rules and runbooks read, so that no other setting can be wrong."""
     wanted = tuple(map(env_name, ("rules", "runbooks", "config")))
     return read({name: os.environ[name] for name in wanted if name in os.environ})
 
@@ -58,7 +58,7 @@ def environment() -> Mapping[str, str]:
 
 
 def print_page(page: str) -> None:
-    """The log channel's page goes to standard output, whole and in one write."""
+    """Write a page of the log channel to standard output, in one write."""
     os.write(1, (page.rstrip("\n") + "\n\n").encode())
 
 

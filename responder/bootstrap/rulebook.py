@@ -1,4 +1,4 @@
-"""Read and check rule files, and build the desk that decides with them."""
+"""Read and check rule files, and build what decisions depend on."""
 
 import contextlib
 import os
@@ -53,7 +53,7 @@ def load_rules(folder: str, runbooks: str | None, *, confined: bool = False) -> 
 
 
 def examine_rules(folder: str, runbooks: str, *, confined: bool = False) -> "LintResult":
-    """All that can be said about the rule files of a folder today; ``confined`` as in ``load_rules``."""
+    """Return all problems and advice about the rule files of a folder; ``confined`` as in ``load_rules``."""
     from responder.rulebook.lint import examine
 
     clock = SystemClock()

@@ -59,7 +59,7 @@ def scope_of(settings: Settings, book: RuleBook) -> "Scope":
 
 @contextlib.contextmanager
 def step_tools(settings: Settings, clock: Clock) -> "Iterator[StepTools]":
-    """Give what carries out the steps of a command; its connections are closed at the end."""
+    """Build the tools that run steps of runbooks; their connections are closed at the end."""
     from responder.bootstrap.channels import outgoing
     from responder.bootstrap.kubernetes import shared_reads
     from responder.diagnose.steps.run import StepTools

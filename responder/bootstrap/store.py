@@ -1,4 +1,4 @@
-"""The database: made ready for a start, and as it is for commands."""
+"""Open the database: migrated for `serve`, unchanged for commands."""
 
 import contextlib
 import os
@@ -69,7 +69,10 @@ def join_store(settings: Settings) -> None:
 
 
 def prepare_store_aside(settings: Settings) -> None:
-    """The same, in a child where Alembic is needed, to get its memory back. Only for a process without threads."""
+    """Bring the database to the newest schema in a child process, whose memory is freed; only before threads start.
+
+    Raises StoreError.
+    """
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
 
@@ -89,7 +92,7 @@ def prepare_store_aside(settings: Settings) -> None:
 
 @contextlib.contextmanager
 def database(settings: Settings) -> "Iterator[Database]":
-    """The database as it is, for commands that must neither make nor migrate one. Raises StoreError."""
+    """Open the database for commands, which neither create nor migrate it. Raises StoreError."""
     from responder.store.database import Database
     from responder.store.schema.migrate import require
 
@@ -102,7 +105,7 @@ def database(settings: Settings) -> "Iterator[Database]":
 
 
 def back_up(settings: Settings, target: Path, seconds: float) -> None:
-    """Copy the database, whatever its version, to a new file within so many seconds. Raises StoreError."""
+    """Copy the database, of any version, to a new file within ``seconds``. Raises StoreError."""
     from responder.store.database import Database
 
     found = Database(settings.database_url.reveal())
@@ -114,7 +117,7 @@ def back_up(settings: Settings, target: Path, seconds: float) -> None:
 
 @contextlib.contextmanager
 def inbox(settings: Settings) -> "Iterator[Inbox]":
-    """The kept bodies of a database that is there. Raises StoreError."""
+    """Open the stored payloads of an existing database. Raises StoreError."""
     from responder.store.inbox.inbox import Inbox
 
     with database(settings) as found:

@@ -150,7 +150,7 @@ def _login() -> str:
 
 
 def _explainer(settings: "Settings") -> Any:
-    """Return what explains a stored incident by the rules of today. It raises LookupError if it cannot."""
+    """Return the function that explains a stored incident by the current rules; it raises LookupError."""
     from responder.model.problem import InvalidRules
     from responder.rulebook.file_state import FileStates, file_states
 

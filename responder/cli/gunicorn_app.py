@@ -57,7 +57,7 @@ class ConsoleProcess:
         self._pause = FIRST_PAUSE
 
     def tend(self) -> None:
-        """Start it if it does not run and its pause is over. Never waits; gunicorn's master calls it each second."""
+        """Start the console unless it runs or pauses. Does not wait: gunicorn's master calls it each second."""
         now = self._clock.monotonic()
         if self._running is not None and self._running.poll() is not None:
             self._running = None

@@ -83,7 +83,7 @@ class OpenId:
         return found, str(self._signer("session").dumps([name, groups, self._end(60 * SESSION_HOURS)])), following
 
     def session(self, sent: Request) -> Person | None:
-        """Return the person of a session; None without a valid one, or without a role by the settings of today."""
+        """Return the person of a session; None without a valid one, or without a role by the current settings."""
         try:
             name, groups, until = self._signer("session").loads(sent.cookies.get(SESSION, ""))
         except (BadSignature, ValueError):

@@ -82,14 +82,13 @@ class DiagnosisJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effects:
-    """All that follows from one delivery, or from something else: the shell commits it, a dry-run prints it.
+    """All that follows from a notification, a timer or an action: `serve` commits it, `dry-run` prints it.
 
-    ``notification`` is None where something else than a delivery led to it: a timer, an operator. ``content`` is what
-    its messages are composed from, None where nothing about it has changed. ``decision`` is None where triage failed on
-    the delivery, and where there is none. ``request`` is None where there is nothing to diagnose; otherwise its page
-    leaves at ``due_at`` at the latest. ``heartbeats`` are the heartbeats it brought, ``flood`` what is remembered of
-    its severity's new incidents from now on; None where it is none of them. ``action`` is the id and the new state of
-    the action of a person that led to it.
+    ``notification`` is None if it is not the cause. ``content`` is what messages are composed from, None if it is
+    unchanged. ``decision`` is None without a notification, and if triage failed. ``request`` is None if there is
+    nothing to diagnose; otherwise its page is sent at ``due_at`` at the latest. ``heartbeats`` are those of the
+    notification. ``flood`` are the new counters of the severity of a new incident, else None. ``action`` is the id and
+    the new state of the action of a person that is the cause.
     """
 
     notification: int | None = None
@@ -106,7 +105,7 @@ class Effects:
 
     @property
     def state(self) -> str:
-        """The state of the delivery after it."""
+        """The state of the notification afterwards."""
         return "decided" if self.decision is not None else "failed"
 
 

@@ -47,7 +47,7 @@ class SeverityOverride:
 class Incident:
     """The state that the next notification is compared with. ``alerts`` maps fingerprints to what is known of them.
 
-    ``channels`` are those that were notified; ``notification`` is the id of the last delivery applied.
+    ``channels`` are those that were notified; ``notification`` is the id of the last one applied.
     ``severity_override`` is what findings made of its severity, which holds until its rule gives a worse one.
     ``gathered`` maps the fingerprints of an incident of several groups to their groups; it is empty for one group.
     ``flaps`` counts how often it fired again after all of it was resolved, the last time at ``reopened_at``. Where it

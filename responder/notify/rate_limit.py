@@ -16,7 +16,7 @@ class Available:
     other: int
 
     def within(self, most: int) -> "Available":
-        """The same, and never more than ``most``."""
+        """Return the number of messages, ``most`` at most."""
         return Available(min(self.urgent, most), min(self.other, most))
 
 
@@ -43,15 +43,15 @@ class RateLimit:
         return now + self._used(full_at, now) + count * self.interval
 
     def emptied(self, full_at: float, now: float, at: float) -> float:
-        """The same where the vendor takes no more until ``at``: then one of the worst severity may try."""
+        """Return that time if the vendor accepts nothing before ``at``: then one of the worst severity may try."""
         return max(now + self._used(full_at, now), at + (self.burst - 1) * self.interval)
 
     def wait(self, full_at: float, now: float) -> float:
-        """Seconds until one more message fits that is not of the worst severity, 0 where it does."""
+        """Return the seconds until a message of another severity than the worst may be sent; 0 if it may be now."""
         return max(0.0, self._used(full_at, now) - (self.burst - self.reserve - 1) * self.interval)
 
     def _used(self, full_at: float, now: float) -> float:
-        """Seconds the bucket needs to be full. What a clock left behind that was set back since counts for nothing."""
+        """Return the seconds until the bucket is full; 0 if a clock that was set back since has written ``full_at``."""
         most = self.burst * self.interval
         used = max(0.0, full_at - now)
         return min(used, most) if used <= most + SKEW else 0.0

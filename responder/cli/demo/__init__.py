@@ -53,13 +53,13 @@ def _play(payloads: list[Path], folder: Path, *, once: bool, port: int | None) -
     watch = EventFeed(screen_for(is_terminal=sys.stdout.isatty()), clock)
     book = bootstrap.load_rules(str(rules), str(runbooks))
     try:
-        with stage(folder, rules=rules, runbooks=runbooks, on_event=watch.put_event, port=port) as probe_context:
-            settings = probe_context.read_settings()
+        with stage(folder, rules=rules, runbooks=runbooks, on_event=watch.put_event, port=port) as around:
+            settings = around.read_settings()
             channels = bootstrap.channels(settings) | bootstrap.named_channels(settings, book)
             context = bootstrap.context(settings, book, channels)
             prober = bootstrap.prober(settings, clock)
             try:
-                return DemoSession(probe_context, watch, context, prober, clock, payloads).run(once=once)
+                return DemoSession(around, watch, context, prober, clock, payloads).run(once=once)
             finally:
                 prober.close()
     except (DidNotStart, ServeEnded) as error:

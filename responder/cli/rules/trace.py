@@ -131,7 +131,7 @@ def trace(
         questions=context.questions(
             decision.rule.probes, decision.subject, also=decision.probed[1:], runbook=decision.rule.runbook
         ),
-        route=tuple(dict.fromkeys(rule_files.channel for rule_files in drafts)),
+        route=tuple(dict.fromkeys(draft.channel for draft in drafts)),
         title=title(effects.content.decision, effects.content.findings) if effects.content else "",
         owner=effects.content.decision.owner if effects.content else decision.rule.owner,
         also=tuple(step.rule.id for step in shown.steps if step.matched is None and _would(step, labels)),

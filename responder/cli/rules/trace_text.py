@@ -100,8 +100,8 @@ def _steps(found: Trace) -> Iterator[str]:
             skipped += 1
             continue
         if step.matched:
-            suppressed_by = " and ".join(map(str, step.rule.matchers)) or "matches everything"
-            text = click.style(f"+ {one_line(suppressed_by)}  <- chosen ({step.rule.position})", fg="green")
+            matched = " and ".join(map(str, step.rule.matchers)) or "matches everything"
+            text = click.style(f"+ {one_line(matched)}  <- chosen ({step.rule.position})", fg="green")
         elif step.shadow:
             text = click.style(f"+ {one_line(in_shadow(found.shown))}", fg="yellow")
         elif step.matched is None:

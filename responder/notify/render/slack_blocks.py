@@ -111,7 +111,7 @@ def section(text: str) -> Block:
 
 
 def lines(texts: Sequence[str], limit: int = SECTION_LIMIT) -> str:
-    """The lines joined, as many whole ones as fit; the last says how many were left out."""
+    """Return the lines joined, as many as fit; a last one counts those left out."""
     size = 40  # room for the line that says so
     for count, text in enumerate(texts):
         size += len(text) + 1
@@ -142,7 +142,7 @@ def context(text: str) -> Block:
 
 
 def fitted(blocks: Sequence[Block]) -> list[Block]:
-    """As many blocks as Slack takes, first come first served; a last line says how many were left out.
+    """Return the first blocks, as many as Slack accepts; a last line counts those left out.
 
     Blocks are ordered most important first by their makers, small print last: the small print stays.
     """

@@ -177,10 +177,10 @@ def fallback_page(report: Report, group: str) -> RenderedMessage:
     Without such teams it is ``group``, that of the channel. The ids come from settings and rule files only, so that no
     alert can mention a group. They are mentioned only if the message pages.
     """
-    return _message(report, _called(report, group))
+    return _message(report, _mentions(report, group))
 
 
-def _called(report: Report, group: str) -> str:
+def _mentions(report: Report, group: str) -> str:
     """Return the mentions in a page that another channel did not accept; empty if it does not page."""
     return " ".join(filter(None, map(mention, report.oncall_groups or (group,)))) if report.pages else ""
 
@@ -192,7 +192,7 @@ def mention(group: str) -> str:
 
 def details(report: Report) -> RenderedMessage:
     """Render every finding with its detail and query, for the thread."""
-    error_text = [each for finding in worst_first(report.findings)[:MOST_FINDINGS] for each in _finding(finding)]
+    shown = [each for finding in worst_first(report.findings)[:MOST_FINDINGS] for each in _finding(finding)]
     left = len(report.findings) - MOST_FINDINGS
     more = [slack_blocks.context(f"Cut: {left} more findings left out.")] if left > 0 else []
     title = f"🔎 Diagnosis · {report.title}"
@@ -201,40 +201,40 @@ def details(report: Report) -> RenderedMessage:
     pending = line_of(", ".join(report.pending))
     nothing = (
         []
-        if error_text
+        if shown
         else [slack_blocks.section(f"_No findings yet._ {'Still checking: ' + pending if pending else ''}".strip())]
     )
     labels = ", ".join(f"{name}={value}" for name, value in list(report.labels.items())[:100])
     tail = [slack_blocks.section(f"*Labels:* {code(labels, 1500)}")] if labels else []
-    body = [*opening, *nothing, *error_text, *more, *tail, _small_print(report)]
+    body = [*opening, *nothing, *shown, *more, *tail, _small_print(report)]
     return RenderedMessage(_preview(report), slack_blocks.fitted(body))
 
 
 def minimal_text(report: Report, group: str = "") -> str:
     """The minimal form: one short text in ASCII. A fallback page mentions the groups of its teams, else ``group``."""
-    called = _called(report, group) if report.kind is MessageKind.FALLBACK else ""
+    mentions = _mentions(report, group) if report.kind is MessageKind.FALLBACK else ""
     href = safe_url(report.runbook.href) if report.runbook else ""
     address = f"Runbook: <{slack_blocks.escaped(ascii_only(href))}>" if href else ""
     runbook = f"Runbook: {report.runbook.text.removeprefix('Runbook: ')}" if report.runbook and not href else ""
     because = f"Fallback: {report.fallback_reason}" if report.fallback_reason else ""
     impact = f"Impact: {report.impact}" if report.impact else ""
     rows = (headline(report), because, report.update or report.what, impact, runbook)
-    return "\n".join(filter(None, (called, *(ascii_line_of(ascii_only(row), 600) for row in rows if row), address)))
+    return "\n".join(filter(None, (mentions, *(ascii_line_of(ascii_only(row), 600) for row in rows if row), address)))
 
 
-def _message(report: Report, called: str = "", buttons: Sequence[Block] = ()) -> RenderedMessage:
-    """Render all sections in their order; ``called`` is the mention of the on-call group."""
+def _message(report: Report, mentions: str = "", buttons: Sequence[Block] = ()) -> RenderedMessage:
+    """Render all sections in their order; ``mentions`` is the mention of the on-call group."""
     first, rest = page(report)[:_FIRST], page(report)[_FIRST:]
     body = [
         slack_blocks.header(_headline(report)),
-        *_paragraph(slack_blocks.lines([*([called] if called else []), *map(_named, _filled(first))])),
+        *_paragraph(slack_blocks.lines([*([mentions] if mentions else []), *map(_named, _filled(first))])),
         *(slack_blocks.section(_named(each)) for each in _filled(rest)),
         *buttons,
         *_paragraph("  |  ".join(filter(None, map(link, report.links)))),
         *_paragraph(_lines(metadata(report)[:-_PRINT])),
         _small_print(report),
     ]
-    text = within(" ".join(filter(None, (called, _preview(report)))), slack_blocks.TEXT_LIMIT)
+    text = within(" ".join(filter(None, (mentions, _preview(report)))), slack_blocks.TEXT_LIMIT)
     return RenderedMessage(text, slack_blocks.fitted(body))
 
 

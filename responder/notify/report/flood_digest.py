@@ -28,7 +28,7 @@ def dedup_key(digest: str) -> str:
 
 
 def digest(flood: FloodCounter, severity: Severity, book: RuleBook, now: datetime) -> IncidentContent:
-    """The content of a digest: complete at any moment, and better the more incidents have come."""
+    """Return the content of the digest of a flood so far."""
     began = datetime.fromtimestamp(flood.began_at, UTC)
     shared = _shared(flood)
     groups = _groups(flood)
@@ -85,8 +85,8 @@ def end_facts(flood: FloodCounter, severity: Severity, *, open_now: int, rate: i
     if not open_now:
         left = "all resolved"
     elif severity.pages:
-        rate_limit = max(1, severity.flood_above // 2)
-        left = f"{open_now} still open, paged individually, at most {rate_limit} a minute"
+        pages_per_minute = max(1, severity.flood_above // 2)
+        left = f"{open_now} still open, paged individually, at most {pages_per_minute} a minute"
     else:
         left = f"{open_now} still open, without individual messages"
     every = f"{_incidents(flood.counted, severity)}, {_elsewhere(flood)}{left}"

@@ -98,7 +98,7 @@ def headline(decision: Decision, group: AlertGroup) -> str:
 
 
 def own_words(alert: Alert, group: AlertGroup) -> str:
-    """Return what an alert says of itself, in one line: its summary, its title or its message."""
+    """Return the alert's own summary, title or message, in one line."""
     notes = {**(group.common_annotations if len(group.alerts) > 1 else {}), **alert.annotations}
     text = next((notes[key] for key in ("summary", "title", "message") if notes.get(key)), "")
     return INSTANCE.sub("", sanitize_line(text, 300)).rstrip(".")
@@ -130,14 +130,14 @@ def _of_one(decision: Decision, group: AlertGroup) -> str:
 
 
 def _mostly_in(words: str, text: str) -> bool:
-    """True if a text already says half of the words."""
+    """Return True if a text has at least half of the words."""
     each, found = words.lower().split(), set(re.findall(r"\w+", f"{text} {in_words(text)}".lower()))
     said = (word in found or (len(word) > 3 and any(one.startswith(word) for one in found)) for word in each)
     return sum(said) >= 0.5 * len(each)
 
 
 def _names(name: str, text: str) -> bool:
-    """True if a text has the whole name."""
+    """Return True if a text has the whole name."""
     return re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w-])", text) is not None
 
 

@@ -65,9 +65,9 @@ def states_of(connection: Connection, keys: Collection[str]) -> dict[str, bool]:
         rows = select(messages.c.ordering_key, func.max(case((resolved, 1), else_=0))).group_by(messages.c.ordering_key)
         found |= {key: not over for key, over in connection.execute(rows.where(messages.c.ordering_key.in_(part)))}
         bases = {_NUMBER.sub("", key) for key in part}
-        rows_of = incidents.latest(connection, bases)
+        newest = incidents.latest(connection, bases)
         for key in part:
-            if latest := rows_of.get(_NUMBER.sub("", key)):
+            if latest := newest.get(_NUMBER.sub("", key)):
                 found[key] = latest.open and key in latest.page_keys
     return found
 
