@@ -20,6 +20,10 @@ TWINS: Final = {
     "k8s.replicaset.name": "workload",
     "k8s.volume.name": "volume",
     "db.instance.id": "db_instance",
+    # Of the scrape configurations of Prometheus before `namespace` and `pod`, and of cAdvisor before Kubernetes 1.16.
+    "kubernetes_namespace": "namespace",
+    "kubernetes_name": "service",
+    "pod_name": "pod",
     "server.address": "server",
     "url.full": "url",
     "host.name": "node",

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from responder.diagnose.cluster import objects
 from responder.diagnose.cluster.health import PodHealth
+from responder.diagnose.cluster.locate import SHARE, located
 from responder.diagnose.cluster.objects import Object
 from responder.diagnose.cluster.pods import containers, is_down, is_steady, restarts
 from responder.diagnose.cluster.reader import LIST_LIMIT, Read, Reader, is_name, listing, log_of, single
@@ -24,18 +25,6 @@ _AROUND = ("EndpointSlice", "HorizontalPodAutoscaler", "NetworkPolicy")
 _NAMED = (
     *("StatefulSet", "DaemonSet", "Job", "CronJob", "PersistentVolumeClaim", "Ingress", "Certificate"),
     *("PodDisruptionBudget", "HorizontalPodAutoscaler"),
-)
-#: Kinds by whose name an object is looked for in all namespaces, if the alert names none.
-_SOUGHT = (
-    "Pod",
-    "Deployment",
-    "StatefulSet",
-    "DaemonSet",
-    "Job",
-    "CronJob",
-    "HorizontalPodAutoscaler",
-    "PersistentVolumeClaim",
-    "Service",
 )
 #: Lists of another namespace that a log names, and those of the owners of its pods.
 _OTHER = ("Pod", "Service")
@@ -59,8 +48,6 @@ _CERTIFICATE = re.compile(
 _NO_ANSWER = re.compile(r"time[sd]?[- ]?out|timeout|deadline|refused|unreachable|canceled|no route", re.IGNORECASE)
 #: Other namespaces that are read.
 MOST_OTHER = 2
-#: Part of the time left that a wave may take, so that the next one is asked too.
-_SHARE = 0.6
 
 
 def collect(
@@ -75,11 +62,11 @@ def collect(
 
     Single pods are asked for their health as soon as they are known, while the next answers are read.
     """
-    scene = _located(Scene(place=place, now=clock.now(), began=began), reader, deadline, clock)
+    scene = located(Scene(place=place, now=clock.now(), began=began), reader, deadline, clock)
     asked: set[Read] = set()
     for wave in (_first, _second, _third, _fourth, _last):
         now = clock.monotonic()
-        until = deadline.earlier(deadline.left(now) * _SHARE, now) if wave is not _last else deadline
+        until = deadline.earlier(deadline.left(now) * SHARE, now) if wave is not _last else deadline
         reads = [read for read in dict.fromkeys(wave(scene)) if read not in asked]
         asked.update(reads)
         health = pods.start(scene, deadline) if pods is not None and wave is _third else None
@@ -107,22 +94,6 @@ def _owners(scene: Scene) -> dict[str, tuple[Object, ...]]:
         top = _OWNERS[kind][0]
         found.setdefault(top, {})[uid] = {"kind": top, "metadata": metadata, "spec": spec}
     return {kind: (*scene.objects.get(kind, ()), *made.values()) for kind, made in found.items()}
-
-
-def _located(scene: Scene, reader: Reader, deadline: Deadline, clock: Clock) -> Scene:
-    """Return the scene in the one namespace that has the object of an alert that names none."""
-    place = scene.place
-    names = {**({"Service": place.workload} if place.workload else {}), **place.named}
-    kind = next((each for each in _SOUGHT if each in names), "")
-    if place.namespace or "Node" in place.named or not kind:
-        return scene
-    now = clock.monotonic()
-    until = deadline.earlier(deadline.left(now) * _SHARE, now)
-    found = answered(scene, [listing(kind, fieldSelector=f"metadata.name={names[kind]}")], reader, until, clock)
-    spaces = {objects.text(each, "metadata", "namespace") for each in found.objects.get(kind, ())} - {""}
-    if len(spaces) != 1:
-        return replace(scene, unseen=found.unseen)
-    return replace(scene, place=replace(place, namespace=spaces.pop()))
 
 
 def _first(scene: Scene) -> list[Read]:

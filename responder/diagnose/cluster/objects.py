@@ -260,3 +260,12 @@ def quantity(written: Any) -> float | None:
         return float(found[1]) * _SUFFIXES.get(found[2] or "", 1.0)
     except ValueError:
         return None
+
+
+def at_address(pods: Iterable[Object], address: str) -> list[Object]:
+    """Return the pods with an address, without those that have that of their node."""
+    return [
+        each
+        for each in pods
+        if address and text(each, "status", "podIP") == address and at(each, "spec", "hostNetwork") is not True
+    ]

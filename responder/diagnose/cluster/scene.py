@@ -41,13 +41,14 @@ class Place:
     """The names an alert gives, each checked as a Kubernetes name; empty where the alert does not say.
 
     ``workload`` is a name without a kind, from a label such as ``service`` or ``app``. ``named`` are names by kind,
-    from labels such as ``deployment``, ``pod``, ``node`` or ``persistentvolumeclaim``. ``depends_on`` are the names of
-    what the catalog says the service depends on, ``health`` port and path of its health address.
+    from labels such as ``deployment``, ``pod``, ``node`` or ``persistentvolumeclaim``. ``address`` is of a scraped pod
+    or host. ``depends_on`` are names of the catalog of what the service uses, ``health`` port and path of its health.
     """
 
     namespace: str = ""
     workload: str = ""
     named: Mapping[str, str] = field(default_factory=dict)
+    address: str = ""
     depends_on: tuple[str, ...] = ()
     health: tuple[int, str] | None = None
 
@@ -157,7 +158,8 @@ class Scene:
         for kind in WORKLOADS:
             if self.place.workload and (found := self.find(kind, self.place.workload)):
                 return self.top(found)
-        return self._behind_service() or self._worst()
+        scraped = objects.at_address(self.of("Pod"), self.place.address)
+        return self._behind_service() or (self.top(scraped[0]) if scraped else self._worst())
 
     @property
     def is_wide(self) -> bool:
@@ -368,10 +370,8 @@ class Scene:
         merged = {key: tuple(each) for key, each in self.objects.items()}
         for key, more in found.items():
             # Two lists of one wave may have the same object: the pods of a namespace, and those of a node.
-            once: dict[str | int, Object] = {}
-            for each in (*merged.get(key, ()), *more):
-                once.setdefault(objects.uid(each) or id(each), each)
-            merged[key] = tuple(once.values())
+            once = {objects.uid(each) or id(each): each for each in reversed((*merged.get(key, ()), *more))}
+            merged[key] = tuple(reversed(once.values()))
         return replace(self, objects=merged, logs=(*self.logs, *logs), unseen=(*self.unseen, *unseen))
 
 

@@ -49,6 +49,8 @@ _TARGET: Final = "cluster"
 #: Code of a cause of the operator's own, and the characters of a text by which it is found.
 _CODE: Final = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 _SHORTEST_TEXT: Final = 4
+#: An instance that is an address of IPv4 with a port.
+_ADDRESS: Final = re.compile(r"((?:\d{1,3}\.){3}\d{1,3}):\d+")
 
 _VERDICTS: Final = {
     Role.CAUSE: Verdict.BAD,
@@ -120,7 +122,12 @@ def place_of(probe_context: ProbeContext) -> Place:
     named = {kind: values[label] for label, kind in KINDS.items() if label in values}
     namespace = subject.namespace if is_name(subject.namespace) else ""
     name = subject.service or subject.name
+    space, _, short = name.partition("/")
+    if is_name(space) and is_name(short) and namespace in {"", space}:  # the job of a PodMonitor
+        namespace, name = space, short
     service = service_of(probe_context)
+    scraped = _ADDRESS.fullmatch(subject.values.get("instance", ""))
+    address = scraped[1] if scraped else ""
     # Where no label names the subject, the namespace or the cluster does; a workload may have the same name.
     wide = {values.get("namespace"), values.get("cluster"), namespace}
     is_wide = name in wide and name not in (
@@ -128,8 +135,9 @@ def place_of(probe_context: ProbeContext) -> Place:
     )
     return Place(
         namespace=namespace,
-        workload=name if is_name(name) and not is_wide else "",
+        workload=name if is_name(name) and not is_wide and name != address else "",
         named=named,
+        address=address,
         depends_on=service.depends_on if service is not None else (),
         health=_health(service.health) if service is not None else None,
     )

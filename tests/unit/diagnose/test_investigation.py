@@ -101,6 +101,31 @@ def test_the_node_of_a_pod_beside_its_name_changes_nothing(name: str) -> None:
     assert (named.entity, count.findall(named.says)) == (plain.entity, count.findall(plain.says))
 
 
+@pytest.mark.parametrize(
+    "labels",
+    [
+        {"job": "blackbox", "instance": "http://ship.shop:8080/"},
+        {"job": "blackbox", "instance": "ship.shop.svc.cluster.local:8080"},
+        {"job": "blackbox", "instance": "{address}:8080"},
+        {"job": "other", "namespace": "shop", "instance": "{address}:8080"},
+        {"job": "shop/ship"},
+        {"kubernetes_namespace": "shop", "kubernetes_name": "ship"},
+    ],
+    ids=str,
+)
+def test_other_labels_of_one_workload_lead_to_the_same_cause(labels: dict[str, str]) -> None:
+    """An address, the job of a PodMonitor and the labels of older scrape configurations name it, too."""
+    scenario = load(Path("tests/scenarios/svc-selector-mismatch.yaml"), datetime.now(UTC))
+    pod = next(each for each in scenario.cluster.objects if each["metadata"]["name"].startswith("ship-"))
+    address = pod["status"]["podIP"]
+    plain = explain(clues_of(scenario)).cause
+    scenario.alerts[0]["labels"] = {"alertname": "ServiceDown"} | {
+        key: value.format(address=address) for key, value in labels.items()
+    }
+    assert plain is not None
+    assert explain(clues_of(scenario)).cause == plain
+
+
 def test_the_pods_of_the_subject_are_read_in_a_large_namespace() -> None:
     """A list of pods that is cut hides no cause: those of the subject are asked for by its selector."""
     scenario = load(Path("tests/scenarios/crash-missing-env.yaml"), datetime.now(UTC))
