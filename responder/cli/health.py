@@ -65,8 +65,7 @@ def health(*, timeout: float, output: str) -> None:
 
 def _ask_all(settings: "Settings", book: "RuleBook", timeout: float) -> "tuple[Finding, ...]":
     from responder.diagnose.contract import ProbeContext
-    from responder.diagnose.probes import PROBES
-    from responder.diagnose.probes.http import HttpSpec
+    from responder.diagnose.probes.http import KIND, HttpSpec
     from responder.model.decision import Subject
     from responder.model.problem import Position
     from responder.model.rule import ProbeSpec
@@ -79,9 +78,7 @@ def _ask_all(settings: "Settings", book: "RuleBook", timeout: float) -> "tuple[F
         position=Position("responder health", 1, 1),
     )
     everyone = Subject(service=None, namespace=book.namespace, name="", values={}, why="", rejected=())
-    questions = PROBES["http"].questions(
-        spec, ProbeContext(subject=everyone, services=book.services, prometheus_url="")
-    )
+    questions = KIND.questions(spec, ProbeContext(subject=everyone, services=book.services, prometheus_url=""))
     return bootstrap.probe_once(questions, settings, timeout)
 
 
@@ -92,8 +89,10 @@ def _cells(found: "Finding") -> tuple[str, ...]:
 
 def _fields(found: "Finding") -> dict[str, Any]:
     """Element of ``--output json``. Scripts rely on its keys: add, never rename."""
+    from responder.model.finding import Origin
+
     return {
-        ("pod" if found.kind == "kubernetes" else "service"): found.target,
+        ("pod" if found.origin is Origin.CLUSTER else "service"): found.target,
         "verdict": found.verdict.value,
         "headline": found.headline,
         "seconds": round(found.duration, 3),
@@ -121,7 +120,7 @@ def pod_rows(settings: "Settings", book: "RuleBook", timeout: float) -> "tuple[t
 def _pods(namespace: str, timeout: float, tools: "StepTools") -> "list[Finding]":
     """Return a finding for each pod of a namespace. Raises NotRunError if they cannot be listed."""
     from responder.diagnose.steps.run import NotRunError
-    from responder.model.finding import Finding, Verdict
+    from responder.model.finding import Finding, Origin, Verdict
 
     began = tools.clock.monotonic()
     listed = _rows("get", {"-o": "wide", "--no-headers": ""}, namespace, timeout, tools)
@@ -145,6 +144,7 @@ def _pods(namespace: str, timeout: float, tools: "StepTools") -> "list[Finding]"
                 target=name,
                 verdict=Verdict.OK if well else Verdict.BAD,
                 headline=said,
+                origin=Origin.CLUSTER,
                 query=f"kubectl --namespace={namespace} get pods -o wide",
                 duration=took,
             )

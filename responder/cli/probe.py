@@ -16,14 +16,6 @@ if TYPE_CHECKING:
     from responder.model.rule import ProbeSpec
 
 _COLOURS = {"ok": "green", "bad": "red", "unknown": "yellow", "skipped": "white"}
-#: The settings without which a probe of a kind asks nothing.
-_SERVERS = {
-    "kubernetes": "RESPONDER_KUBECONFIG",
-    "alertmanager": "RESPONDER_ALERTMANAGER_URL",
-    "loki": "RESPONDER_LOKI_URL",
-    "grafana": "RESPONDER_GRAFANA_URL",
-    "investigator": "RESPONDER_INVESTIGATOR_URL",
-}
 _LABELS = click.option(
     "--label", "labels", metavar="NAME=VALUE", multiple=True, help="A label of the alert; may be repeated."
 )
@@ -116,7 +108,9 @@ def run(*, name: str, labels: tuple[str, ...], timeout: float, output: str) -> N
 
 def _planned(name: str, labels: tuple[str, ...]) -> "tuple[ProbeQuestion, ...]":
     """Return the questions of a probe. Raises FatalError for an unknown probe or a label that is no NAME=VALUE."""
+    from responder.diagnose.probes import PROBES
     from responder.model.suggestions import nearest
+    from responder.settings import env_name
     from responder.triage.subject import subject
 
     given = dict(each.split("=", 1) for each in labels if "=" in each)
@@ -133,8 +127,8 @@ def _planned(name: str, labels: tuple[str, ...]) -> "tuple[ProbeQuestion, ...]":
     who = subject(given, book)
     questions = context.questions((name,), who) or context.late_questions((name,), who)
     if not questions:
-        kind = book.probes[name].kind
-        raise FatalError(f"{name}: no server for kind {kind} is configured: set {_SERVERS.get(kind, 'its URL')}")
+        kind = PROBES[book.probes[name].kind]
+        raise FatalError(f"{name}: no server for kind {kind.name} is configured: set {env_name(kind.setting)}")
     return questions
 
 

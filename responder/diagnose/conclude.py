@@ -8,18 +8,13 @@ from responder.diagnose.explain import Explanation, explain, signature_of
 from responder.model.clue import Certainty, Clue, Role
 from responder.model.conclusion_codes import CODES, NONE, code_of
 from responder.model.decision import FindingAdjustment, Subject
-from responder.model.finding import Conclusion, Finding, Verdict, priority, worst_first
+from responder.model.finding import Conclusion, Finding, Origin, Verdict, priority, worst_first
 from responder.model.rule import FindingCondition
 from responder.model.text import cut, number_of
 
 #: The probe whose finding is the change, whatever its verdict.
 RECENT_CHANGES = "recent-changes"
 
-#: Kinds of probes that reach the pods of a subject through its Service.
-_THROUGH_SERVICE = frozenset({"http", "tcp"})
-
-#: Kinds of probes with a finding for each thing that they see: without them a page says least.
-_INVESTIGATIONS = frozenset({"kubernetes"})
 #: Seconds from which an answer is slow, and no evidence that all is well.
 _SLOW_SECONDS = 1.0
 _CERTAINTY = {
@@ -113,7 +108,7 @@ def conclude(findings: Iterable[Finding], subject: Subject) -> Conclusion:
 
 def _is_of_cluster(finding: Finding) -> bool:
     """Return True for something that was seen in the cluster."""
-    return finding.kind in _INVESTIGATIONS and finding.clue is not None and finding.clue.role is not Role.UNSEEN
+    return finding.origin is Origin.CLUSTER and finding.clue is not None and finding.clue.role is not Role.UNSEEN
 
 
 def _with_source(finding: Finding, *, read: bool) -> Finding:
@@ -121,7 +116,7 @@ def _with_source(finding: Finding, *, read: bool) -> Finding:
 
     A page then shows which of the two said it: the API server, or what Prometheus scraped some time ago.
     """
-    if finding.kind != "promql" or not _OF_STATE.search(finding.query):
+    if finding.origin is not Origin.METRICS or not _OF_STATE.search(finding.query):
         return finding
     if finding.verdict is Verdict.BAD or (finding.verdict is Verdict.OK and not read):
         return replace(finding, headline=f"{finding.headline}, from kube-state-metrics")
@@ -130,12 +125,13 @@ def _with_source(finding: Finding, *, read: bool) -> Finding:
 
 def _is_same_look(finding: Finding) -> bool:
     """Return True for a runbook step that shows by kubectl what the cause says: it would repeat the cause."""
-    return finding.kind == "runbook-step" and finding.verdict is Verdict.BAD and finding.query.startswith("kubectl ")
+    return finding.verdict is Verdict.BAD and finding.query.startswith("kubectl ")
 
 
 def _is_twin_without_data(finding: Finding) -> bool:
     """Return True for a figure that Prometheus has no data for. Where the cluster was read, nothing is missing."""
-    return finding.kind == "promql" and finding.verdict is Verdict.UNKNOWN and finding.headline.endswith("no data")
+    silent = finding.verdict is Verdict.UNKNOWN and finding.headline.endswith("no data")
+    return silent and finding.origin is Origin.METRICS
 
 
 def _joined(*parts: str, by: str = "; ") -> str:
@@ -285,7 +281,7 @@ def _looked_at(findings: Sequence[Finding], known: Explanation, subject: Subject
     return tuple(
         each
         for each in findings
-        if each.kind not in _THROUGH_SERVICE
+        if each.origin is not Origin.SERVICE
         or each.verdict is not Verdict.OK
         or (each.duration < _SLOW_SECONDS and not (doubt and _is_about(each, subject)))
     )
@@ -354,7 +350,7 @@ def _ruled_out(findings: Sequence[Finding], subject: Subject) -> str:
 
 def _unknown(findings: tuple[Finding, ...], subject: Subject) -> str:
     missing = [finding for finding in findings if finding.verdict is Verdict.UNKNOWN]
-    missing.sort(key=lambda finding: finding.kind not in _INVESTIGATIONS)  # the first ones are shown
+    missing.sort(key=lambda finding: finding.origin is not Origin.CLUSTER)  # the first ones are shown
     facts = [_without_subject(finding, subject) for finding in missing]
     skipped = sum(finding.verdict is Verdict.SKIPPED for finding in findings)
     parts = [*_some(facts, _MOST_UNKNOWN), *([f"{number_of(skipped, 'check')} skipped"] if skipped else [])]

@@ -14,7 +14,7 @@ from responder.diagnose.cluster.reader import SharedReads
 from responder.model.clock import Clock, Deadline
 from responder.model.content import IncidentContent
 from responder.model.decision import Subject
-from responder.model.finding import Finding
+from responder.model.finding import Finding, Origin
 from responder.model.rule import ProbeSpec, Service
 from responder.outgoing import Outgoing
 from responder.outgoing.process import Launch
@@ -57,11 +57,11 @@ class ProbeContext:
 class ProbeQuestion:
     """A planned check, complete and not yet run; ``dry-run`` prints it.
 
-    ``target`` names what is checked, ``query`` is the query, fit to be pasted. ``skip`` says
-    why it is skipped, empty if it is not. ``wire`` is the kind's own input for ``run``. ``timeout`` is
-    seconds. ``endpoint`` is the server that responds if it is not the target itself: a Prometheus, a host and port.
-    ``priority`` is 0 for the subject of an incident and 1 for further members of its group: a higher number waits
-    while all threads are busy.
+    ``target`` names what is checked, ``query`` is the query, fit to be pasted. ``skip`` says why it is skipped, empty
+    if it is not. ``origin`` says where its answer comes from: the conclusion weighs it by this. ``wire`` is the kind's
+    own input for ``run``. ``timeout`` is seconds. ``endpoint`` is the server that responds if it is not the target
+    itself: a Prometheus, a host and port. ``priority`` is 0 for the subject of an incident and 1 for further members
+    of its group: a higher number waits while all threads are busy.
     """
 
     probe: str
@@ -69,6 +69,7 @@ class ProbeQuestion:
     target: str
     query: str
     timeout: float
+    origin: Origin = Origin.OTHER
     link: str = ""
     skip: str = ""
     wire: Any = None
@@ -107,7 +108,8 @@ class ProbeKind(Generic[Spec]):
     is False if its calls are bounded for each page: it is then asked about the incident's subject only. ``about`` is
     set for a kind that is asked after the page has left: it returns the question with what is known of the incident.
     Its finding is no part of the page or the conclusion, and follows in the thread. ``of_runbooks`` is True for a kind
-    that needs the runbooks: they are read only for such a one.
+    that needs the runbooks: they are read only for such a one. ``setting`` is the setting without which there are no
+    questions, empty for none.
     """
 
     name: str
@@ -119,6 +121,7 @@ class ProbeKind(Generic[Spec]):
     of_group: bool = True
     about: Callable[[ProbeQuestion, IncidentContent], ProbeQuestion] | None = None
     of_runbooks: bool = False
+    setting: str = ""
 
     def findings(self, question: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> tuple[Finding, ...]:
         """Run a question. Returns its findings, one or several."""

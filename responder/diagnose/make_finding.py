@@ -37,6 +37,7 @@ def answer(
             fact if clue else f"{sanitize_line(question.target, NAME_LIMIT)}: {fact}", HEADLINE_LIMIT
         ),
         query=sanitize(question.query, DETAIL_LIMIT),
+        origin=question.origin,
         detail=sanitize(detail, DETAIL_LIMIT),
         duration=duration,
         link=question.link,

@@ -24,6 +24,24 @@ class Verdict(StrEnum):
         return cls.UNKNOWN if isinstance(value, str) else None
 
 
+class Origin(StrEnum):
+    """Place that a finding comes from: the conclusion weighs it by this."""
+
+    #: The Service of the target, behind which one of its pods answered.
+    SERVICE = "service"
+    #: The API server of the cluster: without these findings a page says least.
+    CLUSTER = "cluster"
+    #: Prometheus, where a target may have no data.
+    METRICS = "metrics"
+    #: Anything else.
+    OTHER = "other"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "Origin | None":
+        """Return other for an origin that a newer replica wrote during a rollout."""
+        return cls.OTHER if isinstance(value, str) else None
+
+
 #: Characters.
 HEADLINE_LIMIT = 240
 DETAIL_LIMIT = 2048
@@ -51,6 +69,7 @@ class Finding:
     verdict: Verdict
     headline: str
     query: str
+    origin: Origin = Origin.OTHER
     detail: str = ""
     duration: float = 0.0
     link: str = ""

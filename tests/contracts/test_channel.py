@@ -34,6 +34,8 @@ def test_every_channel_has_a_case() -> None:
         assert isinstance(channel, CHANNELS[name])
         assert channel.name == name
         assert set(channel.steps) == set(MessageKind)
+    places = [kind.fallback_order for kind in CHANNELS.values() if kind.fallback_order is not None]
+    assert len(set(places)) == len(places), "two channels have the same fallback_order: give each its own"
 
 
 @every

@@ -11,7 +11,7 @@ from responder.model.alert import Alert, AlertGroup
 from responder.model.content import AlertExtract, DecisionRecord, IncidentContent, MessageFacts
 from responder.model.decision import Decision, RuleMatch, Subject
 from responder.model.delivery import Effects
-from responder.model.finding import Conclusion, Finding, Verdict
+from responder.model.finding import Conclusion, Finding, Origin, Verdict
 from responder.model.incident import AlertState, Change, ChangeKind, Incident
 from responder.model.message import ClaimedMessage, MailServer, OutboxMessage
 from responder.model.report import MessageKind, Report, Status
@@ -178,6 +178,14 @@ def an_incident(**changes: Any) -> Incident:
     return replace(usual, **changes)
 
 
+_ORIGINS = {
+    "http": Origin.SERVICE,
+    "tcp": Origin.SERVICE,
+    "kubernetes": Origin.CLUSTER,
+    "promql": Origin.METRICS,
+}
+
+
 def a_finding(verdict: Verdict = Verdict.BAD, **changes: Any) -> Finding:
     """The health probe's answer about plato."""
     headline = {
@@ -198,7 +206,7 @@ def a_finding(verdict: Verdict = Verdict.BAD, **changes: Any) -> Finding:
         link="http://plato:8080/actuator/health",
     )
     found = replace(usual, **changes)
-    return replace(found, names_target=found.kind == usual.kind)
+    return replace(found, names_target=found.kind == usual.kind, origin=_ORIGINS.get(found.kind, Origin.OTHER))
 
 
 def some_findings() -> tuple[Finding, ...]:

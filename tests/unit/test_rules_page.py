@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,12 @@ from pydantic import BaseModel
 
 from responder.bootstrap import examine_rules
 from responder.cli.rules.schema import text
+from responder.diagnose.contract import ProbeKind
 from responder.diagnose.probes import PROBES
 from responder.model.problem import Level
+from responder.model.secret import Secret
+from responder.notify.channels import CHANNELS
+from responder.notify.contract import Channel
 from responder.rulebook.rule_schema import (
     AdjustShape,
     RuleShape,
@@ -38,6 +43,7 @@ from responder.rulebook.schema import (
     WindowShape,
 )
 from responder.rulebook.team_schema import ChannelShape, ContactShape, TeamFromShape, TeamShape
+from tests.contracts.probe_cases import CASES as PROBE_CASES
 from tests.unit.test_docs import ROOT, compare
 
 FIXTURES = sorted((ROOT / "tests" / "fixtures" / "every-key").glob("*/*.yaml"))
@@ -97,7 +103,8 @@ def test_the_rules_page_lists_every_key() -> None:
     for kind in PROBES.values():
         schema = SCHEMA["$defs"][f"{kind.name.capitalize()}Probe"]
         about = str(inspect.getdoc(kind.spec)).splitlines()[0]
-        lines += _table(f"`kind: {kind.name}`", schema, _of_kind("probes.NAME", kind.name), about, level=3)
+        nodes = _of_kind("probes.NAME", kind.name) or [_of_case(kind)]
+        lines += _table(f"`kind: {kind.name}`", schema, nodes, about, level=3)
     lines += [
         "## Kinds of channel",
         "",
@@ -107,7 +114,8 @@ def test_the_rules_page_lists_every_key() -> None:
     lines[-2] += " setting `RESPONDER_SECRET_NAME`."
     for each in SCHEMA["$defs"]["ChannelShape"]["allOf"]:
         name = each["if"]["properties"]["kind"]["const"]
-        lines += _table(f"`kind: {name}`", each["then"], _of_kind("channels.NAME", name), level=3)
+        nodes = _of_kind("channels.NAME", name) or [dict(_assumed(CHANNELS[name]))]
+        lines += _table(f"`kind: {name}`", each["then"], nodes, level=3)
     compare("rules.md", "\n".join(lines).rstrip() + "\n")
 
 
@@ -169,6 +177,19 @@ def _example(title: str, key: str, nodes: Iterable[dict[str, Any]]) -> str:
     found = [f"{key}: {_flow(each[key])}" for each in nodes if key in each]
     assert found, f"add the key {key} of {title} to tests/fixtures/every-key"
     return min(found, key=len)
+
+
+def _of_case(kind: ProbeKind[Any]) -> dict[str, object]:
+    """The keys of a probe with the values that its contract case has."""
+    spec = PROBE_CASES[kind.name].at("10.0.0.1:443")
+    return {each.name: getattr(spec, each.name) for each in fields(kind.spec)}
+
+
+def _assumed(kind: type[Channel]) -> Iterator[tuple[str, object]]:
+    """The keys of a channel with the values that ``dry-run`` assumes."""
+    for key, each in kind.keys().items():
+        secret = {"secret": f"{kind.__dataclass_fields__['name'].default}-{key}"}
+        yield key, secret if each.kind is Secret else kind.assumed.get(each.name, each.default)
 
 
 def _of_kind(part: str, kind: str) -> list[dict[str, Any]]:

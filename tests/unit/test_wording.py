@@ -24,7 +24,7 @@ WORDS = {
     r"couriers?": "sender",
     r"hears?|heard": "is sent, receives",
     r"mend(s|ed|ing)?": "fix",
-    r"nobody|somebody|whoever": "name the actor",
+    r"nobody|somebody|whoever": "the actor: on-call, a user, the client",
     r"tells|told": "notified, sent",
     r"we|our|ours": "responder",
     r"wakes? (nobody|somebody|people|on-call)|(is|are|be|was|were) woken|woke": "page",

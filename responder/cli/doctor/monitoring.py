@@ -112,10 +112,9 @@ def targets(context: DoctorContext) -> tuple[Result, ...]:
         who = Subject(service=name, namespace=service.namespace, name=name, values=values, why="", rejected=())
         probe_context = ProbeContext(subject=who, services=book.services, prometheus_url="")
         for probe in book.probes.values():
-            if probe.kind != "promql":
-                for question in PROBES[probe.kind].questions(probe, probe_context):
-                    if not question.skip:
-                        questions.setdefault(question.query, question)
+            for question in PROBES[probe.kind].questions(probe, probe_context):
+                if not question.skip:
+                    questions.setdefault(question.query, question)
     if not questions:
         return (skipped("targets", "no probe uses an address"),)
     prober = Prober(PROBES, ProbeTools(outgoing=context.outgoing, clock=context.clock))

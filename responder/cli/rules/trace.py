@@ -181,6 +181,7 @@ def _finding(question: ProbeQuestion, word: str) -> Finding:
         verdict=Verdict.BAD if warning else Verdict(word),
         headline=f"{question.target}: {question.probe} is {word} (assumed)",
         query=question.query,
+        origin=question.origin,
         warning=warning,
     )
 

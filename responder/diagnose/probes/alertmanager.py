@@ -201,4 +201,5 @@ KIND = ProbeKind(
     run=run,
     opening=b"GET ",
     of_group=False,
+    setting="alertmanager_url",
 )

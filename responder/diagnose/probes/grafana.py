@@ -161,5 +161,12 @@ def _clue(annotation: _Annotation, name: str, spec: GrafanaSpec, began: datetime
 
 
 KIND = ProbeKind(
-    name="grafana", spec=GrafanaSpec, check=check, questions=questions, run=run, opening=b"GET ", of_group=False
+    name="grafana",
+    spec=GrafanaSpec,
+    check=check,
+    questions=questions,
+    run=run,
+    opening=b"GET ",
+    of_group=False,
+    setting="grafana_url",
 )

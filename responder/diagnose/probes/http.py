@@ -11,7 +11,7 @@ from responder.diagnose.make_finding import answer, span, unreachable
 from responder.diagnose.plan import HEALTH, UNKNOWN_SERVICE, check_url, endpoint, service_of, subject_name
 from responder.diagnose.spring import health_result
 from responder.model.clock import Deadline
-from responder.model.finding import Finding, Verdict
+from responder.model.finding import Finding, Origin, Verdict
 from responder.model.message import Request, Response
 from responder.model.rule import ProbeSpec, Service
 from responder.model.text import sanitize_line
@@ -94,6 +94,7 @@ def _ask(probe: ProbeSpec[HttpSpec], spec: HttpSpec, target: str, url: str, skip
     return ProbeQuestion(
         probe=probe.name,
         kind="http",
+        origin=Origin.SERVICE,
         target=target,
         query=f"GET {url}",
         timeout=probe.timeout,

@@ -165,5 +165,6 @@ KIND = ProbeKind(
     run=run,
     opening=b"POST ",
     of_group=False,
+    setting="investigator_url",
     about=about,
 )

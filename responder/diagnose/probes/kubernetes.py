@@ -1,7 +1,7 @@
 """Kubernetes probe: an investigation of the subject in the cluster, with a finding for each thing it sees."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -17,7 +17,7 @@ from responder.diagnose.plan import endpoint, service_of
 from responder.model.clock import Deadline
 from responder.model.clue import Clue, Role
 from responder.model.conclusion_codes import is_known
-from responder.model.finding import Finding, Verdict
+from responder.model.finding import Finding, Origin, Verdict
 from responder.model.rule import ProbeSpec
 
 #: Labels of kube-state-metrics, cAdvisor and rules that name an object, and its kind.
@@ -96,22 +96,29 @@ def questions(probe: ProbeSpec[KubernetesSpec], probe_context: ProbeContext) -> 
     """
     if elsewhere := probe_context.elsewhere:
         target = f"{_TARGET} {elsewhere}"
-        return (ProbeQuestion(probe=probe.name, kind="kubernetes", target=target, query="", timeout=probe.timeout),)
+        return (_question(probe, target, ""),)
     if not probe_context.cluster:
         return ()
     place = place_of(probe_context)
     where = f" in namespace {place.namespace}" if place.namespace else ""
     named = ", ".join(f"{kind}/{each}" for kind, each in place.named.items()) or place.workload or "all workloads"
     return (
-        ProbeQuestion(
-            probe=probe.name,
-            kind="kubernetes",
-            target=_TARGET,
-            query=f"kubectl get pods,events,deployments,replicasets,services{where}, for {named}",
-            timeout=probe.timeout,
+        replace(
+            _question(probe, _TARGET, f"kubectl get pods,events,deployments,replicasets,services{where}, for {named}"),
             wire=(place, probe_context.began, probe.spec.causes),
             endpoint="the Kubernetes API server",
         ),
+    )
+
+
+def _question(probe: ProbeSpec[KubernetesSpec], target: str, query: str) -> ProbeQuestion:
+    return ProbeQuestion(
+        probe=probe.name,
+        kind="kubernetes",
+        origin=Origin.CLUSTER,
+        target=target,
+        query=query,
+        timeout=probe.timeout,
     )
 
 
@@ -193,4 +200,5 @@ KIND = ProbeKind(
     run=run,
     opening=b"\x16\x03",
     of_group=False,
+    setting="kubeconfig",
 )

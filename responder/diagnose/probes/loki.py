@@ -210,4 +210,12 @@ def run(question: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> Findi
     )
 
 
-KIND = ProbeKind(name="loki", spec=LokiSpec, check=check, questions=questions, run=run, opening=b"GET ")
+KIND = ProbeKind(
+    name="loki",
+    spec=LokiSpec,
+    check=check,
+    questions=questions,
+    run=run,
+    opening=b"GET ",
+    setting="loki_url",
+)

@@ -13,7 +13,7 @@ from responder.diagnose.make_finding import answer, figure, span, unreachable
 from responder.diagnose.plan import UNKNOWN_SERVICE, service_of, subject_name
 from responder.diagnose.promql_text import PromqlError, Series
 from responder.model.clock import Deadline, time_of_epoch
-from responder.model.finding import Finding, Verdict
+from responder.model.finding import Finding, Origin, Verdict
 from responder.model.message import Request
 from responder.model.redaction import redact
 from responder.model.rule import ProbeSpec
@@ -133,6 +133,7 @@ def questions(probe: ProbeSpec[PromqlSpec], probe_context: ProbeContext) -> tupl
         ProbeQuestion(
             probe=probe.name,
             kind="promql",
+            origin=Origin.METRICS,
             target=subject_name(probe_context),
             query=expr + over,
             timeout=probe.timeout,

@@ -6,7 +6,7 @@ from responder.diagnose.contract import ProbeContext, ProbeKind, ProbeQuestion, 
 from responder.diagnose.make_finding import answer, span, unreachable
 from responder.diagnose.plan import HEALTH, Endpoint, check_target, locate
 from responder.model.clock import Deadline
-from responder.model.finding import Finding, Verdict
+from responder.model.finding import Finding, Origin, Verdict
 from responder.model.rule import ProbeSpec
 from responder.outgoing import UnreachableError, join_address
 
@@ -34,6 +34,7 @@ def questions(probe: ProbeSpec[TcpSpec], probe_context: ProbeContext) -> tuple[P
         ProbeQuestion(
             probe=probe.name,
             kind="tcp",
+            origin=Origin.SERVICE,
             target=name,
             query=f"TCP connect {where}",
             timeout=probe.timeout,

@@ -15,7 +15,7 @@ from responder.engine import pipeline
 from responder.engine.effects.context import DecisionContext, History
 from responder.model.content import IncidentContent
 from responder.model.delivery import Effects, Notification
-from responder.model.finding import Finding
+from responder.model.finding import Finding, Origin
 from responder.model.message import ClaimedMessage
 from responder.model.secret import Secret
 from responder.notify.channels.pagerduty import PagerDuty
@@ -32,7 +32,7 @@ from tests.support.kubernetes.scenarios import Scenario, notification
 #: The number of the first section of an event that the pages leave out.
 LAST = "11"
 ROOT = Path(__file__).parents[3]
-_QUESTION = ProbeQuestion(probe="cluster", kind="kubernetes", target="", query="", timeout=3.0)
+_QUESTION = ProbeQuestion(probe="cluster", kind="kubernetes", origin=Origin.CLUSTER, target="", query="", timeout=3.0)
 
 
 @cache

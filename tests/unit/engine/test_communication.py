@@ -15,6 +15,7 @@ from responder.engine.effects.context import History
 from responder.model.action import Handling
 from responder.model.content import IncidentContent
 from responder.model.delivery import Effects, Notification
+from responder.model.finding import Origin
 from responder.model.report import Report
 from responder.notify.report.compose import compose
 from responder.receive.alertmanager import parse
@@ -23,7 +24,7 @@ from tests.support.kubernetes.pages import diagnosed, shipped_context
 from tests.support.kubernetes.scenarios import Scenario, load, notification
 
 NOW = datetime(2026, 2, 28, 2, 47, tzinfo=UTC)
-QUESTION = ProbeQuestion(probe="cluster", kind="kubernetes", target="", query="", timeout=3.0)
+QUESTION = ProbeQuestion(probe="cluster", kind="kubernetes", origin=Origin.CLUSTER, target="", query="", timeout=3.0)
 
 
 def decided(body: dict[str, Any], minutes: float, before: History = History()) -> Effects:  # noqa: B008 - immutable
