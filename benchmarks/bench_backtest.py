@@ -31,7 +31,6 @@ NAMES = (
     *("KubeJobFailed", "KafkaConsumerLag", "CertificateExpiry", "NobodyKnows"),
 )
 BEGAN = datetime(2026, 10, 24, tzinfo=UTC)
-NEVER = "0001-01-01T00:00:00Z"
 
 
 def webhooks(count: int) -> Iterator[bytes]:
@@ -43,7 +42,7 @@ def webhooks(count: int) -> Iterator[bytes]:
         alerts = known.get(group)
         if alerts is None:
             size = chance.randint(1, 5)
-            sample = harness.a_body(size, alertname=NAMES[group % len(NAMES)])
+            sample = harness.a_webhook(size, alertname=NAMES[group % len(NAMES)])
             alerts = known[group] = json.loads(sample.replace(b"@" * 10, b"%010d" % group))["alerts"]
             for each in alerts:
                 each["startsAt"] = (BEGAN + timedelta(seconds=number)).isoformat()
@@ -113,7 +112,7 @@ def replay(url: str, rules: Path) -> tuple[float, float, float, dict[str, Any]]:
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = status
     if status:
-        raise harness.Missing(f"backtest ended with {status}")
+        raise harness.CorrectnessError(f"backtest ended with {status}")
     took, worked = time.perf_counter() - began, usage.ru_utime + usage.ru_stime
     return took, worked, usage.ru_maxrss / 1024, json.loads(said)
 
@@ -130,7 +129,7 @@ def main() -> None:
             took, worked, memory, said = replay(url, rules)
             numbers = said["summary"]
             if numbers["notifications"] != size:
-                raise harness.Missing(f"{numbers['notifications']} of {size} were replayed")
+                raise harness.CorrectnessError(f"{numbers['notifications']} of {size} were replayed")
             pages = f"{numbers['pages_before']:,} to {numbers['pages_after']:,}"
             rows.append((f"{size:,}", f"{took:.1f}", f"{worked:.1f}", f"{memory:.0f}", pages))
             found[size] = took, memory

@@ -126,7 +126,7 @@ def _workload(namespace: str, name: str) -> Iterator[dict[str, Any]]:
 
 def body(number: int, namespace: str, workload: str) -> bytes:
     """Return a webhook about a workload that opens an incident of its own."""
-    given = json.loads(harness.a_body(1, namespace=namespace, deployment=workload, service=workload))
+    given = json.loads(harness.a_webhook(1, namespace=namespace, deployment=workload, service=workload))
     for each in given["alerts"]:
         each["labels"].pop("pod", None)
     return json.dumps(given).replace(harness.NUMBER, f"{number:010}").encode()
@@ -210,7 +210,7 @@ def main() -> None:
                 for (name, found), calls in zip(beyond.items(), (0, len(api.calls) - asked), strict=True)
             ],
         )
-        cost = harness.middle(beyond[WITH]) * 1000
+        cost = harness.median(beyond[WITH]) * 1000
         harness.goal("a P1 with the full pack, beyond its slowest chain, p50", cost, unit="ms", below=60)
         api.manner = healthy
         for server, workers in ((without, 0), (cluster, 2), (single, 1)):

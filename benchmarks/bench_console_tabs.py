@@ -21,7 +21,7 @@ GOAL = 1.25
 def send(url: str, first: int, seconds: float, took: list[float]) -> None:
     """Send every SENDERS-th webhook of the rate when it is due."""
     connection = harness.connected(url)
-    body = harness.a_body(alerts=1)
+    body = harness.a_webhook(alerts=1)
     began = time.monotonic()
     with contextlib.closing(connection):
         for number in range(first, int(RATE * seconds), SENDERS):
@@ -100,7 +100,7 @@ def main() -> None:
                     rows.append((number + 1, name, f"{middle:.1f}", f"{worst:.1f}"))
     harness.table(("round", "console", "p50 ms", "p99 ms"), rows)
     print(f"{len(statuses)} updates of tabs, {statuses.count(200)} of them with a new page")
-    without, beside = (harness.middle(values) for values in p99.values())
+    without, beside = (harness.median(values) for values in p99.values())
     harness.goal("p99 with tabs over p99 without", beside / without, unit="x", below=GOAL)
 
 

@@ -47,7 +47,7 @@ def floor() -> Size:
 def _sized(server: Server, paged: object) -> Size:
     time.sleep(SETTLED)
     started = server.pss()
-    harness.post(server.url, harness.a_body().replace(harness.NUMBER.encode(), b"0123456789"))
+    harness.post(server.url, harness.a_webhook().replace(harness.NUMBER.encode(), b"0123456789"))
     harness.wait_for("the first page", paged, 20)
     time.sleep(SETTLED)
     return Size(server.ready_after, started, server.pss())
@@ -72,10 +72,10 @@ def main() -> None:
             helps["floor"].append(seconds("-c", _NOTHING))
     columns = {
         name: (
-            harness.middle([each.started for each in sizes[name]]),
-            harness.middle([each.paged for each in sizes[name]]),
-            harness.middle([each.ready for each in sizes[name]]),
-            harness.middle(helps[name]),
+            harness.median([each.started for each in sizes[name]]),
+            harness.median([each.paged for each in sizes[name]]),
+            harness.median([each.ready for each in sizes[name]]),
+            harness.median(helps[name]),
         )
         for name in sizes
     }

@@ -89,7 +89,7 @@ class Stopwatch:
 
     def __init__(self, pagerduty: PagerDutyStandIn) -> None:
         self._pagerduty = pagerduty
-        self._template = harness.a_body(1, service=_service(harness.NUMBER))
+        self._template = harness.a_webhook(1, service=_service(harness.NUMBER))
         self._numbers: Iterator[int] = iter(range(10**9))
 
     def once(self, url: str, at_once: int = 1) -> list[float]:
@@ -178,13 +178,13 @@ def main() -> None:
         for name, values in found.items()
     ]
     harness.table(("ms beyond a 500 ms probe", "pages", "p50", "p90", "p99", "worst"), rows)
-    base = harness.middle(found[SEQUENTIAL])
+    base = harness.median(found[SEQUENTIAL])
     for name, floor in ((ONE, FLOOR_ONE), (FOUR, FLOOR_FOUR)):
-        print(f"  {name}: {base / harness.middle(found[name]):.0f} times less than in sequence at the median")
+        print(f"  {name}: {base / harness.median(found[name]):.0f} times less than in sequence at the median")
         for label, share, limit in (("p50", 0.5, 1.5), ("p99", 0.99, 2.0)):
             ratio = harness.quantile(found[name], share) / harness.quantile(found[floor], share)
             harness.goal(f"{name}, {label}, ratio to the floor", ratio, unit="times", below=limit)
-    ratio = harness.middle(found[MANY]) / harness.middle(found[ONE])
+    ratio = harness.median(found[MANY]) / harness.median(found[ONE])
     harness.goal(
         f"{harness.CHANNELS} channels and {harness.TEAMS} teams, p50, ratio to one", ratio, unit="times", below=1.1
     )

@@ -17,7 +17,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import harness
-from harness import Missing
+from harness import CorrectnessError
 
 from responder.standins.slack import SlackStandIn
 
@@ -57,8 +57,8 @@ def measure(rounds: int, seconds: float) -> tuple[dict[str, list[float]], list[f
         server = stack.enter_context(harness.responder(folder, **settings))
         slack.people.request_url = server.url
         database, body = folder / "responder.db", folder / "body.json"
-        body.write_bytes(harness.a_body(20, severity="info"))
-        harness.post(server.url, harness.a_body(1).replace(harness.NUMBER.encode(), b"0" * 10))
+        body.write_bytes(harness.a_webhook(20, severity="info"))
+        harness.post(server.url, harness.a_webhook(1).replace(harness.NUMBER.encode(), b"0" * 10))
         harness.wait_for("the incident", lambda: harness.rows(database, "SELECT id FROM incidents"))
         harness.wait_for("the connection", lambda: slack.sockets.connections == 1)
         incident = str(harness.rows(database, "SELECT id FROM incidents")[0][0])
@@ -70,13 +70,13 @@ def measure(rounds: int, seconds: float) -> tuple[dict[str, list[float]], list[f
                 found[f"{way}, under load"] += presses(slack, incident, seconds)
                 said = json.loads(load.communicate(timeout=60)[0].splitlines()[-1])
                 if said["refused"] or said["broken"]:
-                    raise Missing(f"webhooks were refused: {said}")
+                    raise CorrectnessError(f"webhooks were refused: {said}")
                 rates.append(said["replies"] / said["seconds"])
                 harness.wait_for("the backlog", lambda: not harness.rows(database, _NEW)[0][0], 300, pause=0.5)
         stored = harness.rows(database, "SELECT count(*) FROM actions")[0][0]
     answered = sum(each < SLACK_SECONDS for times in found.values() for each in times)
     if stored < answered:
-        raise Missing(f"{answered} presses were answered, and {stored} are stored")
+        raise CorrectnessError(f"{answered} presses were answered, and {stored} are stored")
     return found, rates
 
 
@@ -100,7 +100,7 @@ def main() -> None:
         for name, times in found.items()
     ]
     harness.table(("ms from the press to its answer", "presses", "p50", "p99", "worst"), rows)
-    print(f"  webhooks a second under load: {harness.middle(rates):.0f} at the median, {min(rates):.0f} at least")
+    print(f"  webhooks a second under load: {harness.median(rates):.0f} at the median, {min(rates):.0f} at least")
     for way in WAYS:
         idle, loaded = (harness.quantile(found[f"{way}, {load}"], 0.99) for load in ("idle", "under load"))
         harness.goal(f"{way}, p99 under load, ratio to idle", loaded / idle, unit="times", below=5)

@@ -28,7 +28,7 @@ from functools import partial
 from pathlib import Path
 
 import harness
-from harness import Load, Missing, Server
+from harness import CorrectnessError, Load, Server
 
 ALERTS = 20
 MANY = f"everything, {harness.CHANNELS} channels"
@@ -71,7 +71,7 @@ def measure(subject: Subject, name: str, seconds: float, number: int) -> Round:
     with harness.folder() as place:
         folder = Path(place)
         body = folder / "body.json"
-        body.write_bytes(harness.a_body(ALERTS, **subject.labels))
+        body.write_bytes(harness.a_webhook(ALERTS, **subject.labels))
         database = folder / subject.database
         decided = (lambda: count(database, "new") == 0) if subject.decides else (lambda: True)
         with subject.start(folder) as server:
@@ -83,14 +83,14 @@ def measure(subject: Subject, name: str, seconds: float, number: int) -> Round:
             full_after = server.cpu() - before
             held = count(database) - kept
         if load.accepted > held:
-            raise Missing(f"{name}: {load.accepted} webhooks were acknowledged, {held} are in the database")
+            raise CorrectnessError(f"{name}: {load.accepted} webhooks were acknowledged, {held} are in the database")
         return Round(load, backlog, full_after / max(1, held * ALERTS) * 1000)
 
 
 def show(found: dict[str, list[Round]]) -> dict[str, float]:
     """Print the medians; the ratios to the floor of the same round."""
     ratios = {
-        name: harness.middle([mine.rate / floor.rate for mine, floor in zip(rounds, found["floor"], strict=True)])
+        name: harness.median([mine.rate / floor.rate for mine, floor in zip(rounds, found["floor"], strict=True)])
         for name, rounds in found.items()
     }
     rows = []
@@ -99,13 +99,13 @@ def show(found: dict[str, list[Round]]) -> dict[str, float]:
         rows.append(
             (
                 name,
-                f"{harness.middle(rates):.0f} ({min(rates):.0f}-{max(rates):.0f})",
-                f"{harness.middle(rates) * ALERTS:.0f}",
+                f"{harness.median(rates):.0f} ({min(rates):.0f}-{max(rates):.0f})",
+                f"{harness.median(rates) * ALERTS:.0f}",
                 f"{ratios[name]:.0%}",
-                f"{harness.middle([each.load.p50_ms for each in rounds]):.1f}",
-                f"{harness.middle([each.load.p99_ms for each in rounds]):.1f}",
-                f"{harness.middle([each.cpu_ms for each in rounds]):.3f}",
-                f"{harness.middle([each.backlog for each in rounds]):.1f}",
+                f"{harness.median([each.load.p50_ms for each in rounds]):.1f}",
+                f"{harness.median([each.load.p99_ms for each in rounds]):.1f}",
+                f"{harness.median([each.cpu_ms for each in rounds]):.3f}",
+                f"{harness.median([each.backlog for each in rounds]):.1f}",
                 sum(each.load.refused + each.load.broken for each in rounds),
             )
         )
@@ -122,8 +122,8 @@ def rounds_of(whole: Callable[[Path], Server], wanted: argparse.Namespace) -> di
         "triaging": Subject(whole, QUIET, decides=True),
         "everything": Subject(whole, LOUD, decides=True),
         MANY: Subject(partial(harness.with_many_teams, whole), LOUD, decides=True),
-        "triaging one by one": Subject(partial(harness.told_one_by_one, whole), QUIET, decides=True),
-        "everything one by one": Subject(partial(harness.told_one_by_one, whole), LOUD, decides=True),
+        "triaging one by one": Subject(partial(harness.without_floods, whole), QUIET, decides=True),
+        "everything one by one": Subject(partial(harness.without_floods, whole), LOUD, decides=True),
     }
     found: dict[str, list[Round]] = {name: [] for name in subjects}
     for number in range(wanted.rounds):
@@ -142,10 +142,10 @@ def main() -> None:
     for name in deciding:
         harness.goal(name, ratios[name] * 100, unit="% of the floor", at_least=50)
     pairs = zip(found[MANY], found["everything"], strict=True)
-    many = harness.middle([each.rate / two.rate for each, two in pairs])
+    many = harness.median([each.rate / two.rate for each, two in pairs])
     harness.goal(f"{harness.CHANNELS} channels and {harness.TEAMS} teams", 1 / many, unit="times two", below=1.1)
     for name in ("receiving", *deciding):
-        p99 = harness.middle([each.load.p99_ms for each in found[name]])
+        p99 = harness.median([each.load.p99_ms for each in found[name]])
         harness.goal(f"{name}, p99 of the reply", p99, unit="ms", below=100)
 
 

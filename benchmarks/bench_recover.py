@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import harness
-from harness import Missing, Server
+from harness import CorrectnessError, Server
 
 from responder.standins.pagerduty import PagerDutyStandIn
 from responder.store.database import Database
@@ -64,7 +64,7 @@ class Client(threading.Thread):
     def __init__(self, server: Server, tag: str) -> None:
         super().__init__(daemon=True)
         self._url = f"{server.url}/webhook/alertmanager"
-        self._template, self._tag = harness.a_body(1, **QUIET), tag
+        self._template, self._tag = harness.a_webhook(1, **QUIET), tag
         self._ending = threading.Event()
         self.kept: list[int] = []
 
@@ -95,7 +95,7 @@ def backlog(folder: Path) -> Path:
     path = folder / "backlog.db"
     database = Database(f"sqlite:///{path}")
     migrate(database)
-    quiet, loud = harness.a_body(1, **QUIET), harness.a_body(1, **LOUD)
+    quiet, loud = harness.a_webhook(1, **QUIET), harness.a_webhook(1, **LOUD)
     row = {"received_at": time.time(), "cluster": "", "state": "new"}
     for first in range(0, WEBHOOKS, BATCH):
         numbers = range(first, first + BATCH)
@@ -119,7 +119,7 @@ def measure(whole: Path, killed: float, tag: str) -> Round:
         kept, undecided, due_at = client.stop(), count(database, "new"), due(database)
         started_at = time.time()
         with harness.responder(folder, **settings) as second:
-            harness.post(second.url, harness.a_body(1, **QUIET).replace(harness.NUMBER.encode(), b"first-hook"))
+            harness.post(second.url, harness.a_webhook(1, **QUIET).replace(harness.NUMBER.encode(), b"first-hook"))
             first_202 = time.monotonic() - second.began
             harness.wait_for("all is decided", lambda: count(database, "new") == 0)
             decided = time.monotonic() - second.began
@@ -149,14 +149,14 @@ def check(database: Path, pagerduty: PagerDutyStandIn, kept: Sequence[int]) -> N
     decided = {number for (number,) in harness.rows(database, "SELECT id FROM notifications WHERE state = 'decided'")}
     lost = [number for number in [*range(1, WEBHOOKS + 1), *kept] if number not in decided]
     if lost:
-        raise Missing(f"{len(lost)} webhooks were acknowledged and are not decided, the first is {lost[0]}")
+        raise CorrectnessError(f"{len(lost)} webhooks were acknowledged and are not decided, the first is {lost[0]}")
     groups, incidents = harness.rows(database, "SELECT count(DISTINCT dedup_key), count(*) FROM incidents")[0]
     if groups != incidents or groups < WEBHOOKS + len(kept):
-        raise Missing(f"{WEBHOOKS + len(kept)} groups or more have {incidents} incidents with {groups} keys")
+        raise CorrectnessError(f"{WEBHOOKS + len(kept)} groups or more have {incidents} incidents with {groups} keys")
     with pagerduty.lock:
         twice = [key for key, number in Counter(each.dedup_key for each in pagerduty.incidents).items() if number > 1]
     if twice:
-        raise Missing(f"{len(twice)} groups were paged as two incidents, the first is {twice[0]}")
+        raise CorrectnessError(f"{len(twice)} groups were paged as two incidents, the first is {twice[0]}")
 
 
 def main() -> None:

@@ -39,7 +39,7 @@ DELIVERIES = 25
 STORM = 10
 LIMIT = 25_000_000
 DAYS = 365
-LANE = claims.ChannelQueue((), rest=True)
+QUEUE = claims.ChannelQueue((), rest=True)
 
 
 class HandClock:
@@ -65,7 +65,7 @@ class Past:
         self._clock = clock
         self._inbox = Inbox(database)
         self._chance = random.Random(1)
-        self._body = harness.a_body(20)
+        self._body = harness.a_webhook(20)
         self._number = 0
 
     def body(self) -> bytes:
@@ -103,7 +103,7 @@ class Past:
             for job in diagnoses.write(connection, [(work, now)], now, now):
                 diagnoses.finish(connection, job, now)
             for _ in messages:
-                for row in claims.claim(connection, LANE, now, now, 10):
+                for row in claims.claim(connection, QUEUE, now, now, 10):
                     outbox.sent(connection, compose_message(row, now), {"ts": "17.5"}, now)
 
     def day(self, notifications: int, *, over: bool = True) -> None:
@@ -168,7 +168,7 @@ def main() -> None:
             still = inbox.oldest_undecided(connection, 10)
             opened = connection.execute(text("SELECT count(*) FROM incidents WHERE open")).scalar_one()
         if [each.id for each in still] != [undecided] or opened != 1:
-            raise harness.Missing("the open incident or the undecided delivery is gone")
+            raise harness.CorrectnessError("the open incident or the undecided delivery is gone")
         past = Past(database, clock)
         alone = measured(Inbox(database), past.body, clock.at, wanted.seconds)
         tight = RetentionJob(database, clock, timedelta(days=90), LIMIT // 2)

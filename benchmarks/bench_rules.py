@@ -159,7 +159,9 @@ def seconds(command: list[str]) -> float:
     began = time.perf_counter()
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     if done.returncode:
-        raise harness.Missing(f"{command[0]} ended with {done.returncode}: {done.stdout[-300:]}{done.stderr[-300:]}")
+        raise harness.CorrectnessError(
+            f"{command[0]} ended with {done.returncode}: {done.stdout[-300:]}{done.stderr[-300:]}"
+        )
     return time.perf_counter() - began
 
 
@@ -173,7 +175,7 @@ def check(rounds: int) -> None:
         for _ in range(rounds):
             for tool, command in tools.items():
                 took[tool].append(seconds(command))
-    middle = {tool: harness.middle(times) for tool, times in took.items()}
+    middle = {tool: harness.median(times) for tool, times in took.items()}
     harness.table(("10,000 rules, cold", "s"), [(tool, f"{value:.2f}") for tool, value in middle.items()])
     mine, *others = middle.values()
     for peer in others:
@@ -222,7 +224,7 @@ def dry_run(rounds: int) -> None:
         mine = {}
         for form, sent in forms.items():
             (folder / "alerts.json").write_text(json.dumps(sent))
-            mine[form] = harness.middle([seconds([*command, str(folder / "alerts.json")]) for _ in range(rounds)])
+            mine[form] = harness.median([seconds([*command, str(folder / "alerts.json")]) for _ in range(rounds)])
         rows = [(f"responder dry-run, {form}", f"{took:.2f}") for form, took in mine.items()]
         if amtool := shutil.which("amtool"):
             (folder / "routes.yml").write_text(routes(10_000))
@@ -234,7 +236,7 @@ def dry_run(rounds: int) -> None:
                 f"--config.file={folder / 'routes.yml'}",
                 "alertname=HighErrorRate5000",
             ]
-            theirs = harness.middle([seconds([*call, "service=cart"]) for _ in range(rounds)]) * 10_000
+            theirs = harness.median([seconds([*call, "service=cart"]) for _ in range(rounds)]) * 10_000
             rows.append(("amtool config routes test, a call an alert", f"{theirs:.0f}"))
     harness.table(("10,000 alerts against 10,000 rules", "s"), rows)
     for form, took in mine.items():
@@ -255,16 +257,16 @@ def decide_teams(rounds: int) -> None:
         }
     tables = {name: RuleIndex(book.rules) for name, book in books.items()}
     for size in (20, 1_000):
-        group = parse(harness.a_body(size))
+        group = parse(harness.a_webhook(size))
         took: dict[str, list[float]] = {name: [] for name in books}
         for _ in range(rounds * 20):
             for name, book in books.items():
                 began = time.perf_counter()
                 decide(group, book, tables[name], None, 1, datetime.now(UTC))
                 took[name].append((time.perf_counter() - began) * 1000)
-        two, all_of_them = (harness.middle(times) for times in took.values())
+        two, all_of_them = (harness.median(times) for times in took.values())
         harness.table(
-            (f"{size:,} alerts", "ms"), [(name, f"{harness.middle(times):.3f}") for name, times in took.items()]
+            (f"{size:,} alerts", "ms"), [(name, f"{harness.median(times):.3f}") for name, times in took.items()]
         )
         what = f"{harness.CHANNELS} channels and {harness.TEAMS} teams, {size:,} alerts, ratio to two channels"
         harness.goal(what, all_of_them / two, unit="times", below=1.1)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import harness
-from harness import Load, Missing
+from harness import CorrectnessError, Load
 
 ALERTS = 20
 QUICK, SLOW = 0.2, 4.0
@@ -21,13 +21,15 @@ def measure(answers_after: float, seconds: float) -> Load:
     with harness.folder() as place, harness.Outside(answers_after) as outside:
         folder = Path(place)
         body = folder / "body.json"
-        body.write_bytes(harness.a_body(ALERTS, **LOUD))
+        body.write_bytes(harness.a_webhook(ALERTS, **LOUD))
         with harness.responder(folder, **outside.settings) as server:
             harness.storm(server, body, 1, "w")
             before = kept(folder)
             load = harness.storm(server, body, seconds, "m")
         if kept(folder) - before < load.accepted:
-            raise Missing(f"{load.accepted} webhooks were acknowledged, {kept(folder) - before} are in the database")
+            raise CorrectnessError(
+                f"{load.accepted} webhooks were acknowledged, {kept(folder) - before} are in the database"
+            )
         return load
 
 

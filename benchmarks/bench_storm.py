@@ -18,7 +18,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import harness
-from harness import Load, Missing, Server
+from harness import CorrectnessError, Load, Server
 
 from responder.standins.pagerduty import PagerDutyStandIn
 
@@ -64,7 +64,7 @@ def measure(number: int) -> Round:
         folder = Path(place)
         database = folder / "responder.db"
         body = folder / "body.json"
-        body.write_bytes(harness.a_body(ALERTS, **STORM))
+        body.write_bytes(harness.a_webhook(ALERTS, **STORM))
         settings = {**outside.settings, "pagerduty_url": pagerduty.url}
         with harness.responder(folder, **settings) as server, ThreadPoolExecutor(1) as pool:
             scales = Scales(server)
@@ -81,7 +81,7 @@ def measure(number: int) -> Round:
 def fresh(server: Server, pagerduty: PagerDutyStandIn, in_the_middle: Callable[[], bool]) -> float:
     """Seconds from a fresh P1's webhook to its page."""
     harness.wait_for("half of the storm is stored", in_the_middle, 120)
-    body = harness.a_body(1, **FRESH).replace(harness.NUMBER.encode(), b"fresh-page")
+    body = harness.a_webhook(1, **FRESH).replace(harness.NUMBER.encode(), b"fresh-page")
     key = sha256(json.loads(body)["groupKey"].encode()).hexdigest()
     began = time.monotonic()
     harness.post(server.url, body)
@@ -106,9 +106,9 @@ def check(database: Path, load: Load) -> None:
         database, "SELECT count(DISTINCT dedup_key), count(*) FROM incidents WHERE notification > 0"
     )
     if load.accepted != stored or stored != decided:
-        raise Missing(f"{load.accepted} webhooks were acknowledged, {stored} are stored and {decided} decided")
+        raise CorrectnessError(f"{load.accepted} webhooks were acknowledged, {stored} are stored and {decided} decided")
     if incidents[0] != (stored + 1, stored + 1):
-        raise Missing(f"{stored + 1} groups have {incidents[0][1]} incidents")
+        raise CorrectnessError(f"{stored + 1} groups have {incidents[0][1]} incidents")
 
 
 def main() -> None:

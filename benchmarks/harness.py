@@ -11,7 +11,6 @@ import re
 import shutil
 import signal
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -21,11 +20,10 @@ import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median as median  # noqa: PLC0414 - re-exported
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
-
-from responder.standins.server import StandIn
 
 ROOT = Path(__file__).resolve().parents[1]
 HERE = Path(__file__).resolve().parent
@@ -36,11 +34,12 @@ NUMBER = "@" * 10
 _TICK = 1 / os.sysconf("SC_CLK_TCK")
 
 
-class Missing(Exception):
+class CorrectnessError(Exception):
     """A correctness condition does not hold: something that was acknowledged is not there."""
 
 
 def free_port() -> int:
+    """Return a free TCP port."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])
@@ -55,7 +54,7 @@ class Server:
         self.began = time.monotonic()
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                command, cwd=folder, env={**_plain(), **env}, stdout=log, stderr=log, stdin=subprocess.DEVNULL
+                command, cwd=folder, env={**_own_environment(), **env}, stdout=log, stderr=log, stdin=subprocess.DEVNULL
             )
         self._until_ready()
         self.ready_after = time.monotonic() - self.began
@@ -123,7 +122,7 @@ def _read(path: Path) -> str:
         return ""
 
 
-def _plain() -> dict[str, str]:
+def _own_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("RESPONDER_")}
 
 
@@ -141,8 +140,8 @@ def responder(folder: Path, **settings: object) -> Server:
     return Server([sys.executable, "-m", "responder", "serve"], env, folder, port)
 
 
-def told_one_by_one(start: Callable[..., Server], folder: Path) -> Server:
-    """``start`` with floods disabled: every incident has its report, its messages and its probes."""
+def without_floods(start: Callable[..., Server], folder: Path) -> Server:
+    """Return ``start`` with floods disabled: every incident has its report, its messages and its probes."""
     rules = Path(shutil.copytree(ROOT / "rules", folder / "rules"))
     path = rules / "01-severities.yaml"
     path.write_text(re.sub(r"flood_above: \d+", "flood_above: 0", path.read_text()))
@@ -189,16 +188,16 @@ def floor(folder: Path, app: str = "floor", **env: str) -> Server:
     return Server([sys.executable, *command.split(), *heartbeat, f"{app}:app"], env, folder, port)
 
 
-def a_body(alerts: int = 20, **labels: str) -> bytes:
+def a_webhook(alerts: int = 20, **labels: str) -> bytes:
     """A webhook of version 4 with about 1 KB an alert: 12 labels, 4 annotations. NUMBER stands where it is unique."""
     shared = {"alertname": "HighErrorRate", "shard": f"shard-{NUMBER}", "namespace": "butterfly", **labels}
-    told = [_an_alert({**shared, "service": "plato", "severity": "critical", **labels}, each) for each in range(alerts)]
+    common = {**shared, "service": "plato", "severity": "critical", **labels}
     group = {
         "receiver": "responder",
         "status": "firing",
-        "alerts": told,
+        "alerts": [_an_alert(common, each) for each in range(alerts)],
         "groupLabels": {name: shared[name] for name in ("alertname", "shard")},
-        "commonLabels": {**shared, "service": "plato", "severity": "critical", **labels},
+        "commonLabels": common,
         "commonAnnotations": {"summary": "plato answers with errors"},
         "externalURL": "http://alertmanager.example:9093",
         "version": "4",
@@ -284,15 +283,15 @@ def post_on(connection: http.client.HTTPConnection, body: bytes) -> None:
     answer = connection.getresponse()
     answer.read()
     if answer.status != 202:
-        raise Missing(f"the webhook was answered {answer.status}")
+        raise CorrectnessError(f"the webhook was answered {answer.status}")
 
 
 def wait_for(what: str, holds: Any, seconds: float = 60.0, pause: float = 0.02) -> float:
-    """Seconds until ``holds()`` is true. Raises Missing after ``seconds``."""
+    """Seconds until ``holds()`` is true. Raises CorrectnessError after ``seconds``."""
     began = time.monotonic()
     while not holds():
         if time.monotonic() - began > seconds:
-            raise Missing(f"{what}: not within {seconds:g} s")
+            raise CorrectnessError(f"{what}: not within {seconds:g} s")
         time.sleep(pause)
     return time.monotonic() - began
 
@@ -339,20 +338,12 @@ def rows(database: Path, sql: str) -> list[tuple[Any, ...]]:
     return found
 
 
-def stop_all(stand_ins: Sequence[StandIn]) -> None:
-    for each in stand_ins:
-        each.stop()
-
-
 def options(text: str | None, *, rounds: int, seconds: float) -> argparse.Namespace:
+    """Return the options of a benchmark; the first line of ``text`` describes it."""
     parser = argparse.ArgumentParser(description=(text or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=rounds, help=f"interleaved rounds (default {rounds})")
     parser.add_argument("--seconds", type=float, default=seconds, help=f"of one measurement (default {seconds:g})")
     return parser.parse_args()
-
-
-def middle(values: Sequence[float]) -> float:
-    return statistics.median(values)
 
 
 def quantile(values: Sequence[float], share: float) -> float:
@@ -362,6 +353,7 @@ def quantile(values: Sequence[float], share: float) -> float:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print a table."""
     cells = [[str(cell) for cell in row] for row in (head, *rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
     for row in cells:
@@ -377,9 +369,9 @@ def goal(what: str, value: float, *, unit: str, at_least: float | None = None, b
 
 
 def run(main: Any) -> None:
-    """Exit status 1 only where something is missing: a busy machine is no failure."""
+    """Run a benchmark. Exit with 1 only if something is missing: a busy machine is no failure."""
     print(f"  load average before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
     try:
         main()
-    except Missing as error:
+    except CorrectnessError as error:
         sys.exit(f"  FAILED: {error}")
