@@ -57,7 +57,7 @@ def unreachable(
 ) -> Finding:
     """Return an unknown finding: no response says nothing about the target's health."""
     reason = str(error)
-    fact = reason if any(message.isdigit() for message in reason) else f"{reason} after {span(took)}"
+    fact = reason if any(sign.isdigit() for sign in reason) else f"{reason} after {span(took)}"
     return answer(question, verdict, fact, duration=took)
 
 

@@ -19,7 +19,7 @@ from responder.store.database import Database
 from responder.store.inbox import inbox
 from responder.store.inbox.inbox import Inbox
 from responder.store.incidents import detectors, diagnoses, incidents
-from responder.store.maintenance.retention import SHELVES, SMALL, used
+from responder.store.maintenance.retention import POLICIES, SMALL, used
 from responder.store.outbox import claims, outbox
 from responder.store.outbox.claims import ChannelQueue
 from responder.store.schema.tables import metadata
@@ -76,8 +76,8 @@ def told(database: Database, name: str, at: datetime) -> None:
 
 def test_every_table_that_grows_is_pruned() -> None:
     """Every new table declares its retention."""
-    beside = {policy.beside.name for policy in SHELVES.values() if policy.beside is not None}
-    assert set(metadata.tables) == set(SHELVES) | beside | SMALL
+    beside = {policy.beside.name for policy in POLICIES.values() if policy.beside is not None}
+    assert set(metadata.tables) == set(POLICIES) | beside | SMALL
 
 
 def test_what_is_over_and_old_goes_with_all_that_belongs_to_it(database: Database, clock: HandClock) -> None:

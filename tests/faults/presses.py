@@ -9,8 +9,8 @@ from random import Random
 
 from responder.converse.slack.payloads import Button
 from responder.standins.slack import SlackStandIn
-from responder.standins.slack_payloads import ANN, pressed, submitted
 from tests.faults.timeline import Timeline
+from tests.support.slack_payloads import ANN, pressed, submitted
 
 #: How often a person repeats what was not answered, and after how many seconds.
 TRIES, AGAIN_SECONDS = 3, 0.5

@@ -26,3 +26,9 @@ def last_report(connection: Connection, incident: str, now: datetime) -> Report:
     row = claims.peek(connection, newest or 0)
     assert row is not None
     return compose_message(row, now).report
+
+
+def message_counts(connection: Connection) -> dict[tuple[str, str], int]:
+    """The number of messages by (channel, state)."""
+    by = select(messages.c.channel, messages.c.state, func.count()).group_by(messages.c.channel, messages.c.state)
+    return {(channel, state): count for channel, state, count in connection.execute(by)}

@@ -22,7 +22,6 @@ from responder.outgoing.json_api import NoAnswerError, fetch
 
 _CAP: Final = 2 * 1024 * 1024
 _LONGEST_VALUE: Final = 253
-_DAY_SECONDS: Final = 86400
 #: Lines that are read.
 _LINES: Final = 100
 #: Fewer errors than these are no warning, however few there were a day ago.

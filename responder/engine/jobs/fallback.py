@@ -72,7 +72,7 @@ def _ways_of(page: UndeliveredMessage, usable: Sequence[str], context: DecisionC
     """
     if page.message.channel not in context.pagers and page.message.kind is not MessageKind.FALLBACK:
         usable = [name for name in usable if name != page.message.channel]
-    if page.over:
+    if page.resolved:
         return [each.name for each in context.configured(usable) if not each.pages]
     if _reaches_on_call(page, context):
         return usable
@@ -81,7 +81,7 @@ def _ways_of(page: UndeliveredMessage, usable: Sequence[str], context: DecisionC
 
 def _reaches_on_call(page: UndeliveredMessage, context: DecisionContext) -> bool:
     """Return True if on-call is to be paged by it. Without a pager, that is what its rule would have done."""
-    if page.over:
+    if page.resolved:
         return False
     pagers, kind = context.pagers, page.message.channel_kind
     if page.message.channel in pagers or kind in pagers:
@@ -119,7 +119,7 @@ def effects_of(
             fallback_reason=fallback_history(message.facts.fallback_reason, each.step.reason),
             reaches_on_call=_reaches_on_call(page, context),
         )
-        if page.over:
+        if page.resolved:
             facts = replace(facts, update="resolved before any channel accepted its page")
         own = (message.incident, message.ordering_key)
         messages = messages_for(own, MessageKind.FALLBACK, facts, [channel], priority=message.priority, due_at=now)
@@ -165,11 +165,11 @@ class FallbackJob(IncidentJob):
         context = self.context()
         usable, order = every_way(context.channels), in_order(context.channels)
         # A page on the last channel has no further fallback and must not block others.
-        stations = {name for name in order if after(name, usable, order)}
-        stations |= {name for team in context.book.teams.values() for name in team.fallback}
+        fallbacks = {name for name in order if after(name, usable, order)}
+        fallbacks |= {name for team in context.book.teams.values() for name in team.fallback}
         last = last_resort(context.channels)
         return detours(
-            undelivered.pages(connection, context.pagers, stations, last), context, self.limit, self.clock.now()
+            undelivered.pages(connection, context.pagers, fallbacks, last), context, self.limit, self.clock.now()
         )
 
 

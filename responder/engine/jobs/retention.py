@@ -10,7 +10,7 @@ import structlog
 from responder.model.clock import Clock, Deadline
 from responder.store.database import Database
 from responder.store.maintenance import retention
-from responder.store.maintenance.retention import SHELVES, PruneResult, RetentionPolicy
+from responder.store.maintenance.retention import POLICIES, PruneResult, RetentionPolicy
 
 _log = structlog.get_logger()
 
@@ -50,7 +50,7 @@ class RetentionJob:
     def would(self, before: datetime) -> list[PruneResult]:
         """Return what ``by_age`` would delete."""
         with self._database.read() as connection:
-            return [retention.count_prunable(connection, policy, before) for policy in SHELVES.values()]
+            return [retention.count_prunable(connection, policy, before) for policy in POLICIES.values()]
 
     def prune(self, before: datetime, deadline: Deadline) -> Iterator[PruneResult]:
         """Delete rows older than ``before``, then more if the database is too large. Raises StoreError."""
@@ -60,7 +60,7 @@ class RetentionJob:
 
     def by_age(self, before: datetime, deadline: Deadline) -> Iterator[PruneResult]:
         """Delete rows older than ``before`` that nothing needs. Raises StoreError."""
-        for policy in SHELVES.values():
+        for policy in POLICIES.values():
             yield self._clear(policy, before, deadline)
 
     def by_size(self, deadline: Deadline) -> Iterator[PruneResult]:
@@ -68,7 +68,7 @@ class RetentionJob:
         with self._database.read() as connection:
             size = retention.used(connection, self._most_bytes)
         excess = size - int(self._most_bytes * _ROOM) if size > self._most_bytes else 0
-        for policy in SHELVES.values() if excess else ():
+        for policy in POLICIES.values() if excess else ():
             pruned = self._clear(policy, self._clock.now() - policy.floor, deadline, enough=excess)
             yield pruned
             excess -= pruned.bytes

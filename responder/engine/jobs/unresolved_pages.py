@@ -62,11 +62,11 @@ class UnresolvedPagesJob(IncidentJob):
 
     def is_due(self, connection: Connection) -> bool:
         """Return True if a pager rejected a resolve and no message reports it yet."""
-        return bool(undelivered.unclosed(connection, self.context().pagers))
+        return bool(undelivered.rejected_resolves(connection, self.context().pagers))
 
     def decide(self, connection: Connection) -> IncidentChanges:
         """Return a message about each rejected resolve."""
-        refused = undelivered.unclosed(connection, self.context().pagers)
+        refused = undelivered.rejected_resolves(connection, self.context().pagers)
         known = {each.message.incident: incidents.find(connection, each.message.incident) for each in refused}
         found = {name: incident for name, incident in known.items() if incident is not None}
         return resolve_manually_messages(refused, found, self.context(), self.clock.now())

@@ -13,7 +13,6 @@ from responder.notify.report.links import safe_url
 HEADER_LIMIT = 150
 SECTION_LIMIT = 3000
 FIELD_LIMIT = 2000
-MOST_FIELDS = 10
 MOST_BLOCKS = 50
 # Undocumented: messages over about 13,200 characters in all blocks are refused with msg_blocks_too_long.
 TOTAL_LIMIT = 10_000
@@ -118,12 +117,6 @@ def lines(texts: Sequence[str], limit: int = SECTION_LIMIT) -> str:
         if size > limit:
             return "\n".join([*texts[:count], f"… and {len(texts) - count} more"])
     return "\n".join(texts)
-
-
-def fields(pairs: Iterable[tuple[str, str]]) -> Block:
-    """A section of up to ten bold names with their values, made with the functions above; empty ones are left out."""
-    texts = [_mrkdwn(_cut(f"*{name}:* {value}", FIELD_LIMIT)) for name, value in pairs if value]
-    return {"type": "section", "fields": texts[:MOST_FIELDS]}
 
 
 def buttons(value: str, given: Iterable[tuple[str, str, str]]) -> Block:

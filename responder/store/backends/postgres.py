@@ -20,7 +20,7 @@ POOL_SIZE = 10
 #: Timeout for each host of the URL.
 CONNECT_SECONDS = 3
 #: Extra time of the client over the server's own timeout, so that a live server reports it itself.
-_SLACK_SECONDS = 2.0
+_CLIENT_EXTRA_SECONDS = 2.0
 
 
 def parameters(url: str, timeout: float) -> dict[str, Any]:
@@ -71,7 +71,9 @@ class Postgres:
     def __init__(self, url: str, timeout: float) -> None:
         self._patience = timeout
         self._parameters = parameters(url, timeout)
-        self.errors = _errors()
+        from psycopg import Error
+
+        self.errors: tuple[type[Exception], ...] = (Error,)
         self.bugs: tuple[type[Exception], ...] = ()
         self.writers = self._open()
         # Each read is one statement and sees what was committed before it, so it needs no transaction.
@@ -113,13 +115,13 @@ class Postgres:
                 raise StoreError(_REFUSES_OPTIONS) from error
             raise DatabaseUnavailable(f"database: {first_line(error)}") from error
         connection.adapters.register_dumper(str, NulStrippingDumper)
-        connection.timeout = self._patience + _SLACK_SECONDS
+        connection.timeout = self._patience + _CLIENT_EXTRA_SECONDS
         return connection
 
     @contextlib.contextmanager
     def write(self, _patience: float | None = None) -> Iterator[Connection]:
         """Open a durable transaction. Writers do not wait for each other."""
-        with self.writers.connect() as connection, _ended(connection):
+        with self.writers.connect() as connection, _transaction(connection):
             yield connection
 
     transaction = write
@@ -167,9 +169,9 @@ class Postgres:
     @contextlib.contextmanager
     def alone(self, task: str) -> Iterator[Callable[[], contextlib.AbstractContextManager[Connection]] | None]:
         """Hold an advisory lock in the transaction that also writes: if the connection dies, nothing is written."""
-        with self.writers.connect() as connection, _ended(connection):
+        with self.writers.connect() as connection, _transaction(connection):
             ours = connection.scalar(select(func.pg_try_advisory_xact_lock(_number(task))))
-            yield (lambda: _ended(connection)) if ours else None
+            yield (lambda: _transaction(connection)) if ours else None
 
     @contextlib.contextmanager
     def joining(self) -> Iterator[bool]:
@@ -223,7 +225,7 @@ class Postgres:
         return found, wanted
 
     def verify(self) -> None:
-        """Nothing: the files are the server's."""
+        """Do nothing: the files are the server's."""
 
     def compact(self) -> None:
         """Do nothing: autovacuum reclaims the space."""
@@ -239,8 +241,6 @@ class Postgres:
 
     def back_up(self, target: Path, env: Mapping[str, str], seconds: float) -> None:
         """Write a dump with pg_dump."""
-        from responder.store.backends.postgres import dump
-
         dump(self._parameters, target, env, seconds)
 
     def dispose(self) -> None:
@@ -264,18 +264,12 @@ def _backend(connection: Any) -> int:
     return int(connection.execute("SELECT pg_backend_pid()").fetchone()[0])
 
 
-def _errors() -> tuple[type[Exception], ...]:
-    from psycopg import Error
-
-    return (Error,)
-
-
 def _number(task: str) -> int:
     return int.from_bytes(sha256(task.encode()).digest()[:8], signed=True)
 
 
 @contextlib.contextmanager
-def _ended(connection: Connection) -> Iterator[Connection]:
+def _transaction(connection: Connection) -> Iterator[Connection]:
     """Commit the transaction when the block ends, or roll it back after an exception."""
     try:
         yield connection

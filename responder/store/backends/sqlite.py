@@ -20,7 +20,7 @@ from responder.store.backends.errors import StoreError
 from responder.store.backends.sqlite_files import SqliteFiles
 
 #: Busy timeout of SQLite before responder retries: SQLite sleeps 1 ms, 2 ms, and later up to 100 ms.
-_LOOK_SECONDS = 0.003
+_BUSY_SECONDS = 0.003
 _SPELLING = "unsupported database URL: write sqlite:///FILE or postgresql://..."
 
 
@@ -42,12 +42,14 @@ def _busy(error: BaseException) -> bool:
 
 
 @lru_cache
-def _in_words(statement: Select[Any]) -> str:
+def _sql(statement: Select[Any]) -> str:
+    """Return a statement as text, with its values in it."""
     return str(statement.compile(dialect=dialect(), compile_kwargs={"literal_binds": True}))
 
 
 @contextlib.contextmanager
 def _locked(path: str) -> Iterator[bool]:
+    """Hold an exclusive lock on a file during the block. Yields False if another process has it."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -75,10 +77,10 @@ class Sqlite:
         self.bugs: tuple[type[Exception], ...] = (DRIVER.IntegrityError,)
         self.file = str(parsed.database)
         self._patience = timeout
-        self.writers = self._open(url, begin="BEGIN IMMEDIATE", timeout=_LOOK_SECONDS)
-        self._workers = self._open(url, begin="BEGIN IMMEDIATE", timeout=_LOOK_SECONDS, synced=False)
+        self.writers = self._open(url, begin="BEGIN IMMEDIATE", timeout=_BUSY_SECONDS)
+        self._workers = self._open(url, begin="BEGIN IMMEDIATE", timeout=_BUSY_SECONDS, synced=False)
         self._readers = self._open(url, begin="BEGIN", timeout=timeout)
-        self._line = threading.Lock()
+        self._queue = threading.Lock()
         self._appending = threading.Lock()
         self._appender: PoolProxiedConnection | None = None
         self._files = SqliteFiles(self.file, DRIVER, timeout, self._close_connections, create=create)
@@ -111,20 +113,20 @@ class Sqlite:
     def write(self, patience: float | None = None) -> Iterator[Connection]:
         """Open a durable transaction."""
         with self._files.using():
-            with self._opened_incident(self.writers, patience) as connection:
+            with self._transaction(self.writers, patience) as connection:
                 yield connection
             self._files.verify()
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Connection]:
         """Open a transaction of the engine. Threads of the process queue here, which leaves gaps for webhooks."""
-        if not self._line.acquire(timeout=self._patience):
+        if not self._queue.acquire(timeout=self._patience):
             raise StoreError("database: timed out waiting to write")
         try:
-            with self._files.using(), self._opened_incident(self._workers) as connection:
+            with self._files.using(), self._transaction(self._workers) as connection:
                 yield connection
         finally:
-            self._line.release()
+            self._queue.release()
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Connection]:
@@ -136,7 +138,7 @@ class Sqlite:
         """Return True if such a row exists. Uses the driver: SQLAlchemy takes several times as long as the query."""
         with self._files.using(), contextlib.closing(self._readers.raw_connection()) as connection:
             driver: Any = connection.driver_connection
-            return bool(driver.execute(_in_words(looked_for)).fetchall())
+            return bool(driver.execute(_sql(looked_for)).fetchall())
 
     def append(
         self, rows: Sequence[Mapping[str, Any]], table: Table, blobs: Sequence[bytes], beside: Table
@@ -149,7 +151,7 @@ class Sqlite:
                 self._appender = self.writers.raw_connection()
             driver: Any = self._appender.driver_connection
             try:
-                self._patiently(lambda: driver.execute("BEGIN IMMEDIATE"))
+                self._begin(lambda: driver.execute("BEGIN IMMEDIATE"))
                 ids = [driver.execute(sql, tuple(row.values())).lastrowid for row in rows]
                 driver.executemany(f"INSERT INTO {beside.name} VALUES (?, ?)", zip(ids, blobs, strict=True))  # noqa: S608
                 driver.execute("COMMIT")
@@ -189,7 +191,7 @@ class Sqlite:
         with self._files.using(), self._readers.connect() as connection:
             driver: Any = connection.connection.driver_connection
             connection.rollback()
-            driver.execute(f"PRAGMA busy_timeout = {int(_LOOK_SECONDS * 1000)}")
+            driver.execute(f"PRAGMA busy_timeout = {int(_BUSY_SECONDS * 1000)}")
             for how in ("PASSIVE", "TRUNCATE"):
                 driver.execute(f"PRAGMA wal_checkpoint({how})").fetchall()
             connection.invalidate()
@@ -240,9 +242,10 @@ class Sqlite:
             engine.dispose()
 
     @contextlib.contextmanager
-    def _opened_incident(self, engine: Engine, patience: float | None = None) -> Iterator[Connection]:
+    def _transaction(self, engine: Engine, patience: float | None = None) -> Iterator[Connection]:
+        """Open a write transaction: committed when the block ends, rolled back after an exception."""
         with engine.connect() as connection:
-            self._patiently(connection.begin, patience)
+            self._begin(connection.begin, patience)
             try:
                 yield connection
                 connection.commit()
@@ -250,7 +253,7 @@ class Sqlite:
                 connection.rollback()
                 raise
 
-    def _patiently(self, begin: Callable[[], object], patience: float | None = None) -> None:
+    def _begin(self, begin: Callable[[], object], patience: float | None = None) -> None:
         """Begin a write transaction, retrying while another writer is active, for at most ``patience`` seconds."""
         try:
             begin()

@@ -9,12 +9,11 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from responder.model.delivery import Notification
 from responder.store.backends.prepared import Prepared
 from responder.store.database import Database, StoreError
-from responder.store.inbox.refusals import OUTSIDE
 from responder.store.schema.serialization import to_seconds, to_time
 from responder.store.schema.tables import notifications, payloads, rejects
 
@@ -102,53 +101,53 @@ class Inbox:
         the database does not respond in time.
         """
         row = {"received_at": to_seconds(received_at), "cluster": cluster, "state": "new"}
-        ticket = _PendingInsert(row, body, gone)
+        pending = _PendingInsert(row, body, gone)
         with self._guard:
-            self._waiting.append(ticket)
-            ticket.leads, self._led = not self._led, True
-        if not ticket.leads and not ticket.woken.wait(PATIENCE_SECONDS):
-            self._withdraw(ticket)
-        if ticket.leads:
+            self._waiting.append(pending)
+            pending.leads, self._led = not self._led, True
+        if not pending.leads and not pending.woken.wait(PATIENCE_SECONDS):
+            self._withdraw(pending)
+        if pending.leads:
             self._commit_waiting()
-        if ticket.error is not None:
-            raise ticket.error
-        if ticket.id is None:
+        if pending.error is not None:
+            raise pending.error
+        if pending.id is None:
             raise StoreError("the database did not respond in time")
-        return ticket.id
+        return pending.id
 
-    def _withdraw(self, ticket: _PendingInsert) -> None:
+    def _withdraw(self, pending: _PendingInsert) -> None:
         with self._guard:
-            if ticket in self._waiting and not ticket.leads:
-                self._waiting.remove(ticket)
+            if pending in self._waiting and not pending.leads:
+                self._waiting.remove(pending)
 
     def _commit_waiting(self) -> None:
         with self._guard:
             batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
         wanted = list[_PendingInsert]()
         try:
-            for ticket in batch:
-                if ticket.gone():
-                    ticket.error = ClientGoneError()
+            for pending in batch:
+                if pending.gone():
+                    pending.error = ClientGoneError()
                 else:
-                    wanted.append(ticket)
-            rows, blobs = [ticket.row for ticket in wanted], [ticket.body for ticket in wanted]
+                    wanted.append(pending)
+            rows, blobs = [pending.row for pending in wanted], [pending.body for pending in wanted]
             ids = self._database.append(rows, notifications, blobs, payloads) if wanted else []
-            for ticket, number in zip(wanted, ids, strict=True):
-                ticket.id = number
+            for pending, number in zip(wanted, ids, strict=True):
+                pending.id = number
         except StoreError as error:
-            for ticket in wanted:
-                ticket.error = error
+            for pending in wanted:
+                pending.error = error
         finally:
             self._pass_on(batch)
 
     def _pass_on(self, batch: list[_PendingInsert]) -> None:
         with self._guard:
-            heirs = self._waiting[:1]
-            self._led = bool(heirs)
-            for heir in heirs:
-                heir.leads = True
-        for ticket in (*heirs, *batch):
-            ticket.woken.set()
+            next_leader = self._waiting[:1]
+            self._led = bool(next_leader)
+            for pending in next_leader:
+                pending.leads = True
+        for pending in (*next_leader, *batch):
+            pending.woken.set()
 
     def set_aside(self, body: bytes, size: int, remote: str, status: int, error: str, received_at: datetime) -> int:
         """Store a rejected payload, to be shown and replayed. Raises StoreError."""
@@ -176,15 +175,6 @@ class Inbox:
         with self._database.read() as connection:
             row = connection.execute(select(rejects).where(rejects.c.id == number)).mappings().first()
             return _reject(row) if row else None
-
-    def counts(self) -> dict[str, int]:
-        """Return the number of notifications in each state, and ``rejected``."""
-        with self._database.read() as connection:
-            by_state = select(notifications.c.state, func.count()).group_by(notifications.c.state)
-            found: dict[str, int] = dict(connection.execute(by_state).all())
-            refused = select(func.count()).select_from(rejects).where(rejects.c.status.not_in(OUTSIDE))
-            total = connection.execute(refused).scalar_one()
-        return {"new": 0, "decided": 0, "failed": 0} | found | {"rejected": total}
 
     def newest(self, limit: int) -> tuple[NotificationSummary, ...]:
         """Return the newest notifications first."""

@@ -118,7 +118,7 @@ def _of_actions() -> ColumnElement[bool]:
 
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 
-SHELVES: Mapping[str, RetentionPolicy] = {
+POLICIES: Mapping[str, RetentionPolicy] = {
     policy.table.name: policy
     for policy in (  # the most dispensable first
         RetentionPolicy(table=rejects, key=rejects.c.id, at=rejects.c.received_at, free=true(), floor=_HOUR),
@@ -228,7 +228,7 @@ def used(connection: Connection, at_most: int) -> int:
     files = int(connection.execute(text("SELECT pg_database_size(current_database())")).scalar_one())
     if files <= at_most:
         return files
-    tables = [*(policy.table for policy in SHELVES.values()), payloads]
+    tables = [*(policy.table for policy in POLICIES.values()), payloads]
     # One statement per table, since each must finish within the statement timeout.
     sums = (select(func.coalesce(func.sum(row_bytes(table, "postgresql")), 0)) for table in tables)
     return sum(int(connection.execute(each).scalar_one()) for each in sums)

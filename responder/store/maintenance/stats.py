@@ -7,11 +7,11 @@ from datetime import datetime
 from sqlalchemy import Connection, Table, Text, case, func, literal, select
 
 from responder.store.maintenance.disk import row_bytes
-from responder.store.maintenance.retention import SHELVES
+from responder.store.maintenance.retention import POLICIES
 from responder.store.schema.serialization import to_time
 from responder.store.schema.tables import incidents, metadata
 
-_BEGAN = {name: policy.at for name, policy in SHELVES.items()} | {"incidents": incidents.c.opened_at}
+_BEGAN = {name: policy.at for name, policy in POLICIES.items()} | {"incidents": incidents.c.opened_at}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

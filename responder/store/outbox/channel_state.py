@@ -39,10 +39,10 @@ _COLUMNS = (
 )
 _OURS = channel_states.c.channel == bindparam("name")
 _state = select(*_COLUMNS).where(_OURS)
-_LOOK = Prepared(_state)
-_HOLD = Prepared(_state.with_for_update())
-_SPENT = Prepared(update(channel_states).where(_OURS).values(full_at=bindparam("full")))
-_WELL = Prepared(
+_SELECT = Prepared(_state)
+_LOCK = Prepared(_state.with_for_update())
+_SAVE_FULL_AT = Prepared(update(channel_states).where(_OURS).values(full_at=bindparam("full")))
+_CLEAR_FAILING = Prepared(
     update(channel_states).where(_OURS, channel_states.c.failing_since.is_not(None)).values(failing_since=None)
 )
 _ATTEMPTED = Prepared(
@@ -67,12 +67,12 @@ def prepare(database: Database, channels: Iterable[str]) -> None:
 
 def state_of(connection: Connection, channel: str) -> ChannelState:
     """Return the channel's state; the default state if it has no row."""
-    return _read(_LOOK.rows(connection, {"name": channel}))
+    return _read(_SELECT.rows(connection, {"name": channel}))
 
 
 def lock_state(connection: Connection, channel: str) -> ChannelState:
     """Return the same, and lock the channel for other claims until this transaction ends."""
-    return _read(_HOLD.rows(connection, {"name": channel}))
+    return _read(_LOCK.rows(connection, {"name": channel}))
 
 
 def _read(rows: Sequence[Mapping[str, Any]]) -> ChannelState:
@@ -81,7 +81,7 @@ def _read(rows: Sequence[Mapping[str, Any]]) -> ChannelState:
 
 def save_full_at(connection: Connection, channel: str, full_at: float) -> None:
     """Save the token bucket after a claim."""
-    _SPENT.change(connection, [{"name": channel, "full": full_at}])
+    _SAVE_FULL_AT.change(connection, [{"name": channel, "full": full_at}])
 
 
 def failed(connection: Connection, channel: str, now: datetime) -> None:
@@ -106,7 +106,7 @@ def record_attempts(connection: Connection, channel: str, now: datetime, *, acce
 
 def clear_failing(connection: Connection, channel: str) -> bool:
     """Clear ``failing_since``: the channel works, or rejects single messages. Returns True if it was set."""
-    return bool(_WELL.change(connection, [{"name": channel}]))
+    return bool(_CLEAR_FAILING.change(connection, [{"name": channel}]))
 
 
 def states_by_channel(connection: Connection) -> dict[str, ChannelState]:

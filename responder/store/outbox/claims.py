@@ -35,7 +35,7 @@ WORST = 1
 #: Why a resolve is withdrawn.
 NOTHING_TO_RESOLVE = "nothing to resolve: the channel accepted no page with this key"
 
-# A message is blocked while one written before it for the same stream and channel still waits: that keeps the order.
+# A message is blocked while one with the same ordering key and channel that was written before it still waits.
 _BLOCKED = exists().where(
     and_(
         _earlier.c.ordering_key == messages.c.ordering_key,
@@ -76,18 +76,18 @@ _WORST_FIRST = (messages.c.priority, messages.c.due_at, messages.c.id)
 _NOW = bindparam("now", type_=Float)
 
 
-def _free(queue: ChannelQueue) -> ColumnElement[bool]:
+def _claimable(queue: ChannelQueue) -> ColumnElement[bool]:
     return and_(WAITING, queue.condition(), messages.c.due_at <= _NOW, messages.c.claimed_until <= _NOW, ~_BLOCKED)
 
 
 @lru_cache
-def _ready(queue: ChannelQueue) -> Prepared:
-    first = select(messages.c.due_at, messages.c.priority).where(_free(queue)).order_by(*_WORST_FIRST).limit(1)
+def _first_claimable(queue: ChannelQueue) -> Prepared:
+    first = select(messages.c.due_at, messages.c.priority).where(_claimable(queue)).order_by(*_WORST_FIRST).limit(1)
     return Prepared(first)
 
 
 @lru_cache
-def _later(queue: ChannelQueue) -> Prepared:
+def _first_later(queue: ChannelQueue) -> Prepared:
     earliest = func.min(messages.c.due_at).label("due_at")
     return Prepared(select(earliest).where(WAITING, queue.condition(), messages.c.due_at > _NOW))
 
@@ -142,7 +142,7 @@ def _candidates(
         _REF,
         _VENDOR,
     )
-    where = [_free(queue)]
+    where = [_claimable(queue)]
     if none:
         where.append(messages.c.step.not_in(sorted(none)))
     if worst_only:
@@ -152,7 +152,7 @@ def _candidates(
 
 
 @lru_cache
-def _taken() -> Prepared:
+def _claim_rows() -> Prepared:
     return Prepared(
         update(messages)
         .where(messages.c.id.in_(bindparam("ids", expanding=True)))
@@ -169,7 +169,7 @@ class NextDue:
     worst: bool = False
 
 
-_SOME = select(messages.c.id).where(WAITING).limit(1)
+_ANY_WAITING = select(messages.c.id).where(WAITING).limit(1)
 # Each row of the recursion is the next channel in the index: a backlog of many messages costs no more than one of few.
 _channels = select(func.min(messages.c.channel).label("name")).where(WAITING).cte("channels", recursive=True)
 _channels = _channels.union_all(
@@ -182,7 +182,7 @@ _OF_CHANNELS = Prepared(select(_channels.c.name).where(_channels.c.name.is_not(N
 
 def waiting_channels(database: Database) -> frozenset[str]:
     """Return the channels for which messages wait, due or not. Cheap if there are none, as at most polls."""
-    if not database.has_row(_SOME):
+    if not database.has_row(_ANY_WAITING):
         return frozenset()
     with database.read() as connection:
         return frozenset(row["name"] for row in _OF_CHANNELS.rows(connection, {}))
@@ -191,9 +191,9 @@ def waiting_channels(database: Database) -> frozenset[str]:
 def next_due(connection: Connection, queue: ChannelQueue, now: datetime) -> NextDue | None:
     """Return when ``claim`` may find a message: ``now`` or earlier if it would now; None if no message waits."""
     moment = {"now": to_seconds(now)}
-    for row in _ready(queue).rows(connection, moment):
+    for row in _first_claimable(queue).rows(connection, moment):
         return NextDue(row["due_at"], row["priority"] <= WORST)
-    later: float | None = _later(queue).rows(connection, moment)[0]["due_at"]
+    later: float | None = _first_later(queue).rows(connection, moment)[0]["due_at"]
     return None if later is None else NextDue(later)
 
 
@@ -222,7 +222,7 @@ def claim(
     if not chosen:
         return []
     values = {"ids": [row["id"] for row in chosen], "until": to_seconds(until)}
-    rows = _taken().rows(connection, values)
+    rows = _claim_rows().rows(connection, values)
     known = incidents.contents_of(connection, {row["incident"] for row in rows})
     of = {row["id"]: row for row in chosen}
     return [

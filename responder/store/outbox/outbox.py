@@ -15,7 +15,6 @@ from sqlalchemy import (
     bindparam,
     case,
     exists,
-    func,
     insert,
     or_,
     select,
@@ -93,7 +92,7 @@ def write(connection: Connection, new_messages: Iterable[OutboxMessage], now: da
 
 
 def _not_blocking(new_messages: Iterable[OutboxMessage]) -> list[OutboxMessage]:
-    """Return the messages, each at least as urgent as a later one of its stream and channel."""
+    """Return the messages, each at least as urgent as a later one with its ordering key and channel."""
     worst: dict[tuple[str, str], OutboxMessage] = {}
     found = []
     for message in reversed(list(new_messages)):
@@ -109,7 +108,7 @@ def _not_blocking(new_messages: Iterable[OutboxMessage]) -> list[OutboxMessage]:
 
 
 def _lifts(new_messages: Iterable[OutboxMessage]) -> list[dict[str, Any]]:
-    """Return the worst priority and the earliest ``within`` of each stream and channel, for earlier messages."""
+    """Return the worst priority and the earliest ``within`` of each ordering key and channel, for earlier messages."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for message in new_messages:
         own = {"best": message.priority, "within": to_seconds(message.within) if message.within else _NEVER}
@@ -165,17 +164,11 @@ def release(connection: Connection, incident: str, now: datetime, priority: int 
     return frozenset(row["channel"] for row in rows)
 
 
-def counts(connection: Connection) -> dict[tuple[str, str], int]:
-    """Return the number of messages by (channel, state). Scans the table."""
-    by = select(messages.c.channel, messages.c.state, func.count()).group_by(messages.c.channel, messages.c.state)
-    return {(channel, state): count for channel, state, count in connection.execute(by)}
-
-
 def _finish(connection: Connection, ours: ColumnElement[bool], **values: Any) -> bool:
     return bool(connection.execute(update(messages).where(ours, WAITING).values(claimed_until=0.0, **values)).rowcount)
 
 
-def _held(message: ClaimedMessage | OutboxRow) -> ColumnElement[bool]:
+def _owns_claim(message: ClaimedMessage | OutboxRow) -> ColumnElement[bool]:
     """The condition that the claim of ``message`` is the newest one on its message."""
     return and_(messages.c.id == message.id, messages.c.attempt == message.attempt)
 
@@ -229,7 +222,7 @@ def forget_refs(connection: Connection, message: ClaimedMessage) -> None:
 
 def renew(connection: Connection, held: Iterable[OutboxRow], until: datetime) -> frozenset[int]:
     """Renew the leases. Returns the ids of those that no other sender has claimed since."""
-    ours = or_(*(_held(message) for message in held))
+    ours = or_(*(_owns_claim(message) for message in held))
     renewed = update(messages).where(WAITING, ours).values(claimed_until=to_seconds(until)).returning(messages.c.id)
     return frozenset(connection.execute(renewed).scalars())
 
@@ -240,7 +233,7 @@ def schedule_retry(
     """Schedule a retry at ``at``; ``minimal`` selects the minimal form."""
     return _finish(
         connection,
-        _held(message),
+        _owns_claim(message),
         due_at=to_seconds(at),
         error=reason,
         minimal=minimal,
@@ -270,7 +263,7 @@ def resolve_again(connection: Connection, message: ClaimedMessage, now: datetime
     return bool(connection.execute(update(messages).where(resolve).values(**values)).rowcount)
 
 
-def _refused() -> Update:
+def _requeue_statement() -> Update:
     later = messages.alias("later")
     paged = exists().where(
         later.c.incident == messages.c.incident,
@@ -289,7 +282,7 @@ def _refused() -> Update:
     return update(messages).where(page, rested, still_fires, ~paged).values(**values)
 
 
-_REFUSED = Prepared(_refused())
+_REQUEUE = Prepared(_requeue_statement())
 
 
 def requeue_refused(connection: Connection, channel: str, now: datetime) -> None:
@@ -297,9 +290,10 @@ def requeue_refused(connection: Connection, channel: str, now: datetime) -> None
 
     A page that is refused once more waits RETRY_REFUSED_SECONDS longer each time, since the page may be the reason.
     """
-    _REFUSED.change(connection, [{"of": channel, "now": to_seconds(now)}])
+    _REQUEUE.change(connection, [{"of": channel, "now": to_seconds(now)}])
 
 
 def give_up(connection: Connection, message: ClaimedMessage, reason: str, now: datetime) -> bool:
     """Give up: the message is kept, counted and listed, and only an operator can resend it."""
-    return _finish(connection, _held(message), state="dead", error=reason, **_report(message), ended_at=to_seconds(now))
+    values = {"state": "dead", "error": reason, "ended_at": to_seconds(now)}
+    return _finish(connection, _owns_claim(message), **values, **_report(message))

@@ -15,35 +15,35 @@ from responder.store.schema.tables import WAITING, channel_states, contents, inc
 
 _MOST = 100
 
-_stand_in = messages.alias("stand_in")
-_ANSWERED_FOR = exists().where(_stand_in.c.replaces == messages.c.id)
-_BEGINNINGS = (MessageKind.START.value, MessageKind.AGAIN.value)
+_other = messages.alias("other")
+_HAS_FALLBACK = exists().where(_other.c.replaces == messages.c.id)
+_FIRST_KINDS = (MessageKind.START.value, MessageKind.AGAIN.value)
 # A first message may have several steps on one channel, such as its details: the first step is the page.
-_SAID_BEFORE = exists().where(
-    _stand_in.c.incident == messages.c.incident,
-    _stand_in.c.channel == messages.c.channel,
-    _stand_in.c.kind == messages.c.kind,
-    _stand_in.c.written_at == messages.c.written_at,
-    _stand_in.c.id < messages.c.id,
+_IS_LATER_STEP = exists().where(
+    _other.c.incident == messages.c.incident,
+    _other.c.channel == messages.c.channel,
+    _other.c.kind == messages.c.kind,
+    _other.c.written_at == messages.c.written_at,
+    _other.c.id < messages.c.id,
 )
-_OVER = exists().where(incidents.c.id == messages.c.incident, ~incidents.c.open)
+_IS_RESOLVED = exists().where(incidents.c.id == messages.c.incident, ~incidents.c.open)
 _ACCEPTED = exists().where(
-    _stand_in.c.incident == messages.c.incident,
-    _stand_in.c.state == "sent",
-    _stand_in.c.kind.in_((*_BEGINNINGS, MessageKind.FALLBACK.value)),
+    _other.c.incident == messages.c.incident,
+    _other.c.state == "sent",
+    _other.c.kind.in_((*_FIRST_KINDS, MessageKind.FALLBACK.value)),
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UndeliveredMessage:
-    """A page; ``decision`` is the decision of the rules about it, ``over`` is True if its incident has been resolved.
+    """A page; ``decision`` is the decision of the rules about it, ``resolved`` is True if its incident is.
 
     ``error`` is that of the last attempt, empty if none has ended.
     """
 
     id: int
     dead: bool
-    over: bool
+    resolved: bool
     message: OutboxMessage
     decision: DecisionRecord | None
     written_at: datetime
@@ -52,29 +52,31 @@ class UndeliveredMessage:
 
 
 def pages(
-    connection: Connection, pagers: Collection[str], stations: Collection[str], last: Collection[str]
+    connection: Connection, pagers: Collection[str], fallbacks: Collection[str], last_resorts: Collection[str]
 ) -> list[UndeliveredMessage]:
-    """Return pages of ``pagers``, and fallback pages on ``stations``, the worst and oldest first, at most 100.
+    """Return pages of ``pagers``, and fallback pages on ``fallbacks``, the worst and oldest first, at most 100.
 
     ``pagers`` are channels, and kinds by their names.
 
     Excludes pages that were not attempted yet on a working channel, and those of resolved incidents unless they are
     dead and no channel has accepted a page of their incident: without a fallback, such an incident would be known to no
-    one. First messages on other channels are included if they are dead, except on the ``last`` channels, which have no
+    one. First messages on other channels are included if they are dead, except on the ``last_resorts``, which have no
     fallback.
     """
     troubled = or_(messages.c.error.is_not(None), channel_states.c.failing_since.is_not(None))
-    unread = and_(messages.c.channel.not_in(list(last)), messages.c.kind.in_(_BEGINNINGS), ~_SAID_BEFORE)
-    unheard = and_(messages.c.state == "dead", or_(~_OVER, ~_ACCEPTED))
-    dead = _looked_for(or_(_of_pagers(_paged(pagers), stations), unread), unheard)
+    others = messages.c.channel.not_in(list(last_resorts))
+    first = and_(others, messages.c.kind.in_(_FIRST_KINDS), ~_IS_LATER_STEP)
+    needs_fallback = and_(messages.c.state == "dead", or_(~_IS_RESOLVED, ~_ACCEPTED))
+    dead = _statement(or_(_is_page(_is_on_pager(pagers), fallbacks), first), needs_fallback)
     # Those of a removed channel do not wait: only names are compared, which the index of waiting messages has.
-    waiting = _looked_for(_of_pagers(messages.c.channel.in_(list(pagers)), stations), and_(WAITING, troubled, ~_OVER))
+    page = _is_page(messages.c.channel.in_(list(pagers)), fallbacks)
+    waiting = _statement(page, and_(WAITING, troubled, ~_IS_RESOLVED))
     rows = [row for statement in (dead, waiting) for row in connection.execute(statement).mappings()]
     found = [
         UndeliveredMessage(
             id=row["id"],
             dead=row["state"] == "dead",
-            over=bool(row["over"]),
+            resolved=bool(row["resolved"]),
             message=message_of(row),
             decision=from_bytes(DecisionRecord, row["decision"]) if row["decision"] else None,
             written_at=to_time(row["written_at"]),
@@ -86,24 +88,24 @@ def pages(
     return sorted(found, key=lambda page: (page.message.priority, page.written_at, page.id))[:_MOST]
 
 
-def _of_pagers(is_of_pager: ColumnElement[bool], stations: Collection[str]) -> ColumnElement[bool]:
+def _is_page(on_pager: ColumnElement[bool], fallbacks: Collection[str]) -> ColumnElement[bool]:
     return or_(
-        and_(is_of_pager, messages.c.kind.in_(_BEGINNINGS)),
-        and_(messages.c.channel.in_(list(stations)), messages.c.kind == MessageKind.FALLBACK.value),
+        and_(on_pager, messages.c.kind.in_(_FIRST_KINDS)),
+        and_(messages.c.channel.in_(list(fallbacks)), messages.c.kind == MessageKind.FALLBACK.value),
     )
 
 
-def _paged(pagers: Collection[str]) -> ColumnElement[bool]:
+def _is_on_pager(pagers: Collection[str]) -> ColumnElement[bool]:
     """Return the condition for messages of a channel that pages, also one that is not declared any more."""
     return or_(messages.c.channel.in_(list(pagers)), messages.c.channel_kind.in_(list(pagers)))
 
 
-def _looked_for(is_page: ColumnElement[bool], state: ColumnElement[bool]) -> Select[tuple[object, ...]]:
+def _statement(is_page: ColumnElement[bool], state: ColumnElement[bool]) -> Select[tuple[object, ...]]:
     return (
-        select(messages, channel_states.c.failing_since, contents.c.decision, _OVER.label("over"))
+        select(messages, channel_states.c.failing_since, contents.c.decision, _IS_RESOLVED.label("resolved"))
         .join(channel_states, channel_states.c.channel == messages.c.channel, isouter=True)
         .join(contents, contents.c.incident == messages.c.incident, isouter=True)
-        .where(state, is_page, ~_ANSWERED_FOR)
+        .where(state, is_page, ~_HAS_FALLBACK)
         .order_by(messages.c.priority, messages.c.written_at, messages.c.id)
         .limit(_MOST)
     )
@@ -118,19 +120,19 @@ class UnresolvedPage:
     error: str
 
 
-def unclosed(connection: Connection, pagers: Collection[str]) -> list[UnresolvedPage]:
+def rejected_resolves(connection: Connection, pagers: Collection[str]) -> list[UnresolvedPage]:
     """Return those without a message about them, the oldest first, at most 100; not of reopened incidents."""
-    begun = exists().where(
-        _stand_in.c.incident == messages.c.incident,
-        _stand_in.c.channel == messages.c.channel,
-        _stand_in.c.state == "sent",
-        _stand_in.c.kind.in_((*_BEGINNINGS, MessageKind.FALLBACK.value)),
+    accepted = exists().where(
+        _other.c.incident == messages.c.incident,
+        _other.c.channel == messages.c.channel,
+        _other.c.state == "sent",
+        _other.c.kind.in_((*_FIRST_KINDS, MessageKind.FALLBACK.value)),
     )
     open_again = exists().where(incidents.c.id == messages.c.incident, incidents.c.open)
-    ended = and_(messages.c.kind == MessageKind.RESOLUTION.value, _paged(pagers))
+    ended = and_(messages.c.kind == MessageKind.RESOLUTION.value, _is_on_pager(pagers))
     rows = connection.execute(
         select(messages)
-        .where(messages.c.state == "dead", ended, begun, ~open_again, ~_ANSWERED_FOR)
+        .where(messages.c.state == "dead", ended, accepted, ~open_again, ~_HAS_FALLBACK)
         .order_by(messages.c.id)
         .limit(_MOST)
     ).mappings()

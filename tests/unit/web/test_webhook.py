@@ -119,7 +119,7 @@ def test_anything_else_stays_outside(post: Post, inbox: Inbox, header: str) -> N
     status, text = post(Authorization=header)
     assert status == 401
     assert "RESPONDER_WEBHOOK_TOKEN or a login of RESPONDER_WEBHOOK_BASIC_AUTH" in text
-    assert inbox.counts() == {"new": 0, "decided": 0, "failed": 0, "rejected": 0}
+    assert (inbox.newest(1), inbox.rejected(1)) == ((), ())
 
 
 @pytest.mark.parametrize(
@@ -319,7 +319,7 @@ def test_health_does_not_depend_on_the_outside(client: FlaskClient, database: Da
 
 def _limit_pages(database: Database, more: int) -> None:
     """Limit the database to this many more pages, like a full disk."""
-    with database._kind.writers.connect() as connection:
+    with database._backend.writers.connect() as connection:
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
         connection.exec_driver_sql(f"PRAGMA max_page_count = {pages + more}")
         connection.rollback()
@@ -341,7 +341,7 @@ def test_whoever_asks_all_the_time_does_not_wear_out_the_disk(
 ) -> None:
     """A thousand questions a second cost one write, and a disk that fills up is noticed within a second."""
     versions = []
-    with database._kind.writers.connect() as watcher:
+    with database._backend.writers.connect() as watcher:
         for seconds in (0.0, 0.0, 0.5, 0.5):
             clock.move(seconds)
             assert client.get("/readyz").status_code == 200
@@ -394,7 +394,6 @@ def test_requests_from_outside_are_recorded_once_a_minute(inbox: Inbox, clock: H
         client.post("/webhook/alertmanger", data=BODY, headers=JSON)
         client.post("/wp-login.php", data="user=x")
     assert sorted((each.status, each.body) for each in inbox.rejected(10)) == [(401, b""), (404, b"")]
-    assert inbox.counts()["rejected"] == 0
 
 
 @pytest.mark.parametrize("closes", ["close", "half"])

@@ -37,7 +37,7 @@ def after(channel: str, team: str, kind: MessageKind = MessageKind.START, channe
     page = UndeliveredMessage(
         id=1,
         dead=True,
-        over=False,
+        resolved=False,
         message=a_draft(channel=channel, kind=kind, channel_kind=channel_kind),
         decision=replace(a_content().decision, teams=(team,), pages=True),
         written_at=NOW,

@@ -28,7 +28,7 @@ from responder.store.incidents import incidents
 from responder.store.outbox import channel_state, claims, outbox
 from tests.conftest import HandClock
 from tests.support.builders import NOW, a_group, a_resolved_alert
-from tests.support.outbox_messages import claimed, last_report
+from tests.support.outbox_messages import claimed, last_report, message_counts
 from tests.unit.engine.test_pipeline import CHANNELS_USED, EVERYTHING, a_delivery, a_desk, begun
 
 EVERY = claims.ChannelQueue((), rest=True)
@@ -162,4 +162,4 @@ def test_an_end_that_is_sent_again_closes_it(morning: Morning) -> None:
     assert answer.refused == ""
     morning.carry(lambda _letter: False)
     with morning.database.read() as connection:
-        assert outbox.counts(connection)[("pagerduty", "sent")] == 2
+        assert message_counts(connection)[("pagerduty", "sent")] == 2

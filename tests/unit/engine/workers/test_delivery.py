@@ -28,6 +28,7 @@ from responder.store.incidents import incidents
 from responder.store.outbox import channel_state, claims, outbox
 from tests.conftest import HandClock
 from tests.support.builders import NOW, a_content, a_draft
+from tests.support.outbox_messages import message_counts
 from tests.unit.engine.test_pipeline import a_desk
 
 LANE = claims.ChannelQueue((), rest=True)
@@ -131,7 +132,7 @@ class Office:
     def states(self) -> dict[tuple[str, str], int]:
         """Messages by channel and state."""
         with self.database.read() as connection:
-            return outbox.counts(connection)
+            return message_counts(connection)
 
 
 @pytest.fixture

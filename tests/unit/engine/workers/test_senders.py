@@ -29,6 +29,7 @@ from responder.store.outbox import outbox
 from responder.store.schema.tables import messages
 from tests.conftest import HandClock
 from tests.support.builders import a_content, a_draft
+from tests.support.outbox_messages import message_counts
 from tests.unit.engine.test_pipeline import a_desk
 
 
@@ -103,7 +104,7 @@ class House:
     def states(self) -> dict[tuple[str, str], int]:
         """Messages by channel and state."""
         with self.database.read() as connection:
-            return outbox.counts(connection)
+            return message_counts(connection)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from responder.store.backends.sqlite import _in_words
+from responder.store.backends.sqlite import _sql
 from responder.store.database import Database, StoreError
 from responder.store.inbox.inbox import Inbox
 from responder.store.incidents import incidents
@@ -73,14 +73,14 @@ def test_a_full_disk_refuses_and_recovers(database: Database) -> None:
     box = Inbox(database)
     with database.write() as connection:
         pages = connection.execute(text("PRAGMA page_count")).scalar_one()
-    small = Database(str(database._kind.writers.url))
-    with small._kind.writers.connect() as connection:
+    small = Database(str(database._backend.writers.url))
+    with small._backend.writers.connect() as connection:
         connection.exec_driver_sql(f"PRAGMA max_page_count = {pages + 2}")
         connection.rollback()
     box = Inbox(small)
     with pytest.raises(StoreError, match="full"):
         box.keep(b"x" * 100_000, "", NOW)
-    with small._kind.writers.connect() as connection:
+    with small._backend.writers.connect() as connection:
         connection.exec_driver_sql(f"PRAGMA max_page_count = {pages + 2000}")
         connection.rollback()
     assert box.keep(b"x" * 100_000, "", NOW) > 0
@@ -116,7 +116,7 @@ def test_an_alert_in_a_storm_looks_at_its_own_messages_alone(database: Database)
 def test_an_idle_look_reads_what_waits_alone(database: Database) -> None:
     """A look that finds nothing costs the same with a hundred thousand sent messages in the table as with none."""
     with database.read() as connection:
-        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {_in_words(claims._SOME)}").all()
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {_sql(claims._ANY_WAITING)}").all()
     assert "USING COVERING INDEX" in str(plan)  # only those that hold nothing but what waits know its state
 
 
