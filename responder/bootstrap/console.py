@@ -1,6 +1,7 @@
 """Build the console: its access from the settings, and the rules in force from the database."""
 
 import threading
+import time
 from collections.abc import Callable
 from ipaddress import ip_network
 from pathlib import Path
@@ -100,7 +101,7 @@ def console_app(settings: Settings, clock: Clock, explain: Callable[[str], str],
         explain=explain,
         settings=tuple(settings.rows()),
         url=settings.console_url,
-        wait=threading.Event().wait,
+        wait=time.sleep,
     )
     parts = [each.blueprint(console) for each in (pages, actions, tools, runbooks, api)]
     parts.append(silencing.blueprint(console, silences(settings, clock)))

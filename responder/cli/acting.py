@@ -1,8 +1,7 @@
 """Actions of the command line on incidents: stored in the database, applied by ``serve``, awaited."""
 
 import getpass
-import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import click
@@ -17,12 +16,9 @@ if TYPE_CHECKING:
 
     from responder.model.incident import Incident
     from responder.store.database import Database
-    from responder.store.incidents.actions import ActionRow
 
 #: Entry point's name in stored actions.
 ENTRY = "cli"
-#: Seconds between two looks at the database for the outcome of an action.
-_LOOK_SECONDS = 0.1
 _LIST = "run: responder incidents list"
 AS = click.option("--as", "person", metavar="NAME", help="Name of the person who acts. [default: the login name]")
 WAIT = click.option(
@@ -70,8 +66,8 @@ def carried_out(database: "Database", clock: Clock, wanted: Iterable[Action], wa
     kept = [(each.incident, actions.keep(database, each, each.at)) for each in wanted]
     deadline, good = Deadline(clock.monotonic() + wait), True
     for incident, number in kept:
-        row = _applied(database, number, lambda: deadline.left(clock.monotonic()))
-        said = row.outcome if row else "stored; `serve` applies it as soon as it runs"
+        row = actions.applied(database, number, deadline, clock)
+        said = row.outcome if row and row.state != "new" else "stored; `serve` applies it as soon as it runs"
         refused = row is not None and row.state == "refused"
         good = good and not refused
         click.echo(f"{incident}: {said}", err=refused)
@@ -83,18 +79,3 @@ def _login() -> str:
         return getpass.getuser()
     except (KeyError, OSError) as error:  # a container's user often has no entry in /etc/passwd
         raise click.UsageError("this user has no login name: give --as NAME") from error
-
-
-def _applied(database: "Database", number: int, left: Callable[[], float]) -> "ActionRow | None":
-    """Return an action once ``serve`` has applied it; None if it has not in time."""
-    from responder.store.incidents import actions
-
-    pause = threading.Event()
-    while True:
-        with database.read() as connection:
-            row = actions.find(connection, number)
-        if row is not None and row.state != "new":
-            return row
-        if not left():
-            return None
-        pause.wait(_LOOK_SECONDS)

@@ -18,8 +18,8 @@ from responder.store.incidents import actions, incidents
 from responder.store.incidents.actions import ActionRow
 
 _log = structlog.get_logger()
-#: Seconds that a request waits for ``serve`` to apply its actions, and between two looks.
-APPLY_SECONDS, LOOK_SECONDS = 3.0, 0.1
+#: Seconds that a request waits for ``serve`` to apply its actions.
+APPLY_SECONDS = 3.0
 #: Incidents that one form acknowledges.
 MOST_AT_ONCE = 500
 _KEY_LIMIT = 64
@@ -52,12 +52,7 @@ def once_of(*fields: str) -> str:
 def outcome(console: Console, number: int) -> ActionRow | None:
     """Return an action once ``serve`` has applied it, or as it is after APPLY_SECONDS."""
     deadline = Deadline(console.clock.monotonic() + APPLY_SECONDS)
-    while True:
-        with console.database.read() as connection:
-            row = actions.find(connection, number)
-        if row is None or row.state != "new" or not deadline.left(console.clock.monotonic()):
-            return row
-        console.wait(LOOK_SECONDS)
+    return actions.applied(console.database, number, deadline, console.clock, console.wait)
 
 
 def existing(console: Console, number: str) -> str:

@@ -85,7 +85,7 @@ class Console:
     explain: Callable[[str], str] = field(default=lambda _incident: "")
     settings: tuple[tuple[str, str, str], ...] = ()
     url: str = ""
-    wait: Callable[[float], object] = field(default=lambda _seconds: None)
+    wait: Callable[[float], None] = field(default=lambda _seconds: None)
 
 
 class _App(Flask):

@@ -21,7 +21,7 @@ from responder.model.text import sanitize_line
 from responder.receive.alertmanager import InvalidPayload, check
 from responder.receive.oversized import excerpt
 from responder.store.database import StoreError
-from responder.store.inbox.inbox import REJECT_BYTES, ClientGoneError, Inbox
+from responder.store.inbox.inbox import ClientGoneError, Inbox
 from responder.web.app import Guard
 from responder.web.not_found import LogThrottle, OutsideRecorder
 
@@ -204,8 +204,8 @@ def _require_name(cluster: str, body: bytes) -> None:
 def _refuse(config: WebhookConfig, refusal: _Refusal) -> Response:
     remote = request.remote_addr or ""
     try:
-        kept = refusal.body[:REJECT_BYTES]
-        number = config.inbox.set_aside(kept, refusal.size, remote, refusal.status, refusal.reason, config.clock.now())
+        body, size, now = refusal.body, refusal.size, config.clock.now()
+        number = config.inbox.set_aside(body, size, remote, refusal.status, refusal.reason, now)
     except StoreError as error:
         return _say(503, f"not stored, retry: {error}")
     COUNTERS.add("responder_rejected_payloads", str(refusal.status))

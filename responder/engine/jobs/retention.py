@@ -16,7 +16,7 @@ _log = structlog.get_logger()
 
 EVERY = timedelta(minutes=5)
 #: Longest run; the rest is left to the next run.
-TURN_SECONDS = 60.0
+LOCK_SECONDS = 60.0
 #: Rows per transaction: minimum, initial, maximum.
 _LIMITS = (5, 50, 500)
 #: Target time that a transaction holds the write lock; the number of rows adapts to it.
@@ -40,7 +40,7 @@ class RetentionJob:
 
     def run(self) -> None:
         """Run the job once."""
-        deadline = Deadline(self._clock.monotonic() + TURN_SECONDS)
+        deadline = Deadline(self._clock.monotonic() + LOCK_SECONDS)
         rows: Counter[str] = Counter()
         for pruned in self.prune(self._clock.now() - self._keep, deadline):
             rows[pruned.table] += pruned.rows

@@ -18,7 +18,7 @@ from responder.engine import pipeline
 from responder.engine.effects.context import DecisionContext
 from responder.engine.effects.page import counts, messages_for
 from responder.engine.pipeline import late_note, revise
-from responder.engine.workers.triage import LEASE, TURN
+from responder.engine.workers.triage import LEASE, LOCK_RETRY_SECONDS
 from responder.model.clock import Clock, Deadline
 from responder.model.content import NO_FACTS, MessageFacts
 from responder.model.delivery import DiagnosisJob, DiagnosisRequest, DiagnosisResult
@@ -126,7 +126,7 @@ class DiagnosisWorker:
         adjusted = [each for each in ended if each.diagnosed.adjusted is not None]
         with self._database.alone("triage") as lock:
             if lock is None:
-                return TURN
+                return LOCK_RETRY_SECONDS
             with lock.transaction() as connection:
                 notified = [self._revise(connection, each) for each in adjusted]
         self._done(adjusted, notified)

@@ -1,6 +1,5 @@
 """The triage worker: takes stored notifications, and commits the effects of their decisions."""
 
-import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -8,6 +7,7 @@ from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import Connection
+from tenacity import RetryError, Retrying, retry_if_exception_type, wait_fixed
 
 from responder.counters import COUNTERS
 from responder.engine import pipeline
@@ -61,7 +61,7 @@ class TriageWorker:
     def step(self) -> float:
         """Decide waiting notifications. Returns the seconds to rest."""
         with self._database.alone("triage") as lock:
-            return self._batch(lock) if lock else TURN
+            return self._batch(lock) if lock else LOCK_RETRY_SECONDS
 
     def _batch(self, lock: TriageLock) -> float:
         """Decide a batch under the triage lock but outside the write transaction, then commit it."""
@@ -76,7 +76,7 @@ class TriageWorker:
         with lock.transaction() as connection:
             if not inbox.settle(connection, _settled(decided.effects)):
                 connection.rollback()
-                return TURN
+                return LOCK_RETRY_SECONDS
             started = write(connection, decided, self._clock.now(), self._free_slots())
         self._on_effects(started, due_channels(decided.effects, self._clock.now()))
         count(decided.effects)
@@ -187,9 +187,9 @@ def _failed(
 #: Lease of a diagnosis.
 LEASE = timedelta(seconds=5)
 #: Seconds between attempts to take the triage lock.
-TURN = 0.01
+LOCK_RETRY_SECONDS = 0.01
 #: How long a write waits for the triage lock. A job that does not get it tries again at its next run.
-TURN_SECONDS = 10.0
+LOCK_SECONDS = 10.0
 
 
 def write(connection: Connection, decided: IncidentChanges, now: datetime, free_slots: int) -> list[DiagnosisJob]:
@@ -247,6 +247,10 @@ def due_channels(effects: Iterable[Effects], now: datetime) -> frozenset[str]:
     return frozenset(message.channel for each in effects for message in each.messages if message.due_at <= now)
 
 
+class _LockedError(Exception):
+    """Another process holds the triage lock."""
+
+
 class IncidentWriter:
     """Writes changes that are not decided by triage: by jobs such as reconciliation, or by an operator.
 
@@ -267,15 +271,23 @@ class IncidentWriter:
         self._free_slots = free_slots
 
     def record(self, decide: Callable[[Connection], IncidentChanges]) -> IncidentChanges:
-        """Take the triage lock, call ``decide`` and commit. Raises StoreError without the lock in TURN_SECONDS."""
-        pause = threading.Event()
-        until = self._clock.monotonic() + TURN_SECONDS
-        while self._clock.monotonic() < until:
-            with self._database.alone("triage") as lock:
-                if lock:
-                    return self._record(decide, lock)
-            pause.wait(TURN)
-        raise StoreError(f"another process held the triage lock for more than {TURN_SECONDS:.0f} s")
+        """Take the triage lock, call ``decide`` and commit. Raises StoreError without the lock in LOCK_SECONDS."""
+        until = self._clock.monotonic() + LOCK_SECONDS
+        waiting = Retrying(
+            retry=retry_if_exception_type(_LockedError),
+            stop=lambda _state: self._clock.monotonic() >= until,
+            wait=wait_fixed(LOCK_RETRY_SECONDS),
+        )
+        try:
+            return waiting(self._record_once, decide)
+        except RetryError:
+            raise StoreError(f"another process held the triage lock for more than {LOCK_SECONDS:.0f} s") from None
+
+    def _record_once(self, decide: Callable[[Connection], IncidentChanges]) -> IncidentChanges:
+        with self._database.alone("triage") as lock:
+            if lock is None:
+                raise _LockedError
+            return self._record(decide, lock)
 
     def _record(self, decide: Callable[[Connection], IncidentChanges], lock: TriageLock) -> IncidentChanges:
         with self._database.read() as connection:

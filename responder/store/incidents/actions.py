@@ -1,14 +1,16 @@
 """Actions of people on incidents: committed before their entry point is answered, applied under the triage lock."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, and_, bindparam, exists, select, update
+from tenacity import RetryCallState, Retrying, nap, retry_if_result, wait_fixed
 
 from responder.model.action import SILENCING, Action, ActionKind
+from responder.model.clock import Clock, Deadline
 from responder.model.text import clean
 from responder.store.backends import notifications
 from responder.store.backends.prepared import Prepared, insert_into
@@ -16,6 +18,8 @@ from responder.store.database import Database
 from responder.store.schema.serialization import to_seconds, to_time
 from responder.store.schema.tables import actions, incidents
 
+#: Seconds between two looks for the outcome of an action.
+LOOK_SECONDS = 0.1
 #: Actions that this version knows: during a rollout a newer replica applies those that it stored.
 _KNOWN = actions.c.kind.in_([kind.value for kind in ActionKind])
 _NEW = and_(actions.c.state == "new", _KNOWN)
@@ -96,6 +100,28 @@ def find(connection: Connection, number: int) -> ActionRow | None:
     """Return an action by its id."""
     row = connection.execute(select(actions).where(actions.c.id == number, _KNOWN)).mappings().first()
     return ActionRow(_action(row), row["state"], row["outcome"]) if row else None
+
+
+def applied(
+    database: Database, number: int, deadline: Deadline, clock: Clock, sleep: Callable[[float], None] = nap.sleep
+) -> ActionRow | None:
+    """Return an action once ``serve`` has applied it, or as it is at the deadline; None if there is none."""
+
+    def look() -> ActionRow | None:
+        with database.read() as connection:
+            return find(connection, number)
+
+    def last(state: RetryCallState) -> ActionRow | None:
+        found: ActionRow | None = state.outcome.result() if state.outcome else None
+        return found
+
+    return Retrying(
+        retry=retry_if_result(lambda row: row is not None and row.state == "new"),
+        stop=lambda _state: not deadline.left(clock.monotonic()),
+        wait=wait_fixed(LOOK_SECONDS),
+        sleep=sleep,
+        retry_error_callback=last,
+    )(look)
 
 
 def without_postmortem(
