@@ -31,7 +31,7 @@ class Size:
     paged: float
 
 
-def ours() -> Size:
+def responder() -> Size:
     with harness.folder() as place, PagerDutyStandIn() as pagerduty:
         addresses = ",".join(f"{name}:8080=127.0.0.1:{pagerduty.port}" for name in SERVICES)
         settings = {"pagerduty_routing_key": "benchmark", "pagerduty_url": pagerduty.url, "connect_to": addresses}
@@ -65,7 +65,7 @@ def main() -> None:
     sizes: dict[str, list[Size]] = {"responder": [], "floor": []}
     helps: dict[str, list[float]] = {"responder": [], "floor": []}
     for _ in range(rounds):
-        sizes["responder"].append(ours())
+        sizes["responder"].append(responder())
         sizes["floor"].append(floor())
         for _ in range(3):
             helps["responder"].append(seconds("-m", "responder", "--help"))

@@ -38,8 +38,8 @@ class Round:
     page: float
 
 
-class Scales(threading.Thread):
-    """Weighs a server each half second."""
+class MemorySampler(threading.Thread):
+    """Samples the memory of a server each half second."""
 
     def __init__(self, server: Server) -> None:
         super().__init__(daemon=True)
@@ -53,7 +53,7 @@ class Scales(threading.Thread):
             self.most = max(self.most, self._server.pss())
 
     def stop(self) -> float:
-        """The highest weight."""
+        """Stop, and return the highest sample in MB."""
         self._ending.set()
         self.join()
         return self.most
@@ -67,7 +67,7 @@ def measure(number: int) -> Round:
         body.write_bytes(harness.a_webhook(ALERTS, **STORM))
         settings = {**outside.settings, "pagerduty_url": pagerduty.url}
         with harness.responder(folder, **settings) as server, ThreadPoolExecutor(1) as pool:
-            scales = Scales(server)
+            scales = MemorySampler(server)
             scales.start()
             load = pool.submit(harness.storm, server, body, 0, f"{number}s", CONNECTIONS, WEBHOOKS // CONNECTIONS)
             page = fresh(server, pagerduty, lambda: count(database) >= WEBHOOKS // 2)

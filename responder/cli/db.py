@@ -33,9 +33,9 @@ def stats(*, output: str) -> None:
     with named_failures():
         settings = bootstrap.settings_from_environment()
         with bootstrap.database(settings) as database, database.read() as connection:
-            from responder.store.maintenance.stats import census
+            from responder.store.maintenance.stats import table_stats
 
-            counts = census(connection)
+            counts = table_stats(connection)
             files = database.files()
     if output == "json":
         click.echo(

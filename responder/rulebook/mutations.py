@@ -39,7 +39,7 @@ class Mutation:
 
 def mutations(rule_files: RuleFiles, book: RuleBook, predicate: Predicate) -> Iterator[Mutation]:
     """Yield the changes of each rule that is not in shadow, of the files' defaults, and of the order of the rules."""
-    maker = _Maker(rule_files, book)
+    maker = _MutationBuilder(rule_files, book)
     for number, rule in enumerate(book.rules):
         if not rule.shadow:
             yield from maker.of_rule(number)
@@ -52,15 +52,15 @@ def _without(values: Sequence[Any], number: int) -> list[Any]:
     return [*values[:number], *values[number + 1 :]]
 
 
-class _Maker:
+class _MutationBuilder:
     def __init__(self, rule_files: RuleFiles, book: RuleBook) -> None:
         self.rule_files = rule_files
         self.book = book
         self.windows = windows_by_name(rule_files)
         self.runbooks = list(dict.fromkeys(str(rule.runbook) for rule in book.rules if rule.runbook))
-        self.next_severity = _circle(list(book.severities))
-        self.next_team = _circle(list(book.teams))
-        self.next_runbook = _circle([*self.runbooks, "another.md"])
+        self.next_severity = _replacements(list(book.severities))
+        self.next_team = _replacements(list(book.teams))
+        self.next_runbook = _replacements([*self.runbooks, "another.md"])
 
     def of_rule(self, number: int) -> Iterator[Mutation]:
         entry, rule = self.rule_files.rules[number], self.book.rules[number]
@@ -206,7 +206,7 @@ class _Maker:
             )
 
 
-def _circle(names: Sequence[str]) -> dict[str, str]:
+def _replacements(names: Sequence[str]) -> dict[str, str]:
     """Return the name that replaces each name: the next one, for the last the one before it."""
     return dict(zip(names, [*names[1:], *names[-2:-1]], strict=False))
 

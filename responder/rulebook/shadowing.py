@@ -62,19 +62,19 @@ class _Search:
         skipped: list[int] = []
         for number in sorted(self.profiles):
             rule = self.profiles[number]
-            impossible_labels = [name for name, each in rule.items() if not self._spent() and impossible(each)]
+            impossible_labels = [name for name, each in rule.items() if not self._is_over_limit() and impossible(each)]
             never += ((number, name) for name in impossible_labels)
             if impossible_labels:
                 continue
-            if not self._spent() and (found := self._judge(number, rule)):
+            if not self._is_over_limit() and (found := self._judge(number, rule)):
                 shadowings.append(found)
-            elif self._spent():
+            elif self._is_over_limit():
                 skipped.append(number)
             if number not in self.shadows:
                 self._enter(number, rule)
         return RuleAnalysis(tuple(shadowings), tuple(never), tuple(skipped))
 
-    def _spent(self) -> bool:
+    def _is_over_limit(self) -> bool:
         return self.left < 0 or self.out_of_time()
 
     def _judge(self, number: int, rule: Profile) -> Shadowing | None:
@@ -82,11 +82,11 @@ class _Search:
             return None
         label, constraint = max(rule.items(), key=lambda item: len(item[1].values or ()))
         if constraint.values is None:
-            by = self._taker(rule)
+            by = self._shadowing_rule(rule)
             return Shadowing(number, "", {"": by}, whole=True) if by is not None else None
         taken: dict[str, int] = {}
         for value in sorted(constraint.values):
-            if (by := self._taker({**rule, label: only(value)})) is not None:
+            if (by := self._shadowing_rule({**rule, label: only(value)})) is not None:
                 taken[value] = by
         return Shadowing(number, label, taken, len(taken) == len(constraint.values)) if taken else None
 
@@ -95,7 +95,7 @@ class _Search:
         named = ((name, value) for name, constraint in rule.items() for value in constraint.values or ())
         return not self.loose and self.listed.keys().isdisjoint(named)
 
-    def _taker(self, rule: Profile) -> int | None:
+    def _shadowing_rule(self, rule: Profile) -> int | None:
         """Return the first rule above that matches whenever this one does."""
         return next((number for number in self._candidates(rule) if self._contains(number, rule)), None)
 
@@ -114,7 +114,7 @@ class _Search:
 
     def _contains(self, number: int, rule: Profile) -> bool:
         self.left -= 1
-        if self._spent():
+        if self._is_over_limit():
             return False
         larger = self.profiles[number]
         pairs = [(rule.get(name, FREE), constraint) for name, constraint in larger.items()]
@@ -142,7 +142,7 @@ class _Search:
         if language is None:
             return ""
         if language not in self.samples:
-            if self._spent():
+            if self._is_over_limit():
                 return ""
             try:
                 self.samples[language] = lang.sample(language) or ""

@@ -68,7 +68,7 @@ def validate(document: Document) -> ValidatedFile:
         return ValidatedFile(schema.File.model_validate(data))
     except ValidationError as error:
         details = error.errors(include_url=False)
-    echoes = _echoes(details)
+    echoes = _misspelled_keys(details)
     suggest = Suggestions()
     problems = tuple(
         explain(each, document, data, (), suggest) for each in details if (each["type"], each["loc"]) not in echoes
@@ -77,7 +77,7 @@ def validate(document: Document) -> ValidatedFile:
     return ValidatedFile(schema.File.model_validate(_without(data, dropped)), problems, dropped)
 
 
-def _echoes(details: list[ErrorDetails]) -> set[tuple[str, tuple[str | int, ...]]]:
+def _misspelled_keys(details: list[ErrorDetails]) -> set[tuple[str, tuple[str | int, ...]]]:
     """Return missing keys that are only misspelled: the unknown key beside them is reported."""
     missing: dict[tuple[str | int, ...], list[str]] = {}
     for detail in details:

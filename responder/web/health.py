@@ -59,40 +59,40 @@ def blueprint(given: HealthConfig) -> Blueprint:
 
     def unavailable(error: StoreError) -> Response:
         public = given.database.is_sqlite or given.guard.admits(request.headers.get("Authorization", ""))
-        return _say(str(error) if public else _UNAVAILABLE, 503)
+        return _text(str(error) if public else _UNAVAILABLE, 503)
 
     @routes.get("/-/healthy")
     @routes.get("/healthz")
     def healthz() -> Response:
         if not given.alive():
-            return _say("an engine thread has stopped", 503)
-        return _say("ok")
+            return _text("an engine thread has stopped", 503)
+        return _text("ok")
 
     @routes.get("/-/ready")
     @routes.get("/readyz")
     def readyz() -> Response:
         if not given.alive():
-            return _say("an engine thread has stopped", 503)
+            return _text("an engine thread has stopped", 503)
         try:
             reason = given.failing() or keeping.reason()
         except StoreError as error:
             return unavailable(error)
-        return _say(reason, 503) if reason else _say("; ".join(filter(None, ("ok", given.note()))))
+        return _text(reason, 503) if reason else _text("; ".join(filter(None, ("ok", given.note()))))
 
     @routes.post("/-/reload")
     def reload() -> Response:
         if not given.guard.admits(request.headers.get("Authorization", "")):
-            return _say("use the credentials of the webhook", 401)
+            return _text("use the credentials of the webhook", 401)
         request.environ.get("responder.allow_seconds", _allow)(RELOAD_SECONDS)
         problems = given.reload()
         if problems:
-            return _say("\n".join(("the rule files are invalid, the rules in force stay:", *problems)), 500)
-        return _say("ok")
+            return _text("\n".join(("the rule files are invalid, the rules in force stay:", *problems)), 500)
+        return _text("ok")
 
     @routes.get("/metrics")
     def metrics() -> Response:
         if not given.metrics_guard.admits(request.headers.get("Authorization", "")):
-            return _say("use the credentials of the webhook (RESPONDER_METRICS_AUTH)", 401)
+            return _text("use the credentials of the webhook (RESPONDER_METRICS_AUTH)", 401)
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
         try:
             return Response(encode(registry), content_type=content_type)
@@ -136,5 +136,5 @@ def _allow(_seconds: float) -> None:
     """Extend nothing: without gunicorn a request has no limit."""
 
 
-def _say(text: str, status: int = 200) -> Response:
+def _text(text: str, status: int = 200) -> Response:
     return Response(f"{text}\n", status, content_type="text/plain")

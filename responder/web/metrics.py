@@ -51,7 +51,7 @@ class StoreCollector(Collector):
     counters: Callable[[], Iterable[Metric]] = tuple
 
     def describe(self) -> list[Metric]:
-        """Nothing: registering must not ask the database."""
+        """Return nothing: registering must not query the database."""
         return []
 
     def collect(self) -> Iterator[Metric]:

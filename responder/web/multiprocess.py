@@ -67,7 +67,7 @@ class CounterFiles(Collector):
         with self._lock:
             found = self._known.get(name)
             if found is None:
-                found = self._known[name] = _made(metric, name)
+                found = self._known[name] = _collector(metric, name)
             child = found.labels(*labels) if labels else found
         if isinstance(child, Histogram):
             return child.observe
@@ -82,7 +82,7 @@ class CounterFiles(Collector):
             raise OSError(f"cannot read the counters in {self._folder}: {error}") from error
 
 
-def _made(metric: Metric, name: str) -> Counter | Gauge | Histogram:
+def _collector(metric: Metric, name: str) -> Counter | Gauge | Histogram:
     match metric.kind:
         case "counter":
             return Counter(name, metric.help, metric.labels, registry=None)

@@ -88,11 +88,11 @@ def blueprint(config: WebhookConfig) -> Blueprint:
                 _log.warning("webhook.unauthorized", remote=request.remote_addr, requests=count)
             if config.outside is not None:
                 config.outside.record(401, "no valid credentials")
-            answer = _say(401, _WHO)
+            answer = _text(401, _WHO)
             answer.headers["WWW-Authenticate"] = 'Bearer realm="responder", Basic realm="responder"'
             return answer
         if not config.alive():
-            return _say(503, "not stored, retry: the engine of this process has stopped")
+            return _text(503, "not stored, retry: the engine of this process has stopped")
         try:
             body = _read(request, config)
             _require_name(cluster, body)
@@ -102,16 +102,16 @@ def blueprint(config: WebhookConfig) -> Blueprint:
         except CutOffError as error:
             COUNTERS.add("responder_aborted_webhooks", "cut_off")
             _log.warning("webhook.cut_off", remote=request.remote_addr, reason=str(error))
-            return _say(400, "the payload is incomplete")
+            return _text(400, "the payload is incomplete")
         except ClientGoneError:
             COUNTERS.add("responder_aborted_webhooks", "hung_up")
             _log.warning("webhook.hung_up", remote=request.remote_addr)
-            return _say(503, "not stored, retry: the connection was closed before the commit")
+            return _text(503, "not stored, retry: the connection was closed before the commit")
         except _BusyError:
-            return _say(503, "not stored, retry: another large payload is being read")
+            return _text(503, "not stored, retry: another large payload is being read")
         except StoreError as error:
             _log.error("webhook.store_failed", reason=str(error))
-            return _say(503, f"not stored, retry: {error}")
+            return _text(503, f"not stored, retry: {error}")
         config.on_kept()
         return Response(b'{"id": %d}\n' % number, 202, content_type="application/json")
 
@@ -196,7 +196,7 @@ class _Limited:
 
 
 def _require_name(cluster: str, body: bytes) -> None:
-    """It goes into keys, pages and the log: raises _Refusal for what is no name."""
+    """Raise _Refusal for a cluster that is no name: it goes into keys, pages and the log."""
     if cluster and not _CLUSTER.fullmatch(cluster):
         raise _Refusal(400, _NO_CLUSTER, body, len(body))
 
@@ -207,13 +207,13 @@ def _refuse(config: WebhookConfig, refusal: _Refusal) -> Response:
         body, size, now = refusal.body, refusal.size, config.clock.now()
         number = config.inbox.set_aside(body, size, remote, refusal.status, refusal.reason, now)
     except StoreError as error:
-        return _say(503, f"not stored, retry: {error}")
+        return _text(503, f"not stored, retry: {error}")
     COUNTERS.add("responder_rejected_payloads", str(refusal.status))
     _log.error("webhook.rejected", status=refusal.status, reason=refusal.reason, rejected=number, remote=remote)
-    return _say(refusal.status, f"{refusal.reason} (stored as rejected payload {number})")
+    return _text(refusal.status, f"{refusal.reason} (stored as rejected payload {number})")
 
 
-def _say(status: int, reason: str) -> Response:
+def _text(status: int, reason: str) -> Response:
     """Return a one-line response, since Alertmanager writes it to its own log."""
     return Response(f"{reason}\n", status, content_type="text/plain; charset=utf-8")
 

@@ -17,7 +17,7 @@ from responder.store.schema import tables
 _log = structlog.get_logger()
 
 LOOK_SECONDS = 0.2
-#: Seconds until the next try if another transaction held rows that need correction.
+#: Seconds until the next try if another transaction skipped rows that need correction.
 SOON = 0.02
 #: Smallest step back that is detected, in seconds; smaller ones delay a page by at most this.
 STEP_SECONDS = 2.0
@@ -58,12 +58,12 @@ class ClockSkewWatcher:
         ahead = now.timestamp() - ticks
         back = 0.0 if self._ahead is None else self._ahead - ahead
         if self._ahead is None:
-            held = self._set_right(clock_correction.end_impossible)
+            skipped = self._set_right(clock_correction.end_long_waits)
         elif back > STEP_SECONDS:
-            held = self._set_right(clock_correction.end)
+            skipped = self._set_right(clock_correction.end_waits)
         else:
-            held = self._set_right(clock_correction.end_ahead) if ticks < self._doubt_until else 0
-        if held:
+            skipped = self._set_right(clock_correction.end_waits_written_ahead) if ticks < self._doubt_until else 0
+        if skipped:
             return SOON
         if back > STEP_SECONDS:
             _log.warning("clock.stepped_back", seconds=round(back), reason="pending messages are sent now")
@@ -72,17 +72,17 @@ class ClockSkewWatcher:
         return LOOK_SECONDS
 
     def _set_right(self, end: Callable[[Connection, datetime], int]) -> int:
-        """Correct stored times. Returns the number of rows that another transaction held and that are still wrong.
+        """Correct stored times. Returns the number of rows that another transaction skipped and that are still wrong.
 
         Raises ``_PausedError``, and changes nothing, if the process was paused meanwhile: rows that another replica
         wrote during the pause look as if they came from the future.
         """
         with self._database.transaction() as connection:
             began, now = self._clock.monotonic(), self._clock.now()
-            held = end(connection, now)
-            held += clock_correction.shorten(connection, tables.messages, now, CLAIM)
-            held += clock_correction.shorten(connection, tables.messages, now, MESSAGE_LEASE, self._pagers())
-            held += clock_correction.shorten(connection, tables.diagnoses, now, LEASE)
+            skipped = end(connection, now)
+            skipped += clock_correction.shorten(connection, tables.messages, now, CLAIM)
+            skipped += clock_correction.shorten(connection, tables.messages, now, MESSAGE_LEASE, self._pagers())
+            skipped += clock_correction.shorten(connection, tables.diagnoses, now, LEASE)
             if self._clock.monotonic() - began > STEP_SECONDS:
                 raise _PausedError
-            return held
+            return skipped

@@ -134,7 +134,7 @@ class _Reader:
         self.at += 1
         if sign.lower() in _CLASSES:
             found = _CLASSES[sign.lower()]
-            return _others(found) if sign.isupper() else found
+            return _complement(found) if sign.isupper() else found
         if sign in _SIGNS:
             return _SIGNS[sign]
         if sign and sign.isascii() and not sign.isalnum():
@@ -160,7 +160,7 @@ class _Reader:
                 high = end
             ranges.append((low, high))
         merged = _merged(ranges)
-        return _others(merged) if negated else merged
+        return _complement(merged) if negated else merged
 
     def _member(self) -> int | tuple[tuple[int, int], ...]:
         sign = self.text[self.at : self.at + 1]
@@ -195,7 +195,7 @@ def _merged(ranges: list[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
     return tuple(found)
 
 
-def _others(ranges: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
+def _complement(ranges: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
     found: list[tuple[int, int]] = []
     start = 0
     for low, high in ranges:

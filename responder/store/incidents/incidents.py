@@ -289,36 +289,19 @@ def _row(content: IncidentContent, now: datetime) -> dict[str, Any]:
 
 def to_row(incident: Incident) -> dict[str, Any]:
     """Return the columns of an incident."""
-    return {
-        "id": incident.id,
-        "dedup_key": incident.dedup_key,
-        "group_key": incident.group_key,
-        "cluster": incident.cluster,
+    return {name: getattr(incident, name) for name in _PLAIN} | {
         "open": incident.open,
-        "severity": incident.severity,
-        "rule": incident.rule,
-        "service": incident.service,
-        "title": incident.title,
-        "runbook": incident.runbook,
-        "reason": incident.reason,
         "channels": " ".join(incident.channels),
         "opened_at": to_seconds(incident.opened_at),
         "changed_at": to_seconds(incident.changed_at),
         "resolved_at": _seconds(incident.resolved_at),
-        "notification": incident.notification,
-        "revision": incident.revision,
         "alerts": to_bytes(incident.alerts),
-        "flaps": incident.flaps,
-        "resolve_reason": incident.resolve_reason,
         "resolve_at": _seconds(incident.resolve_at),
         "review_at": _seconds(incident.review_at),
         "reopened_at": _seconds(incident.reopened_at),
-        "silenced": incident.silenced,
         "gone_since": _seconds(incident.gone_since),
-        "digest": incident.digest,
         "severity_override": to_bytes(incident.severity_override) if incident.severity_override else None,
         "gathered": to_bytes(incident.gathered) if incident.gathered else None,
-        "page_number": incident.page_number,
     }
 
 
@@ -350,6 +333,7 @@ def from_row(row: Mapping[Any, Any]) -> Incident:
     )
 
 
+#: Columns that hold the value of the field.
 _PLAIN = (
     "id",
     "dedup_key",

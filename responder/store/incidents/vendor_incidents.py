@@ -11,7 +11,7 @@ from responder.store.backends.prepared import insert_into
 from responder.store.database import Database
 from responder.store.incidents import incidents
 from responder.store.schema.serialization import to_seconds, to_time
-from responder.store.schema.tables import incidents as open_incidents
+from responder.store.schema.tables import incidents as incident_table
 from responder.store.schema.tables import messages, vendor_incidents
 
 #: The number that a further page of an incident adds to its key (``Incident.page_keys``).
@@ -47,8 +47,8 @@ def unknown_pages(
         messages.c.ended_at.between(to_seconds(after), to_seconds(before)),
     )
     found = select(messages.c.incident, messages.c.ordering_key, messages.c.ended_at)
-    found = found.join(open_incidents, open_incidents.c.id == messages.c.incident).where(
-        open_incidents.c.open, page, ~learnt
+    found = found.join(incident_table, incident_table.c.id == messages.c.incident).where(
+        incident_table.c.open, page, ~learnt
     )
     rows = connection.execute(found.order_by(messages.c.id).limit(limit))
     return [(row.incident, row.ordering_key, to_time(row.ended_at)) for row in rows]
@@ -87,8 +87,8 @@ def link_of(connection: Connection, incident: str) -> str:
 
 def learnt(connection: Connection, after: datetime, limit: int) -> list[tuple[str, str, datetime]]:
     """Return open incident, address and time of the vendor's incidents that were learnt after a time."""
-    recent = and_(vendor_incidents.c.seen_at >= to_seconds(after), vendor_incidents.c.url != "", open_incidents.c.open)
-    found = select(vendor_incidents).join(open_incidents, open_incidents.c.id == vendor_incidents.c.incident)
+    recent = and_(vendor_incidents.c.seen_at >= to_seconds(after), vendor_incidents.c.url != "", incident_table.c.open)
+    found = select(vendor_incidents).join(incident_table, incident_table.c.id == vendor_incidents.c.incident)
     rows = connection.execute(found.where(recent).order_by(vendor_incidents.c.seen_at).limit(limit))
     return [(row.incident, row.url, to_time(row.seen_at)) for row in rows]
 

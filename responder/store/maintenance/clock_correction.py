@@ -19,33 +19,33 @@ _LONGEST = timedelta(minutes=10)
 _NOISE = timedelta(seconds=2)
 
 
-def end(connection: Connection, now: datetime) -> int:
+def end_waits(connection: Connection, now: datetime) -> int:
     """Make every waiting message due: the clock was just set back, so the remaining time is unknown."""
-    held = _resume(connection, now, now)
-    held += _release(connection, messages.c.due_at > to_seconds(now), now)
-    return held + _look_again(connection, incidents.c.review_at > to_seconds(now), now)
+    skipped = _resume(connection, now, now)
+    skipped += _make_due(connection, messages.c.due_at > to_seconds(now), now)
+    return skipped + _review_again(connection, incidents.c.review_at > to_seconds(now), now)
 
 
-def end_impossible(connection: Connection, now: datetime) -> int:
+def end_long_waits(connection: Connection, now: datetime) -> int:
     """End waits that are implausibly long: the clock may have been set back some time ago."""
-    held = _resume(connection, now + _LONGEST, now)
-    held += _release(connection, (messages.c.due_at > to_seconds(now + _LONGEST)) | _written_ahead(now), now)
-    return held + _look_again(connection, incidents.c.review_at > to_seconds(now), now)
+    skipped = _resume(connection, now + _LONGEST, now)
+    skipped += _make_due(connection, (messages.c.due_at > to_seconds(now + _LONGEST)) | _written_ahead(now), now)
+    return skipped + _review_again(connection, incidents.c.review_at > to_seconds(now), now)
 
 
-def end_ahead(connection: Connection, now: datetime) -> int:
+def end_waits_written_ahead(connection: Connection, now: datetime) -> int:
     """End the waits of rows written by a clock ahead of this one, as by a transaction during the step back."""
-    held = _resume(connection, now + _LONGEST, now)
-    held += _release(connection, _written_ahead(now), now)
+    skipped = _resume(connection, now + _LONGEST, now)
+    skipped += _make_due(connection, _written_ahead(now), now)
     changed = and_(incidents.c.changed_at > to_seconds(now + _NOISE), incidents.c.review_at > to_seconds(now))
-    return held + _look_again(connection, changed, now)
+    return skipped + _review_again(connection, changed, now)
 
 
 def _written_ahead(now: datetime) -> ColumnElement[bool]:
     return messages.c.written_at > to_seconds(now + _NOISE)
 
 
-def _look_again(connection: Connection, waiting: ColumnElement[bool], now: datetime) -> int:
+def _review_again(connection: Connection, waiting: ColumnElement[bool], now: datetime) -> int:
     """Make waiting incidents due for review, which recomputes the time of those that are not due.
 
     Needs no triage lock: a superfluous review changes nothing.
@@ -53,17 +53,17 @@ def _look_again(connection: Connection, waiting: ColumnElement[bool], now: datet
     return _correct(connection, incidents, waiting, review_at=to_seconds(now))
 
 
-def _release(connection: Connection, untrue: ColumnElement[bool], now: datetime) -> int:
+def _make_due(connection: Connection, wrong: ColumnElement[bool], now: datetime) -> int:
     later = messages.c.due_at > to_seconds(now)
-    return _correct(connection, messages, and_(WAITING, later, untrue), due_at=to_seconds(now))
+    return _correct(connection, messages, and_(WAITING, later, wrong), due_at=to_seconds(now))
 
 
 def _resume(connection: Connection, beyond: datetime, now: datetime) -> int:
     """Clear rate-limit pauses later than ``beyond``; clamp the times of attempts to now."""
-    held = _correct(connection, channel_states, channel_states.c.paused_until > to_seconds(beyond), paused_until=0.0)
+    skipped = _correct(connection, channel_states, channel_states.c.paused_until > to_seconds(beyond), paused_until=0.0)
     for column in (channel_states.c.failing_since, channel_states.c.accepted_at, channel_states.c.failed_at):
-        held += _correct(connection, channel_states, column > to_seconds(now), **{column.name: to_seconds(now)})
-    return held
+        skipped += _correct(connection, channel_states, column > to_seconds(now), **{column.name: to_seconds(now)})
+    return skipped
 
 
 def shorten(

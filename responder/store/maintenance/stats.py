@@ -26,7 +26,7 @@ class TableStats:
     states: Mapping[str, int] = field(default_factory=dict)
 
 
-def census(connection: Connection) -> list[TableStats]:
+def table_stats(connection: Connection) -> list[TableStats]:
     """Return every table in alphabetical order. Reads all rows, but no payload."""
     return [_count(connection, table) for _, table in sorted(metadata.tables.items())]
 
