@@ -54,6 +54,9 @@ CODES: Final[Mapping[str, Code]] = {
     ),
     "volume-pending": Code("pending", f"Read the events of the claim: {_EVENTS}."),
     "volume-mount": Code("cannot mount its volume", "Check the storage server that the volume is mounted from."),
+    "volume-driver": Code(
+        "has no CSI driver", "Check that the pods of the CSI driver run on that node, and restart them if they do not."
+    ),
     "volume-read-only": Code(
         "file system is read-only", "Check the volume and its node for disk errors; then restart the pod elsewhere."
     ),
@@ -97,6 +100,9 @@ CODES: Final[Mapping[str, Code]] = {
         "refused by a limit range", "Bring the template within the limit range, or change that.", True
     ),
     "admission-invalid": Code("template invalid", "Correct the field that the API server names.", True),
+    "admission-namespace": Code(
+        "namespace is being deleted", "Find out who deletes the namespace: nothing new can be created in it."
+    ),
     "admission": Code("pods refused", f"Read why the API server refuses the pods: {_EVENTS}.", True),
     "image-tag": Code("image tag missing", "Push the missing tag, or deploy one that exists.", True),
     "image-rights": Code("may not pull its image", "Restore the pull secret, or the rights of its account.", True),
@@ -114,7 +120,10 @@ CODES: Final[Mapping[str, Code]] = {
     "config-read-only": Code(
         "root file system is read-only", "Mount a volume where it writes, or allow writes in the template.", True
     ),
-    "config": Code("cannot start", f"Read what the kubelet reports: {_EVENTS}.", True),
+    "config-user": Code(
+        "may not run as root", "Set a user other than root (runAsUser), or relax the security context.", True
+    ),
+    "config": Code("cannot start", "Read what the kubelet reports: `kubectl describe {source}{in_ns}`.", True),
     "crash-memory": Code(
         "OOM-killed", "Raise the memory limit if the node has free memory, then find out what uses the memory.", True
     ),
@@ -135,6 +144,12 @@ CODES: Final[Mapping[str, Code]] = {
         "crash-loops",
         "Fix what the last line of the log says; the whole log: `kubectl logs {source}{in_ns} --previous`.",
         True,
+    ),
+    "pods-network": Code(
+        "get no network", "Check the pods of the network plug-in, and whether it has addresses left for the node."
+    ),
+    "pods-ending": Code(
+        "does not end", "Find the controller of the finalizer; remove it by hand only when its work is done."
     ),
     "probe-path": Code("readiness path missing", "Correct the path of the readiness probe.", True),
     "probe-port": Code("readiness port refused", "Correct the port of the readiness probe.", True),

@@ -137,6 +137,13 @@ def serves(scene: Scene, pod: Object) -> bool:
     return is_ready(pod) and objects.text(pod, "spec", "nodeName") not in scene.lost_nodes
 
 
+def is_overdue(scene: Scene, pod: Object) -> bool:
+    """Return True if a pod is past its grace period and does not end, though its node posts status."""
+    return bool(objects.when(pod, "metadata", "deletionTimestamp")) and (
+        objects.text(pod, "spec", "nodeName") not in scene.lost_nodes
+    )
+
+
 def ready_of(pods: Sequence[Object]) -> str:
     """Return ``2 of 3``: the ready pods of all."""
     return f"{sum(map(is_ready, pods))} of {len(pods)}"

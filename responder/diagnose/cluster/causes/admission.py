@@ -24,6 +24,7 @@ _SECURITY = re.compile(r'violates PodSecurity "([^"]+)": ?(.*)', re.DOTALL)
 _ACCOUNT = re.compile(r'serviceaccount "([^"]+)" not found')
 #: ``maximum memory usage per Container is 4Gi, but limit is 6Gi``; ``... but no limit is specified``; a ratio.
 _LIMIT = re.compile(r"((?:maximum|minimum) \S+ usage per \S+ is .+|\S+ max limit to request ratio per \S+ is .+)")
+_DELETED = re.compile(r"unable to create new content in namespace (\S+) because it is being terminated")
 _INVALID = re.compile(r'"[^"]*" is invalid: (.+)', re.DOTALL)
 
 
@@ -109,6 +110,8 @@ def _why(scene: Scene, said: str) -> tuple[str, str]:
     if match := _LIMIT.search(said):
         ranges = ", ".join(map(objects.name, scene.of("LimitRange")))
         return "admission-limit", f"limit range{f' {ranges}' if ranges else ''} forbids them: {cut(match[1], 150)}"
+    if match := _DELETED.search(said):
+        return "admission-namespace", f"namespace {match[1]} is being deleted (terminating)"
     if match := _INVALID.search(said):
         return "admission-invalid", f"their template is invalid: {cut(match[1], 160)}"
     return "admission", f"the API server refuses them: {cut(said, 180)}"

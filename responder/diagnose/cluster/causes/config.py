@@ -21,6 +21,12 @@ _KEY = re.compile(
 )
 _OBJECT = re.compile(r"(?P<kind>secrets?|configmaps?) \"?(?P<name>[-a-z0-9.]+)\"? not found", re.IGNORECASE)
 _REFERENCE = re.compile(r"references non-existent (?P<kind>secret|config) key: (?P<key>\S+)", re.IGNORECASE)
+#: A network plug-in that gives a pod no network (containerd, CRI-O), and the end of its message.
+_NETWORK = re.compile(r'plugin type="([^"]+)".*?failed \(add\): (.+)', re.DOTALL)
+_DRIVER = re.compile(r"driver name (\S+) not found in the list of registered CSI drivers")
+_USER = re.compile(r"(?:container(?:'s)? (?:has )?)?(?:runAsNonRoot and|runAsUser breaks).+?(?= \(pod:|$)")
+#: Codes of reasons that may be those of a node.
+_OF_NODE = frozenset({"pods-network", "volume-driver"})
 _KINDS = {
     "secret": "Secret",
     "secrets": "Secret",
@@ -45,6 +51,7 @@ def look(scene: Scene) -> tuple[Clue, ...]:
             entity=objects.reference(workload if workload is not None else stopped[0]),
             says=f"{some_of(workload, stopped, len(pods))} cannot start{_place(code, stopped)}: {why}",
             reason=why,
+            log=f"pod/{objects.name(stopped[0])}",
         )
         for (code, why), stopped in found.items()
     )
@@ -54,7 +61,8 @@ def _place(code: str, stopped: list[Object]) -> str:
     """Return the node, if the reason may be the node's own: no object is missing, and all of the pods are on it."""
     nodes = {objects.text(each, "spec", "nodeName") for each in stopped}
     made = any(each.waiting in _RUNTIME for pod in stopped for each in containers(pod))
-    return f" on node {nodes.pop()}" if code == "config" and made and len(nodes) == 1 else ""
+    own = code in _OF_NODE or (code == "config" and made)
+    return f" on node {nodes.pop()}" if own and len(nodes) == 1 and "" not in nodes else ""
 
 
 def _reason(scene: Scene, pod: Object) -> tuple[str, str] | None:
@@ -83,6 +91,12 @@ def _named(container: Container | None, message: str) -> tuple[str, str]:
         return "config-missing", f"{_KINDS[match['kind'].lower()]} {match['name']} does not exist (not found)"
     if match := _REFERENCE.search(message):
         return "config-key", f"a volume names key {match['key']}, which does not exist"
+    if match := _NETWORK.search(message):
+        return "pods-network", f"network plug-in {match[1]} gives no network: {match[2].removeprefix('add cmd: ')}"
+    if match := _DRIVER.search(message):
+        return "volume-driver", f"a volume needs CSI driver {match[1]}, which is not registered with the kubelet"
+    if match := _USER.search(message):
+        return "config-user", match[0]
     if "Multi-Attach" in message:
         return "volume-attached", f"its volume is attached to another node: {message}"
     if "not found in $PATH" in message or "no such file or directory" in message or "StartError" in message:

@@ -7,7 +7,7 @@ from datetime import datetime
 from responder.diagnose.cluster import objects
 from responder.diagnose.cluster.causes.rollout import is_under_way
 from responder.diagnose.cluster.objects import Object
-from responder.diagnose.cluster.pods import containers, full_disk, is_ready, logs_of, some_of
+from responder.diagnose.cluster.pods import containers, full_disk, is_overdue, is_ready, logs_of, ready_of, some_of
 from responder.diagnose.cluster.scene import Scene, times
 from responder.diagnose.cluster.signature import signature, without_time
 from responder.model.clock import ago
@@ -17,6 +17,7 @@ from responder.model.text import cut
 _FAILED = re.compile(r"(Readiness|Startup|Liveness) probe failed: ?(.*)", re.DOTALL)
 #: Seconds after which an init container that runs keeps its pod waiting; migrations take less.
 _INIT_SECONDS = 120.0
+_NOT_STOPPED = "See why the kubelet of node {node} does not stop it: its events, then its log."
 _STATUS = re.compile(r"statuscode: (\d+)")
 
 
@@ -28,7 +29,7 @@ def look(scene: Scene) -> tuple[Clue, ...]:
     found: dict[tuple[str, str], list[Object]] = defaultdict(list)
     said: dict[tuple[str, str], str] = {}
     for pod in pods:
-        if is_ready(pod) or objects.text(pod, "status", "phase") != "Running":
+        if is_ready(pod) or is_overdue(scene, pod) or objects.text(pod, "status", "phase") != "Running":
             continue
         if any(each.loops(scene.now) or each.waiting for each in containers(pod)):
             continue
@@ -38,7 +39,33 @@ def look(scene: Scene) -> tuple[Clue, ...]:
         found[key].append(pod)
         said.setdefault(key, answer)
     clues = tuple(_clue(scene, len(pods), (key[0], said[key]), unready) for key, unready in found.items())
-    return (*_initializing(scene, pods), *clues)
+    return (*_initializing(scene, pods), *clues, *_ending(scene, pods))
+
+
+def _ending(scene: Scene, pods: tuple[Object, ...]) -> tuple[Clue, ...]:
+    """Return a pod that does not end, and what holds it: a cause if it is named or its successor waits for it."""
+    stuck = [each for each in pods if is_overdue(scene, each)]
+    if not stuck or scene.workload is None:
+        return ()
+    named = scene.place.named.get("Pod", "")
+    pod = next((each for each in stuck if objects.name(each) == named), stuck[0])
+    held = ", ".join(map(str, objects.items(pod, "metadata", "finalizers")))
+    span = ago(scene.now, objects.when(pod, "metadata", "deletionTimestamp") or scene.now)
+    others = [each for each in pods if each not in stuck]
+    rest = f"; {ready_of(others)} other pods of {objects.name(scene.workload)} ready" if others else ""
+    waits = objects.name(pod) == named or objects.kind(scene.workload) == "StatefulSet"
+    return (
+        Clue(
+            code="pods-ending",
+            role=Role.CAUSE if waits else Role.FACT,
+            entity=objects.reference(pod),
+            says=f"pod {objects.name(pod)} is terminating for {span} and does not end: "
+            + (f"finalizer {held} holds it" if held else "no finalizer holds it, so its node does not stop it")
+            + rest,
+            since=objects.when(pod, "metadata", "deletionTimestamp"),
+            first_step="" if held else _NOT_STOPPED.format(node=objects.text(pod, "spec", "nodeName")),
+        ),
+    )
 
 
 def _initializing(scene: Scene, pods: tuple[Object, ...]) -> tuple[Clue, ...]:

@@ -12,7 +12,7 @@ from responder.diagnose.cluster.causes.changes import (
     versions,
 )
 from responder.diagnose.cluster.objects import Object
-from responder.diagnose.cluster.pods import is_ready, is_steady, ready_of, serves, wanted
+from responder.diagnose.cluster.pods import is_overdue, is_ready, is_steady, ready_of, serves, wanted
 from responder.diagnose.cluster.scene import Scene, last_seen
 from responder.model.clock import ago
 from responder.model.clue import Certainty, Clue, Role
@@ -37,6 +37,8 @@ def look(scene: Scene) -> tuple[Clue, ...]:
 def _ready(scene: Scene, workload: Object) -> Clue:
     """Return the ready pods of the wanted ones: well only if every pod was read and all are ready."""
     pods, name, needed = scene.pods_of(workload), objects.name(workload), wanted(workload)
+    if objects.kind(workload) != "StatefulSet":  # whose next pod waits until this one has ended
+        pods = tuple(each for each in pods if not is_overdue(scene, each))
     ready = sum(serves(scene, each) for each in pods)
     says = f"{ready} of {max(needed, len(pods))} pods of {name} ready"
     if not scene.was_read("Pod"):
