@@ -61,7 +61,7 @@ def test_noise_is_not_blamed(path: Path) -> None:
     """Ten other workloads with old warnings and restarts in the namespace change nothing of what a page says."""
     now = datetime.now(UTC)
     scenario = load(path, now)
-    quiet, noisy = (explain(clues_of(each)) for each in (scenario, with_noise(scenario, now)))
+    quiet, noisy = (explain(clues_of(each, now)) for each in (scenario, with_noise(scenario, now)))
     assert noisy.cause == quiet.cause
     assert noisy.chain == quiet.chain
     assert noisy.changes == quiet.changes

@@ -71,7 +71,9 @@ def _clue(scene: Scene, certificate: Object) -> Iterator[Clue]:
     failed = f", {tries} failed attempts" if tries else ""
     issuer = objects.text(certificate, "spec", "issuerRef", "name")
     by = f" (issuer {issuer})" if issuer else ""
-    says = f"certificate {name} of {hosts or 'no host'}{by}{state}{end}{failed}{why}"
+    space = objects.text(certificate, "metadata", "namespace")
+    where = f" in namespace {space}" if space else ""
+    says = f"certificate {name}{where} of {hosts or 'no host'}{by}{state}{end}{failed}{why}"
     yield Clue(
         code="certificate-expired" if expired else "certificate", role=Role.CAUSE, entity=entity, says=says, since=since
     )
