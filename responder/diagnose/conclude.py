@@ -162,7 +162,7 @@ def _cause(known: Explanation, bad: str) -> tuple[str, str]:
 
 def _ready(known: Explanation, cause: Clue) -> str:
     """Return how many pods of the subject are ready, if the cause is about some of them and does not say it."""
-    if cause.code.partition("-")[0] not in _OF_PODS or _ALL.search(cause.says):
+    if cause.code.partition("-")[0] not in _OF_PODS or (cause.step == 0 and _ALL.search(cause.says)):
         return ""
     found = (each for each in (*known.symptoms, *known.facts) if each.code in {"pods-unready", "pods-ready"})
     says = next((each.says for each in found if each.step == 0), "")

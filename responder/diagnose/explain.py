@@ -18,6 +18,7 @@ _WEAK = frozenset(
         "probe-timeout",
         "job-failed",
         "log-error",
+        "admission-webhook",
         "autoscaler-limit",
         "autoscaler-blind",
         "autoscaler-metrics",

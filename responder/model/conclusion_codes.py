@@ -156,6 +156,8 @@ CODES: Final[Mapping[str, Code]] = {
     "probe-timeout": Code(
         "readiness times out", "See what makes the readiness check slow: load, or a dependency.", True
     ),
+    "pod-held": Code("pod does not end", "Find the controller that must remove the finalizer; see why it does not."),
+    "pod-terminating": Code("pod does not end", f"Read why the kubelet does not stop it: {_EVENTS}."),
     "unready-gate": Code("readiness gate not met", "Check the controller of the gate, such as the load balancer's."),
     "unready-init": Code("waits in an init container", f"Bring up what its init container waits for: {_EVENTS}.", True),
     "unready": Code("not ready", "Fix what the readiness check answers: it names what is not available.", True),
@@ -172,10 +174,16 @@ CODES: Final[Mapping[str, Code]] = {
     "service-port": Code("target port missing", "Correct the target port of the Service: `kubectl edit {ref}{in_ns}`."),
     "service-endpoints": Code("has no endpoints", f"Compare the selector of the Service with its pods: {_EVENTS}."),
     "service-unready": Code("has no ready endpoint", "Read why its pods are not ready."),
+    "service-loopback": Code(
+        "listens on loopback only", "Let the program listen on all addresses (0.0.0.0), not on 127.0.0.1."
+    ),
     "policy-blocks": Code("blocks the connection", "Allow the connection in the NetworkPolicy, or undo its change."),
     "policy-dns": Code("blocks DNS", "Allow DNS (port 53) in the NetworkPolicy, or undo its change."),
     "policy-new": Code("is new", "See whether the connection works without the NetworkPolicy, or allow it there."),
     "dns-down": Code("down", "Read the log of CoreDNS: `kubectl logs -n kube-system -l k8s-app=kube-dns`."),
+    "dns-upstream": Code(
+        "gets no answer outside", "Check the name servers that CoreDNS forwards to, and the way to them from its nodes."
+    ),
     "dns-name": Code("does not exist", "Correct the host name that the configuration gives.", True),
     "external": Code(
         "cannot reach a host outside", "Check the status page of that host, and the way out of the cluster."

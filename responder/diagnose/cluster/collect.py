@@ -260,8 +260,9 @@ def _fourth(scene: Scene) -> list[Read]:
     """Return the reads about a dependency that the third wave found, cluster DNS and full nodes."""
     servers = [each for each in scene.of("Pod", SYSTEM) if objects.labels(each).get("k8s-app") == "kube-dns"]
     broken = [each for each in servers if not _is_ready(each)] if scene.fails_lookups else []
+    asked = broken or (servers if scene.fails_lookups else [])
     full = [listing("Pod", fieldSelector=each) for each in _full(scene)]
-    reads = [*_dependencies(scene), *_logs(scene, broken[:1]), *full] if scene.place.namespace else []
+    reads = [*_dependencies(scene), *_logs(scene, asked[:1]), *full] if scene.place.namespace else []
     if scene.fails_lookups and not servers and ("Pod", SYSTEM) in scene.reads:
         reads.append(listing("Deployment", SYSTEM))  # it may be scaled to nothing
     return reads if broken else reads + _elsewhere(scene)

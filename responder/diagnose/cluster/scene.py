@@ -314,7 +314,17 @@ class Scene:
     @cached_property
     def named_in_logs(self) -> tuple[str, ...]:
         """Words that may be hosts in log lines about a failure, of the latest lines first."""
-        return tuple(dict.fromkeys(name for line in self.failures for name in hosts_in(line)))
+        return tuple(dict.fromkeys(name for line in (*self.failures, *self.uncalled) for name in hosts_in(line)))
+
+    @cached_property
+    def uncalled(self) -> tuple[str, ...]:
+        """Messages of the API server about webhooks that do not answer when pods of the subject are created."""
+        if self.workload is None:
+            return ()
+        failed = objects.condition(self.workload, "ReplicaFailure")
+        events = self.events_of(self.workload, *self.owned("ReplicaSet", self.workload))
+        said = [objects.text(each, "message") for each in (failed, *events)]
+        return tuple(dict.fromkeys(each for each in said if "failed calling webhook" in each and "x509" not in each))
 
     @cached_property
     def failures(self) -> tuple[str, ...]:
@@ -323,8 +333,8 @@ class Scene:
 
     @cached_property
     def other_namespaces(self) -> tuple[str, ...]:
-        """The other namespaces of hosts in log lines about a failure."""
-        found = [namespace for line in self.failures for _, namespace in with_namespace(line)]
+        """The other namespaces of hosts in log lines about a failure, and of webhooks that cannot be called."""
+        found = [namespace for line in (*self.failures, *self.uncalled) for _, namespace in with_namespace(line)]
         return tuple(each for each in dict.fromkeys(found) if each != self.place.namespace)
 
     @cached_property

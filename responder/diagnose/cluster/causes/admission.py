@@ -72,6 +72,7 @@ def look(scene: Scene) -> tuple[Clue, ...]:
             entity=f"ResourceQuota/{quota[1]}" if quota else objects.reference(workload),
             says=f"{has}: {why}{times_said}",
             detail=said,
+            leads_to=tuple(map(objects.reference, scene.called)) if code == "admission-webhook" else (),
         ),
     )
 

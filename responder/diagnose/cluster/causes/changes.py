@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import takewhile
 
 from responder.diagnose.cluster import objects
 from responder.diagnose.cluster.objects import Object
@@ -53,7 +54,8 @@ def rolled_out_at(scene: Scene, workload: Object) -> datetime | None:
     if newest and previous and newest >= previous:
         return newest
     name = objects.name(known[0][1])
-    scaled = [each for each in scene.events_of(workload) if f"replica set {name} " in objects.text(each, "message")]
+    events = [each for each in scene.events_of(workload) if f" replica set {name} " in objects.text(each, "message")]
+    scaled = [*takewhile(lambda each: objects.text(each, "message").startswith("Scaled up"), events)]
     started = objects.when(scaled[-1], "firstTimestamp") or last_seen(scaled[-1]) if scaled else None
     return started or objects.when(objects.condition(workload, "Progressing"), "lastUpdateTime")
 

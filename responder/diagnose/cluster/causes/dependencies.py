@@ -1,6 +1,7 @@
 """Errors that the log of a running subject shows about others: lookups that fail, and Services that do not answer."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -37,6 +38,12 @@ _PORT = re.compile(r"(?<![\w.-])([a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?)((?:\.[a-z
 _DOCUMENTATION = re.compile(
     r"\((?:background|see|for more|more)\b[^)]*\)|\b(?:see|visit|read|documentation|details)\b:? +(?:at )?https?://\S+",
     re.IGNORECASE,
+)
+
+#: What CoreDNS logs where the server that it forwards to does not answer.
+_FORWARDED = re.compile(
+    r"plugin/errors: \d+ (?P<name>\S+?)\.? [A-Z]+: .*?->(?P<server>\S+:\d+): "
+    r"(?P<why>i/o timeout|.*refused|.*unreachable)"
 )
 
 #: An error in the log of a ready pod counts if it is at most so much older than the alert.
@@ -156,20 +163,62 @@ def _lookups(scene: Scene) -> tuple[Clue, ...]:
     lines = [line for log in scene.logs for line in reversed(log.lines)]
     for line in lines:
         match = _LOOKUP.search(line)
-        host = match[1].rstrip(".").partition(".") if match else ("", "", "")
-        inside = host[0] and (
-            not host[2] or host[2].endswith((".svc", ".svc.cluster.local")) or host[2] == scene.place.namespace
-        )
-        if inside and scene.was_read("Service") and scene.find("Service", host[0]) is None:
+        pod, name = _named(scene, match[1]) if match else ("", "")
+        service = scene.find("Service", name) if name else None
+        if not name or not scene.was_read("Service"):
+            continue
+        if service is None:
             where = f" in namespace {scene.place.namespace}"
-            says = f"host {host[0]} does not resolve: there is no Service {host[0]}{where}"
-            clue = Clue(code="dns-name", role=Role.CAUSE, entity=f"Service/{host[0]}", says=says)
-            return (_without_service(scene, clue, host[0]),)
-    return ()
+            says = f"host {pod or name} does not resolve: there is no Service {name}{where}"
+            clue = Clue(code="dns-name", role=Role.CAUSE, entity=f"Service/{name}", says=says)
+            return (_without_service(scene, clue, name),)
+        if pod and objects.text(service, "spec", "clusterIP") not in {"", "None"}:
+            says = f"host {pod}.{name} does not resolve: Service {name} is not headless, so its pods have no names"
+            step = f"Make a headless Service (clusterIP: None) {name}, or name another one as serviceName."
+            return (Clue(code="dns-name", role=Role.CAUSE, entity=f"Service/{name}", says=says, first_step=step),)
+    return _forwarded(scene, servers)
+
+
+def _forwarded(scene: Scene, servers: Sequence[Object]) -> tuple[Clue, ...]:
+    """Return the name server that the cluster's DNS forwards to and gets no answer from, by the log of CoreDNS."""
+    lines = [line for log in logs_of(scene, servers) for line in recent(log.lines, scene.began - _BEFORE)]
+    found = [match for line in lines if (match := _FORWARDED.search(line))]
+    if not found:
+        return ()
+    upstream = found[-1]["server"]
+    says = (
+        f"cluster DNS gets no answer from {upstream}, which it forwards other names to: {found[-1]['name']} does not "
+    )
+    says += f"resolve ({found[-1]['why']}, {len(found)} lines in the log of CoreDNS)"
+    return (
+        Clue(code="dns-upstream", role=Role.CAUSE, entity="Deployment/coredns", says=says, namespace="kube-system"),
+    )
+
+
+def _named(scene: Scene, host: str) -> tuple[str, str]:
+    """Return the pod of a StatefulSet and the Service of a host of the subject's namespace; empty for other hosts."""
+    rest = host.rstrip(".").removesuffix(".cluster.local")
+    labels = rest.removesuffix(".svc").split(".")
+    if len(labels) > 1 and labels[-1] == scene.place.namespace:
+        labels.pop()
+    elif rest.endswith(".svc") or len(labels) > 2:
+        return "", ""
+    if (
+        len(labels) == 2
+        and scene.find("Pod", labels[0]) is None
+        and scene.find("StatefulSet", labels[0].rpartition("-")[0]) is None
+    ):
+        return "", ""
+    return (labels[0], labels[1]) if len(labels) == 2 else ("", labels[0] if len(labels) == 1 else "")
 
 
 def _without_service(scene: Scene, clue: Clue, name: str) -> Clue:
     """Return the clue with the workload of that name, if it runs: then it is the Service that is gone."""
+    for each in scene.of("StatefulSet"):
+        if objects.text(each, "spec", "serviceName") == name:
+            says = f"{clue.says}, which StatefulSet {objects.name(each)} names as its serviceName"
+            step = f"Create Service {name} (headless, clusterIP: None): by it the pods find each other."
+            return replace(clue, says=says, first_step=step)
     for kind in ("Deployment", "StatefulSet"):
         if (workload := scene.find(kind, name)) is not None and (pods := scene.pods_of(workload)):
             says = f"{clue.says}, but {kind} {name} with {ready_of(pods)} pods ready"

@@ -1,5 +1,6 @@
 """Services without endpoints or with the wrong port: the selector against the labels, the port against the ports."""
 
+import re
 from collections.abc import Mapping
 
 from responder.diagnose.cluster import objects
@@ -7,15 +8,66 @@ from responder.diagnose.cluster.causes.changes import is_recent, last_edit, temp
 from responder.diagnose.cluster.causes.policy import lost_labels
 from responder.diagnose.cluster.causes.rollout import template_ports
 from responder.diagnose.cluster.objects import Object
-from responder.diagnose.cluster.pods import ready_of, serves, wanted
+from responder.diagnose.cluster.pods import is_ready, logs_of, ready_of, serves, wanted
 from responder.diagnose.cluster.scene import Scene
+from responder.diagnose.cluster.signature import without_time
 from responder.model.clock import ago
 from responder.model.clue import Certainty, Clue, Role
+from responder.model.text import cut
+
+#: What programs log when they listen on the loopback interface.
+_LOOPBACK = re.compile(
+    r"\b(?:listening|bound|serving|running)\b.{0,40}?(?:127\.0\.0\.1|localhost|\[::1\]):(\d{2,5})\b", re.IGNORECASE
+)
 
 
 def look(scene: Scene) -> tuple[Clue, ...]:
     """Return what is wrong with the Services that select, or should select, the pods of the subject."""
-    return tuple(clue for service in services_of(scene) if (clue := _clue(scene, service)) is not None)
+    found = tuple(clue for service in services_of(scene) if (clue := _clue(scene, service)) is not None)
+    return (*found, *_loopback(scene))
+
+
+def _loopback(scene: Scene) -> tuple[Clue, ...]:
+    """Return that the program of the subject listens on loopback only, on a port that a Service leads to.
+
+    Pods that are ready by a check over the network listen on their address, too.
+    """
+    workload = scene.workload
+    pods = scene.pods_of(workload)
+    checks = [
+        objects.at(each, "readinessProbe", way)
+        for each in objects.items(workload, "spec", "template", "spec", "containers")
+        for way in ("httpGet", "tcpSocket", "grpc")
+    ]
+    if workload is None or (any(checks) and any(map(is_ready, pods))):
+        return ()
+    targets = {
+        port
+        for service in services_of(scene)
+        for each in objects.items(service, "spec", "ports")
+        for port in (objects.at(each, "targetPort") or objects.at(each, "port"),)
+    }
+    declared = {port for name, port in template_ports(workload).items() if targets & {name, port}}
+    for log in logs_of(scene, pods):
+        for line in log.lines:
+            match = _LOOPBACK.search(line)
+            if match is None or int(match[1]) not in declared:
+                continue
+            name = objects.name(workload)
+            says = f"{name} listens on loopback only, so connections to port {match[1]} are refused: "
+            says += cut(without_time(line), 120)
+            before = template_before(scene, workload)
+            return (
+                Clue(
+                    code="service-loopback",
+                    role=Role.CAUSE,
+                    entity=objects.reference(workload),
+                    says=says,
+                    certainty=Certainty.LIKELY,
+                    broken_by=objects.reference(workload) if before else "",
+                ),
+            )
+    return ()
 
 
 def services_of(scene: Scene) -> list[Object]:

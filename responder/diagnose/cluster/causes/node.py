@@ -114,7 +114,10 @@ def _clues(scene: Scene, node: Object, *, named: bool) -> list[Clue]:
     for pressure in _pressed(node):
         began = objects.when(objects.condition(node, pressure), "lastTransitionTime")
         span = f" for {ago(scene.now, began)}" if began else ""
-        says = f"node {name} has {pressure}{span}{_evicted(scene, name)}{_most(scene, name, pressure)}{lives}"
+        all_ = scene.objects.get("Node", ())
+        short = sum(pressure in _pressed(each) for each in all_)
+        share = f" ({short} of {len(all_)} nodes)" if named and len(all_) > 1 else ""
+        says = f"node {name} has {pressure}{span}{share}{_evicted(scene, name)}{_most(scene, name, pressure)}{lives}"
         found.append(Clue(code="node-pressure", role=Role.CAUSE, entity=entity, says=says, since=began))
     if objects.at(node, "spec", "unschedulable") is True:
         says = f"node {name} is cordoned (unschedulable){lives if named else ''}"
