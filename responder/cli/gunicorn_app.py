@@ -39,6 +39,7 @@ _COLLECT_AFTER = 20_000
 #: Most connections of a worker, and the descriptors that it needs for anything else. Beyond either, the connection that
 #: is idle for the longest time is closed.
 _CONNECTIONS = 5_000
+#: File descriptors of a worker for anything but connections.
 _OTHER_DESCRIPTORS = 500
 #: How gunicorn begins a warning about a request that it cannot parse; the client's address follows.
 _INVALID = "Invalid request from ip="

@@ -12,7 +12,8 @@ from responder.settings import Settings
 
 #: Maximum size of a response, in bytes.
 CAP = 64 * 1024 * 1024
-SECONDS = 30.0
+#: Seconds that one request may take.
+TIMEOUT_SECONDS = 30.0
 _ACCESS = (
     "authentication required: write http://USER:PASSWORD@HOST, or set RESPONDER_PROMETHEUS_TOKEN,"
     " RESPONDER_ALERTMANAGER_TOKEN or the settings ..._BASIC_AUTH and ..._CLIENT_CERT, which are sent only to"
@@ -42,7 +43,7 @@ def get_json(url: str, settings: Settings) -> Any:
     outgoing = bootstrap.outgoing(settings, clock)
     where = without_credentials(url.partition("?")[0])
     try:
-        answer = outgoing.query(Request(url, b"", method="GET"), Deadline(clock.monotonic() + SECONDS), CAP)
+        answer = outgoing.query(Request(url, b"", method="GET"), Deadline(clock.monotonic() + TIMEOUT_SECONDS), CAP)
     except UnreachableError as error:
         raise FatalError(f"{where}: {error}") from error
     finally:

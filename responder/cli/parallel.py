@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 #: Pieces below which starting processes takes longer than it saves.
 FEW = 500
+#: Pieces of work that a process takes at a time.
 _CHUNK = 100
 
 _Piece = TypeVar("_Piece")

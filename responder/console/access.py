@@ -21,6 +21,7 @@ from responder.settings.access import Role, User, role_of
 _View = TypeVar("_View", bound=Callable[..., Any])
 #: Characters of a name in the timeline.
 NAME_LIMIT = 80
+#: Groups of a user that are read.
 _GROUPS_LIMIT = 200
 #: Logins that were verified, kept as keyed hashes: a password hash takes 50 ms of processor time.
 _MOST_VERIFIED = 1000

@@ -22,6 +22,7 @@ _log = structlog.get_logger()
 APPLY_SECONDS = 3.0
 #: Incidents that one form acknowledges.
 MOST_AT_ONCE = 500
+#: Characters of the key of a form.
 _KEY_LIMIT = 64
 #: Actions that need at most a text.
 KINDS = {

@@ -12,6 +12,7 @@ from responder.store.incidents.records import Cursor, Filter
 
 #: Rows of a page of the API, unless ``limit`` says otherwise, and at most.
 USUAL_ROWS, MOST_ROWS = 50, 500
+#: Characters of a filter.
 _TEXT_LIMIT = 200
 _IS_OPEN = {"": None, "open": True, "resolved": False}
 

@@ -22,6 +22,7 @@ from responder.store.schema.tables import HEAD
 
 #: Rows on a page.
 PAGE_ROWS = 50
+#: Rules of a page.
 RULE_ROWS = 200
 #: How far back the use of rules is counted.
 USE_DAYS = 30

@@ -15,7 +15,7 @@ GOOD_SECONDS = 2.0
 #: Updates that are kept; one has up to 200 KB.
 MOST_KEPT = 64
 #: Seconds that a tab waits for the updates of others.
-_PATIENCE = 5.0
+_PATIENCE_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Updates:
 
     def newest(self, address: str, role: Role, state: Callable[[], str], render: Callable[[], str]) -> Update:
         """Return the update of a page, rendered anew if the one before is not good any more and ``state`` differs."""
-        if not self._lock.acquire(timeout=_PATIENCE):
+        if not self._lock.acquire(timeout=_PATIENCE_SECONDS):
             abort(503, "The console is busy with other updates.")
         try:
             kept, now = self._kept.pop((address, role), None), self._monotonic()

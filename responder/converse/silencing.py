@@ -26,6 +26,7 @@ MOST_GROUPS = 20
 _BUSINESS_HOURS = Window(
     name="business hours", zone=ZoneInfo("UTC"), days=frozenset(range(5)), spans=(TimeRange(time(9), time(17)),)
 )
+#: Characters of a person's reason in a silence's comment.
 _REASON_LIMIT = 500
 
 

@@ -53,6 +53,7 @@ _REVERT = "Revert the commit in Git that was synced"
 _UNDO = "`kubectl rollout undo {ref}{in_ns}`"
 
 _LIMIT = 500
+#: Bad findings that are named; the others are counted.
 _NAMED = 2
 _MOST_RULED_OUT = 6
 _MOST_UNKNOWN = 3

@@ -42,6 +42,7 @@ def _nothing(name: str, kind: str, probe_context: ProbeContext, skip: str) -> Pr
 
 
 HEALTH = "${health}"
+#: Characters of the name of a target.
 NAME_LIMIT = 40
 UNKNOWN_SERVICE = "service not in catalog"
 

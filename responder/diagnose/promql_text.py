@@ -10,6 +10,7 @@ from typing import Any
 
 from responder.model.text import sanitize_line
 
+#: Labels of a series in a detail.
 _LABELS_SHOWN = 6
 #: The text of the PromqlError for an answer without any series.
 NO_DATA = "no data"

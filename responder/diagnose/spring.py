@@ -9,6 +9,7 @@ from responder.model.text import sanitize_line
 # By default these two come with 503 and all others with 200, UNKNOWN included, and any mapping can be configured:
 # so the body decides (Spring Boot reference, actuator health endpoint).
 _DOWN = frozenset({"DOWN", "OUT_OF_SERVICE"})
+#: Components that are named.
 _MOST = 20
 _PACKAGE = re.compile(r"^(?:[a-z_][a-z0-9_]{0,60}\.){1,12}(?=[A-Z])")
 _HIDDEN = "The components are hidden; management.endpoint.health.show-components=always shows them."

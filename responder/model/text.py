@@ -10,6 +10,7 @@ from responder.model.redaction import MARK, redact
 _ELLIPSIS = "…"
 #: Characters that are processed: eight times what any page shows, so that the work on a hostile text is bounded.
 _WINDOW = 16384
+#: Characters of the longest mark of a redaction.
 _LONGEST_MARKER = 40
 
 _ANSI = re.compile(
@@ -131,6 +132,7 @@ def _sanitized(text: str, limit: int) -> str:
     return cut(redact(one_line(_window(text))), limit)
 
 
+#: Characters of texts whose sanitized form is remembered.
 _SHORT = 128
 _remembered = lru_cache(maxsize=4096)(_sanitized)
 

@@ -15,6 +15,7 @@ from responder.model.clock import Clock, Deadline
 
 #: Seconds between SIGTERM and SIGKILL.
 GRACE_SECONDS = 1.0
+#: Bytes of one read of a program's output.
 _READ_BYTES = 16384
 #: Limits of a program: seconds of CPU, bytes of memory, of a file it writes, open files, core dumps.
 _LIMITS: Mapping[int, int] = {

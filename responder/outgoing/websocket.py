@@ -20,6 +20,7 @@ __all__ = ["ClientConnection", "ConnectionClosed", "open_websocket"]
 PING_SECONDS: Final = 20.0
 #: Milliseconds for which sent bytes may stay unacknowledged, so that no thread waits for a dead peer.
 _UNACKNOWLEDGED: Final = 20_000
+#: Seconds that the server may take to close the connection.
 _CLOSE_SECONDS: Final = 1.0
 
 

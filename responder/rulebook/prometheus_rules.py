@@ -8,6 +8,7 @@ from typing import Any, Final
 import yaml
 from yaml.reader import ReaderError
 
+#: Levels of nesting, at most.
 DEEPEST: Final = 64
 #: Maximum size of a file, in bytes.
 LARGEST: Final = 64 * 1024 * 1024

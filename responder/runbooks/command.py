@@ -180,6 +180,7 @@ OF_SETTINGS: Final = re.compile(r"is not an address of|in the settings")
 _CLOSED_ENDPOINTS = frozenset(
     {"env", "configprops", "heapdump", "threaddump", "loggers", "shutdown", "jolokia", "restart", "refresh", "logfile"}
 )
+#: Seconds of a curl without --max-time.
 _CURL_SECONDS = 10.0
 
 

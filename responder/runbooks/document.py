@@ -25,6 +25,7 @@ _YAML_LINE = re.compile(r"([A-Za-z][\w -]*):[ \t]*(.*?)[ \t]*$")
 _EXPECTED = re.compile(r"[\s*_#>]*expected(\s+(output|result))?[\s*_:]*\Z", re.IGNORECASE)
 #: Seconds that a command may take, and the most that its ``timeout`` may say.
 SECONDS = 10.0
+#: Seconds that a step may ask for, at most.
 MOST_SECONDS = 60.0
 #: The tag of a fence that is run.
 READONLY = "readonly"

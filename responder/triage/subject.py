@@ -57,6 +57,7 @@ _DRIVE = re.compile(r"[A-Za-z]:|HarddiskVolume\d+")
 #: A target group or a load balancer of AWS, and an object of a BIG-IP: the name inside its path.
 _PATH = re.compile(r"(?:app|net|gwy|targetgroup)/([\w-]+)/[0-9a-f]{16,17}|/Common/([\w.-]+)")
 _NOTHING: Final = "(?!)"
+#: Characters of a value in which a subject is looked for.
 _LONGEST: Final = 256
 _PODS: Final = ("pod", "kubernetes_pod_name")
 #: Addresses that may be other words.

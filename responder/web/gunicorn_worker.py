@@ -39,12 +39,14 @@ TLS_THREADS = 2
 #: Time in seconds and bytes for which a closed connection is still read, so that its client receives the answer and
 #: not a reset.
 LINGER_SECONDS = 2.0
+#: Bytes that are read of a connection that is being closed.
 LINGER_BYTES = 64 * 1024
 #: Room for an answer in the kernel, in bytes: a client that does not read occupies no thread. Linux caps it.
 _SEND_BYTES = 512 * 1024
 #: How much later a worker takes a new connection for each one it has, and at most, in seconds.
-STEP = 0.00025
-LONGEST = 0.002
+STEP_SECONDS = 0.00025
+#: Seconds of the longest delay.
+LONGEST_SECONDS = 0.002
 #: How long a stopping worker waits for the rest of a head, in seconds.
 _STOP_SECONDS = 2.0
 
@@ -57,7 +59,7 @@ _monotonic = time.monotonic  # noqa: TID251 - gunicorn builds the worker, and it
 
 def accept_delay(connections: int, workers: int) -> float:
     """Seconds for which one of ``workers`` with so many open connections leaves the next one to the others."""
-    return min(connections * STEP, LONGEST) if workers > 1 else 0.0
+    return min(connections * STEP_SECONDS, LONGEST_SECONDS) if workers > 1 else 0.0
 
 
 class _Request(Request):

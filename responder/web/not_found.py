@@ -14,9 +14,11 @@ from responder.store.database import StoreError
 from responder.store.inbox.inbox import Inbox
 
 _log = structlog.get_logger()
-_SECONDS = 60.0
+#: Seconds between two logs of the same event.
+_THROTTLE_SECONDS = 60.0
 #: Anybody can ask for any path: neither the memory nor the log may grow with them.
 _MOST_PATHS = 100
+#: Characters of a path in the log.
 _LONGEST = 100
 _OTHERS = ""
 
@@ -34,11 +36,11 @@ class LogThrottle:
         now = self.clock.monotonic()
         with self.lock:
             if what not in self.said and len(self.said) >= _MOST_PATHS - 1:
-                for each in [each for each, (at, _) in self.said.items() if now - at >= _SECONDS]:
+                for each in [each for each, (at, _) in self.said.items() if now - at >= _THROTTLE_SECONDS]:
                     del self.said[each]
                 what = what if len(self.said) < _MOST_PATHS - 1 else _OTHERS
             at, held_back = self.said.get(what, (float("-inf"), 0))
-            due = now - at >= _SECONDS
+            due = now - at >= _THROTTLE_SECONDS
             self.said[what] = (now, 0) if due else (at, held_back + 1)
             return held_back + 1 if due else 0
 

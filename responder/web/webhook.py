@@ -218,6 +218,7 @@ def _text(status: int, reason: str) -> Response:
     return Response(f"{reason}\n", status, content_type="text/plain; charset=utf-8")
 
 
+#: Bytes of one read of a body.
 _CHUNK_BYTES = 256 * 1024
 #: zlib's window sizes: 15 bits, and 32 more for gzip and zlib by their header.
 _ANY_HEADER, _RAW = 15 + 32, -15

@@ -19,7 +19,8 @@ from responder.rulebook.backtest.tally import Totals
 FEW = 1_000
 #: Events per message to a process. A full pipe blocks, so history is read no faster than it is decided.
 _BATCH = 50
-_MOST = 8
+#: Processes at most.
+_MOST_PROCESSES = 8
 
 
 class _Key(msgspec.Struct, rename="camel"):
@@ -32,7 +33,7 @@ _KEY = msgspec.json.Decoder(_Key)
 def processes(before: DecisionContext, after: DecisionContext) -> int:
     """Return the number of processes: one per processor, but 1 if a rule gathers several groups in an incident."""
     gathers = any(rule.gather for context in (before, after) for rule in context.book.rules)
-    return 1 if gathers else min(_MOST, os.cpu_count() or 1)
+    return 1 if gathers else min(_MOST_PROCESSES, os.cpu_count() or 1)
 
 
 class ParallelRun:

@@ -19,6 +19,7 @@ from responder.standins.slack import SlackMessage
 
 COLOURS = {"critical": "red", "error": "yellow", "warning": "cyan", "info": "blue"}
 SEVERITY_COLOURS = {"P1": "bold red", "P2": "bold yellow", "P3": "bold cyan", "P4": "bold blue"}
+#: Columns where there is no terminal.
 _WIDTH = 110
 # Details shown on a card.
 _STORY = frozenset(

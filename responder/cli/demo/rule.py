@@ -20,7 +20,8 @@ from responder.standins.stage import Stage
 
 _SERVICE = "nexus"
 _ALERT = "ServiceDown"
-_PATIENCE = 20.0
+#: Seconds that Prometheus may take for each step.
+_PATIENCE_SECONDS = 20.0
 
 
 def play(stage: Stage, watch: EventFeed, program: Program) -> list[str]:
@@ -58,25 +59,25 @@ def play(stage: Stage, watch: EventFeed, program: Program) -> list[str]:
 def _fail_and_recover(stage: Stage, watch: EventFeed, program: Program, source: Program) -> list[str]:
     watch.began()
     scraped = f'count(application_up{{service="{_SERVICE}"}})'
-    if not watch.until(_true(source, scraped), _PATIENCE, program, "Prometheus scrapes for the first time"):
+    if not watch.until(_true(source, scraped), _PATIENCE_SECONDS, program, "Prometheus scrapes for the first time"):
         return ["Prometheus did not scrape the services"]
     watch.screen.say(f"{_SERVICE} returns 503: its database is down.")
     stage.butterfly.set(_SERVICE, butterfly.down("db", "org.postgresql.util.PSQLException: the server shut down"))
     watch.began()
     firing = f'ALERTS{{alertname="{_ALERT}",alertstate="firing"}}'
-    if not watch.until(_true(source, firing), _PATIENCE, program, "Prometheus evaluates the rule"):
+    if not watch.until(_true(source, firing), _PATIENCE_SECONDS, program, "Prometheus evaluates the rule"):
         return [f"the rule {_ALERT} did not fire"]
     watch.screen.say(
         f"{watch.since:.1f} s later {_ALERT} fires in Prometheus; Alertmanager groups it and posts the notification.\n"
     )
     if late := watch.expect(
-        Counter(pagerduty=1, slack=2), _PATIENCE, program, "waiting for Alertmanager's notification"
+        Counter(pagerduty=1, slack=2), _PATIENCE_SECONDS, program, "waiting for Alertmanager's notification"
     ):
         return [f"the page of the real alert did not reach {channel}" for channel in late]
     watch.screen.say(f"\n{_SERVICE} is healthy again.")
     stage.butterfly.set(_SERVICE, butterfly.up())
     watch.began()
-    if late := watch.expect(Counter(pagerduty=1, slack=2), _PATIENCE, program, "waiting for the resolve"):
+    if late := watch.expect(Counter(pagerduty=1, slack=2), _PATIENCE_SECONDS, program, "waiting for the resolve"):
         return [f"the resolve of the real alert did not reach {channel}" for channel in late]
     return []
 

@@ -13,7 +13,8 @@ from responder.standins.pagerduty import PagerEvent
 from responder.standins.processes import Program
 from responder.standins.slack import SlackMessage
 
-_TICK = 0.1
+#: Seconds between two looks at what is awaited.
+_TICK_SECONDS = 0.1
 #: Seconds within which messages are shown together, PagerDuty's first.
 _TOGETHER = 0.06
 _Event = tuple[str, PagerEvent | SlackMessage]
@@ -95,7 +96,7 @@ class EventFeed:
             while not wanted():
                 if self.clock.monotonic() > end:
                     return False
-                if not self.show(_TICK) and not program.running:
+                if not self.show(_TICK_SECONDS) and not program.running:
                     raise ServeEnded(program.last_output())
         return True
 

@@ -13,8 +13,10 @@ from responder.settings import MONITORING, env_name, unknown_variables
 if TYPE_CHECKING:
     from responder.store.database import Database
 
+#: Problems of rule files that are shown.
 _SHOWN = 5
-_LEAST_FREE = 500_000_000
+#: Free bytes of the disk below which there is a warning.
+_LEAST_FREE_BYTES = 500_000_000
 _FIRST_BUG, _LAST_BUG = (3, 7, 0), (3, 51, 2)  # https://sqlite.org/wal.html#walresetbug
 _OLDEST_POSTGRES = 15  # oldest version in the tests
 
@@ -129,7 +131,7 @@ def _examined(opened: "Database") -> list[Result]:
         results.append(warn("database", f"schema {schema}, this version needs {HEAD}", "the next start migrates it"))
     elif schema > HEAD:
         results.append(bad("database", f"schema {schema} is newer than this version's {HEAD}", "install that version"))
-    if left is not None and left < _LEAST_FREE:
+    if left is not None and left < _LEAST_FREE_BYTES:
         results.append(
             bad(
                 "database",

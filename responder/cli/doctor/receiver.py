@@ -12,9 +12,12 @@ from responder.settings import Settings
 
 PATH: Final = "/webhook/alertmanager"
 HIDDEN: Final = "<secret>"
-_USUAL_GROUP: Final = 300.0
-_LONG_GROUP: Final = 600.0
-_LONG_REPEAT: Final = 24 * 3600.0
+#: Alertmanager's default of group_interval, in seconds.
+_USUAL_GROUP_SECONDS: Final = 300.0
+#: Seconds of group_interval above which there is a warning.
+_LONG_GROUP_SECONDS: Final = 600.0
+#: Seconds of repeat_interval above which there is a warning.
+_LONG_REPEAT_SECONDS: Final = 24 * 3600.0
 
 Parse = Callable[[str], tuple[Matcher, ...]]
 Predicate = Callable[[Matcher], Callable[[str], bool]]
@@ -28,7 +31,7 @@ class Route:
     matchers: tuple[Matcher, ...] = ()
     goes_on: bool = False
     group_by: tuple[str, ...] = ()
-    group_interval: float = _USUAL_GROUP
+    group_interval: float = _USUAL_GROUP_SECONDS
     repeat_interval: float = 4 * 3600.0
     children: "tuple[Route, ...]" = field(default=())
 
@@ -142,10 +145,10 @@ def _times(about: str, here: Route) -> Iterator[Result]:
     if here.group_by == ("...",):
         what = f"a route to {here.receiver} groups by '...': one incident per alert"
         yield warn(about, what, "group by alertname, cluster and service")
-    if here.group_interval > _LONG_GROUP:
+    if here.group_interval > _LONG_GROUP_SECONDS:
         what = f"a route to {here.receiver} has a group_interval of {here.group_interval / 60:.0f} min"
         yield warn(about, what, "use 5m or less: changes and retries are delayed by it")
-    if here.repeat_interval > _LONG_REPEAT:
+    if here.repeat_interval > _LONG_REPEAT_SECONDS:
         what = f"a route to {here.receiver} has a repeat_interval of {here.repeat_interval / 3600:.0f} h"
         yield warn(about, what, "use a few hours: a lost notification is repeated only then")
 
@@ -166,11 +169,10 @@ def _awaited(about: str, used: list[Route], given: Settings) -> Iterator[Result]
     if interval > ours:
         change = f"set RESPONDER_GROUP_INTERVAL={interval:.0f}, or a lagging Alertmanager peer causes a second page"
         yield warn(about, f"{has}, but RESPONDER_GROUP_INTERVAL is {ours}", change)
-    elif interval < ours and ours > _USUAL_GROUP:
+    elif interval < ours and ours > _USUAL_GROUP_SECONDS:
         what = f"the longest group_interval is {interval:.0f} s, but RESPONDER_GROUP_INTERVAL is {ours}"
-        change = (
-            f"set RESPONDER_GROUP_INTERVAL={max(interval, _USUAL_GROUP):.0f}: late notifications are held that long"
-        )
+        seconds = max(interval, _USUAL_GROUP_SECONDS)
+        change = f"set RESPONDER_GROUP_INTERVAL={seconds:.0f}: late notifications are held that long"
         yield warn(about, what, change)
     if interval >= given.reconcile_grace:
         what = f"{has}, but RESPONDER_RECONCILE_GRACE is {given.reconcile_grace}"

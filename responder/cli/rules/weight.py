@@ -8,8 +8,10 @@ from typing import Any
 from responder.rulebook.prometheus_rules import AlertRule
 
 _FIRING = 'ALERTS{alertstate="firing"}'
+#: Points of a range query, at most about.
 _STEPS = 10_000
-_COARSEST = 60
+#: Seconds of the longest step: Prometheus evaluates rules about as often.
+_COARSEST_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class NoVectorError(Exception):
 def queries(since: timedelta) -> tuple[str, str]:
     """Return the queries for times and hours. The resolution is a minute, finer for a short period."""
     seconds = int(since.total_seconds())
-    step = max(1, min(_COARSEST, seconds // _STEPS))
+    step = max(1, min(_COARSEST_SECONDS, seconds // _STEPS))
     began = f"({_FIRING} unless {_FIRING} offset {step}s)"
     times = f"sum by (alertname, severity) (sum_over_time({began}[{seconds}s:{step}s]))"
     hours = f"sum by (alertname, severity) (count_over_time({_FIRING}[{seconds}s:{step}s])) * {step} / 3600"

@@ -14,6 +14,7 @@ from responder.outgoing import UnreachableError, is_ip, split_address
 if TYPE_CHECKING:
     import dns.resolver
 
+#: Addresses in a headline.
 _SHOWN = 3
 
 

@@ -48,6 +48,7 @@ _TARGET: Final = "cluster"
 
 #: Code of a cause of the operator's own, and the characters of a text by which it is found.
 _CODE: Final = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
+#: Characters of a text by which the operator names a cause, at least.
 _SHORTEST_TEXT: Final = 4
 #: An instance that is an address of IPv4 with a port.
 _ADDRESS: Final = re.compile(r"((?:\d{1,3}\.){3}\d{1,3}):\d+")

@@ -22,6 +22,7 @@ from responder.outgoing import UnreachableError
 
 _CAP = 1024 * 1024
 _LONGEST_VALUE = 1024
+#: Characters of a query that is sent by GET; a longer one is sent by POST.
 _LONGEST_GET = 1800
 _MOST_POINTS = 1000
 _USUAL_POINTS = 60

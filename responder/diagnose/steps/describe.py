@@ -39,7 +39,9 @@ _SHOWN: Final = frozenset({*_COUNTS, "phase"})
 #: Kinds whose fields stand below a heading, as those of custom resources do.
 _HEADED: Final = frozenset({"NetworkPolicy"})
 _WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+#: Elements of a list that are shown.
 _LIST = 30
+#: Events that are shown, the newest.
 _EVENTS = 15
 
 

@@ -42,6 +42,7 @@ from responder.runbooks.kubectl import KubectlCall
 MOST_LOGS: Final = 5
 #: Lines of a log: kubectl's default for a selector, and the most.
 _SELECTED_LINES: Final = 10
+#: Lines of a log that are read of one pod.
 _MOST_LINES: Final = 200
 _DEFAULT_CONTAINER: Final = "kubectl.kubernetes.io/default-container"
 _REVISION: Final = "deployment.kubernetes.io/revision"

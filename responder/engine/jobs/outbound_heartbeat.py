@@ -27,6 +27,7 @@ _log = structlog.get_logger()
 EVERY: Final = timedelta(minutes=1)
 #: How long overdue a message or a notification must be to count as a failure of the page path.
 LATE: Final = timedelta(minutes=2)
+#: Seconds that the receiver of the heartbeat may take.
 _PING_SECONDS: Final = 10.0
 
 

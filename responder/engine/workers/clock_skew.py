@@ -16,6 +16,7 @@ from responder.store.schema import tables
 
 _log = structlog.get_logger()
 
+#: Seconds between two comparisons of the clocks.
 LOOK_SECONDS = 0.2
 #: Seconds until the next try if another transaction skipped rows that need correction.
 SOON = 0.02

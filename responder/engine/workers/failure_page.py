@@ -22,9 +22,11 @@ from responder.notify.delivery.deliver import Deliverer
 
 _log = structlog.get_logger()
 
+#: Seconds between two looks for failures.
 _LOOK_SECONDS = 2.0
 #: Pause before the channels are tried again after none accepted the page.
 _AGAIN_SECONDS = 60.0
+#: Seconds that one attempt to send a page may take.
 _ATTEMPT_SECONDS = 10.0
 
 

@@ -193,6 +193,7 @@ _TELLING = ("secret", "letme", "changeme", "qwerty")
 SHORTEST_MIXED: Final = 8
 #: Characters of a value that are judged, and whose changes between letters and digits are counted.
 _JUDGED = 128
+#: Characters of a value that are counted.
 _COUNTED = 64
 #: A reason as Kubernetes writes it: ``db-credentials: SecretSyncedError``.
 _REASON = re.compile(r"(?:[A-Z][a-z]+){2,}")

@@ -44,6 +44,7 @@ MOST_TAGS, TAG_LIMIT = 20, 50
 DETAILS_LIMIT = 8_000
 #: Characters of one line, and of an address.
 LINE_LIMIT, ADDRESS_LIMIT = 1_000, 1_000
+#: Links of a message.
 MOST_LINKS = 6
 
 BURST = 10

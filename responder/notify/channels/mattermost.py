@@ -40,6 +40,7 @@ from responder.notify.report.links import safe_url
 POST_LIMIT = 16_383
 #: Characters of one line, and of an address.
 LINE_LIMIT, ADDRESS_LIMIT = 1_000, 1_000
+#: Links of a message.
 MOST_LINKS = 6
 #: Mattermost's own limit is 10 requests a second for each client (RateLimitSettings.PerSec); a channel stays readable.
 BURST = 5

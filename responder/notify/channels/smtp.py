@@ -36,7 +36,9 @@ if TYPE_CHECKING:
     from email.message import EmailMessage
 
 URL = "submission:"  # the deliverer mails what goes here
+#: Characters of a subject.
 SUBJECT_LIMIT = 180
+#: Lines of a mail.
 MOST_LINES = 400
 #: Characters of a line of the minimal form.
 LINE_LIMIT = 2_000

@@ -14,6 +14,7 @@ from responder.model.secret import Secret, scrub
 from responder.notify.contract import Channel
 from responder.outgoing import UnreachableError
 
+#: Bytes of a response that are read.
 ANSWER_LIMIT = 64 * 1024
 #: The same for a response to a look-up, which may be a list.
 LIST_LIMIT = 1024 * 1024

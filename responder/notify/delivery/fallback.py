@@ -9,6 +9,7 @@ from responder.model.text import sanitize_line
 
 #: Factor of the wait for pages that are not of the worst severity.
 LESSER = 5.0
+#: Characters of the reason of a fallback.
 REASON_LIMIT = 500
 
 

@@ -50,6 +50,7 @@ def links(report: Report) -> list[dict[str, str]]:
 
 #: Bytes of a value: still readable, far below PagerDuty's limit.
 VALUE_LIMIT = 1000
+#: Bad findings that are listed.
 MOST_HEADLINES = 200
 
 # What goes first when the event is too large, least important first. The headlines of what is bad are the last.

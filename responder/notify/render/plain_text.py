@@ -10,7 +10,9 @@ from responder.model.text import clean, cut, one_line
 from responder.notify.render.response import ascii_only
 from responder.notify.report.sections import Section, findings, headline, metadata, page
 
+#: Columns of a line.
 WIDTH = 100
+#: Columns of the names of sections.
 _MARGIN = 17
 #: Characters of one section.
 _LONGEST_TEXT = 4000

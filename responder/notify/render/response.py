@@ -14,6 +14,7 @@ from responder.model.outcome import Delivered, Outcome, Refused, TryLater
 from responder.model.secret import Secret, scrub
 from responder.model.text import sanitize_line, whole_words
 
+#: Characters of the reason of an outcome.
 REASON_LIMIT = 300
 # 408 and 425 are the client's to repeat (RFC 9110, RFC 8470), 429 says so itself (RFC 6585).
 TOO_MANY = 429

@@ -22,6 +22,7 @@ from responder.notify.report.sections import Section, fields, headline, metadata
 SIGNS = {Verdict.BAD: "❌", Verdict.UNKNOWN: "❔", Verdict.SKIPPED: "➖", Verdict.OK: "✅"}
 WARNING = "⚠️"
 FIGURE = "📎"
+#: Findings that are listed, the worst first.
 MOST_FINDINGS = 40
 #: The sign of each kind of message.
 _HEADS = {

@@ -24,6 +24,7 @@ HISTORY_DAYS = 30
 
 #: A start before this is no date: a zero, or a field that was never set.
 _NO_DATE = datetime(2000, 1, 1, tzinfo=UTC)
+#: Alerts that are named; the others are counted.
 _TOP = 5
 _MOST_LABELS = 200
 #: Characters of one alert among the related ones.

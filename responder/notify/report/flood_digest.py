@@ -13,6 +13,7 @@ from responder.model.rule import RuleBook, Severity
 from responder.model.text import cut, number_of
 from responder.notify.report import content
 
+#: Values that a digest names, the most frequent ones.
 _TOP = 5
 #: Share of the incidents above which a group or a label is that of most.
 _MOST_OF = 0.5

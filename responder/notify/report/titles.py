@@ -61,6 +61,7 @@ _NOUNS: Final = {
     "nodename": "host",
 }
 _NAME_LIMIT: Final = 63
+#: Objects that a title names; the others are counted.
 _NAMED: Final = 2
 
 

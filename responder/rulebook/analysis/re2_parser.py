@@ -16,7 +16,9 @@ from responder.rulebook.analysis.regular_language import (
 
 #: Maximum length of a pattern, in characters; maximum count of a repetition; maximum nesting of groups.
 LONGEST: Final = 2_000
-REPEATS: Final = 50
+#: Repetitions of a part of a pattern, at most.
+MOST_REPEATS: Final = 50
+#: Groups inside each other, at most.
 DEEPEST: Final = 20
 
 _COUNTS = re.compile(r"\{(\d+)(,(\d*))?\}", re.ASCII)
@@ -177,7 +179,7 @@ class _Reader:
 
 def _times(part: Language, counts: re.Match[str]) -> Language:
     least, most = int(counts[1]), int(counts[3]) if counts[3] else int(counts[1])
-    if max(least, most) > REPEATS:
+    if max(least, most) > MOST_REPEATS:
         raise BeyondError
     head = [part] * least
     if counts[2] and not counts[3]:

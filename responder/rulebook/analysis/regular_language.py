@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+#: The last code point of Unicode.
 LAST: Final = 0x10FFFF
 #: Maximum number of states explored before TooHardError.
 STATES: Final = 400

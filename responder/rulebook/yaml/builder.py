@@ -10,6 +10,7 @@ from responder.model.problem import Position, Problem
 
 Path = tuple[str | int, ...]
 
+#: Levels of nesting, at most.
 DEEPEST: Final = 32
 #: Maximum length of a scalar, in characters.
 LONGEST_TEXT: Final = 64 * 1024

@@ -13,6 +13,7 @@ NEW_ACTIONS = "actions"
 TOPICS = frozenset({NEW_NOTIFICATIONS, MESSAGES, NEW_DIAGNOSES, NEW_ACTIONS})
 
 CHANNEL = "responder"
+#: Seconds of one wait for a notification, after which the listener looks if it has to stop.
 _LISTEN_SECONDS = 0.5
 #: Notifications within this time are handled as one, so that a storm of webhooks does not cause a storm of polls.
 _GATHER_SECONDS = 0.02

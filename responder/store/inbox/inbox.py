@@ -17,6 +17,7 @@ from responder.store.database import Database, StoreError
 from responder.store.schema.serialization import to_seconds, to_time
 from responder.store.schema.tables import notifications, payloads, rejects
 
+#: Notifications of one commit.
 BATCH = 200
 #: Bytes of a rejected payload that are stored.
 REJECT_BYTES = 256 * 1024

@@ -17,6 +17,7 @@ def free(connection: Connection) -> int | None:
 
 #: Overhead per row beside its values, including its share of the indexes.
 _ROW_BYTES = 40
+#: Bytes of a value that is no text and no blob.
 _VALUE_BYTES = 8
 
 

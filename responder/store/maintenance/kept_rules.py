@@ -9,6 +9,7 @@ from responder.store.database import Database
 from responder.store.schema.serialization import from_bytes, to_bytes, to_seconds
 from responder.store.schema.tables import kept_rules
 
+#: Id of the only row.
 _ONLY = 1
 
 

@@ -13,6 +13,7 @@ from responder.store.outbox.claims import message_of
 from responder.store.schema.serialization import from_bytes, to_time
 from responder.store.schema.tables import WAITING, channel_states, contents, incidents, messages
 
+#: Messages that one call returns.
 _MOST = 100
 
 _other = messages.alias("other")

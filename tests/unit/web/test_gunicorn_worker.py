@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from responder.web.gunicorn_worker import LONGEST, accept_delay
+from responder.web.gunicorn_worker import LONGEST_SECONDS, accept_delay
 
 
 def test_a_worker_without_connections_waits_for_nobody() -> None:
@@ -14,7 +14,7 @@ def test_who_has_more_connections_lets_the_others_go_first() -> None:
     """Of two workers the one with fewer connections takes the next, and none waits for long."""
     waits = [accept_delay(connections, 2) for connections in range(8)]
     assert waits == sorted(set(waits))
-    assert max(accept_delay(connections, 2) for connections in range(1000)) == LONGEST
+    assert max(accept_delay(connections, 2) for connections in range(1000)) == LONGEST_SECONDS
 
 
 def test_a_worker_that_is_alone_waits_for_nobody() -> None:
