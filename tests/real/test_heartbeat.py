@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import shutil
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from responder import bootstrap
+from responder.bootstrap import SystemClock
+from responder.model.heartbeat import HeartbeatState
 from responder.standins.server import Call, Reply, StandIn
 from responder.standins.stage import Stage
+from responder.store.incidents import detectors
 from tests.real.conftest import example, until
 
 pytestmark = pytest.mark.real
@@ -43,8 +48,18 @@ def expecting(stage: Stage) -> str:
     return str(folder)
 
 
+def watched(stage: Stage) -> None:
+    """A database of an earlier process that has looked for the Watchdog until now, in vain."""
+    settings, now = stage.read_settings(), SystemClock().now()
+    bootstrap.prepare_store(settings)
+    state = HeartbeatState(cluster="prod-eu", seen_at=None, since=now - timedelta(hours=1), watched_at=now)
+    with bootstrap.database(settings) as database, database.transaction() as connection:
+        detectors.save(connection, [state])
+
+
 def test_a_silent_cluster_wakes_somebody_and_its_return_ends_it(stage: Stage) -> None:
     """From silence to a page that says what Prometheus answered, and from a Watchdog to its end."""
+    watched(stage)
     with stage.serve(rules=expecting(stage)):
         until(lambda: stage.pagerduty.events, 45)
         [opened] = [event.body for event in stage.pagerduty.events]
