@@ -24,8 +24,6 @@ from responder.standins.slack import SlackStandIn
 WEBHOOKS_PER_SECOND = 500
 PRESSES_PER_SECOND = 20
 SLACK_SECONDS, LATE_SECONDS = 3.0, 3.001
-#: Waiting notifications.
-_NEW = "SELECT count(*) FROM notifications WHERE state = 'new'"
 WAYS = {"HTTP": False, "Socket Mode": True}
 _BUTTON = {"type": "button", "action_id": "responder_acknowledge"}
 
@@ -72,7 +70,7 @@ def measure(rounds: int, seconds: float) -> tuple[dict[str, list[float]], list[f
                 if said["refused"] or said["broken"]:
                     raise CorrectnessError(f"webhooks were refused: {said}")
                 rates.append(said["replies"] / said["seconds"])
-                harness.wait_for("the backlog", lambda: not harness.rows(database, _NEW)[0][0], 300, pause=0.5)
+                harness.wait_until_decided(database)
         stored = harness.rows(database, "SELECT count(*) FROM actions")[0][0]
     answered = sum(each < SLACK_SECONDS for times in found.values() for each in times)
     if stored < answered:

@@ -338,6 +338,12 @@ def rows(database: Path, sql: str) -> list[tuple[Any, ...]]:
     return found
 
 
+def wait_until_decided(database: Path) -> None:
+    """Wait until no notification waits for triage."""
+    waiting = "SELECT count(*) FROM notifications WHERE state = 'new'"
+    wait_for("the backlog", lambda: not rows(database, waiting)[0][0], 300, pause=0.5)
+
+
 def options(text: str | None, *, rounds: int, seconds: float) -> argparse.Namespace:
     """Return the options of a benchmark; the first line of ``text`` describes it."""
     parser = argparse.ArgumentParser(description=(text or "").splitlines()[0])
