@@ -78,7 +78,7 @@ METRICS: Final[Mapping[str, Metric]] = {
     "responder_notifications_triaged": Metric(
         "counter", "Deliveries that triage has settled, by how.", ("state",), known=(("decided",), ("failed",))
     ),
-    "responder_alerts": Metric("counter", "Alerts in settled deliveries, by their status.", ("status",)),
+    "responder_alerts": Metric("counter", "Alerts in decided notifications, by their status.", ("status",)),
     "responder_rule_matches": Metric("counter", "Alerts that a rule decided.", ("rule",)),
     "responder_unmatched_alerts": Metric(
         "counter", "Alerts that only the last rule, which takes all, knew.", known=((),)

@@ -224,9 +224,10 @@ def rule_of(number: int, entry: Entry[RuleShape], rule_files: RuleFiles, windows
     """Build a rule with the matchers and conditions that the checks stored under its ``number``."""
     shape, defaults = entry.value, rule_files.defaults_of(entry.document.name)
     action = Action(shape.action)
-    tells = action is Action.NOTIFY
+    notifies = action is Action.NOTIFY
     runbook, runbook_from = runbook_of(shape, defaults, link_annotations(rule_files).runbook)
-    found = destinations_of(entry, rule_files) if tells else Destinations((), "")
+    found = destinations_of(entry, rule_files) if notifies else Destinations((), "")
+    by_code = runbooks_of(shape, rule_files) if notifies else {}
     adjust = (_adjustment(each, rule_files.conditions.get((number, at), ())) for at, each in enumerate(shape.adjust))
     return Rule(
         id=shape.id,
@@ -239,8 +240,8 @@ def rule_of(number: int, entry: Entry[RuleShape], rule_files: RuleFiles, windows
         runbook_from=runbook_from,
         first_step=shape.first_step,
         first_steps={**defaults.first_steps, **shape.first_steps},
-        runbooks={code: _runbook_ref(name) for code, name in runbooks_of(shape, rule_files).items()} if tells else {},
-        probes=expanded(shape, defaults, rule_files.pack_lists()) if tells else (),
+        runbooks={code: _runbook_ref(name) for code, name in by_code.items()},
+        probes=expanded(shape, defaults, rule_files.pack_lists()) if notifies else (),
         channels=tuple(dict.fromkeys(found.channels)),
         own_channels=found.own,
         channels_by=found.by,

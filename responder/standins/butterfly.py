@@ -89,7 +89,7 @@ class ButterflyStandIn(StandIn):
         if health.delay:
             self.wait(health.delay)
         if path == _PATH:
-            self.tell("butterfly.health", (service, health))
+            self.emit("butterfly.health", (service, health))
         if health.gone:
             return Reply(0, close=True)
         if path == _METRICS:

@@ -172,7 +172,7 @@ class PagerDutyStandIn(StandIn):
             integration = {"id": "PINTEGR", "type": "inbound_integration_reference", "summary": "responder"}
             what = {"trigger": "triggered", "acknowledge": "acknowledged", "resolve": "resolved"}[accepted.action]
             self._send(changed, what, integration, changed.as_incident(), {})
-        self.tell(f"pagerduty.{accepted.action}", accepted)
+        self.emit(f"pagerduty.{accepted.action}", accepted)
         return as_json(202, {"status": "success", "message": "Event processed", "dedup_key": accepted.dedup_key})
 
     def _apply(self, event: PagerEvent) -> PagerIncident | None:

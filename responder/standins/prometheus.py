@@ -52,7 +52,7 @@ class PrometheusStandIn(StandIn):
             self.queries.append(query)
             found = next((part for part in reversed(self._answers) if part in query), None)
             samples = self._answers[found] if found is not None else ()
-        self.tell("prometheus.query", query)
+        self.emit("prometheus.query", query)
         try:
             return _range(asked, samples) if parts.path.endswith("range") else _instant(asked, samples)
         except (KeyError, ValueError):

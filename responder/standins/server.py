@@ -120,7 +120,7 @@ class StandIn:
         """Return the response of a healthy server. May be called from many threads at once."""
         raise NotImplementedError
 
-    def tell(self, kind: str, record: object) -> None:
+    def emit(self, kind: str, record: object) -> None:
         """Pass an event to ``on_event``; never call it while holding the lock."""
         if self._on_event:
             self._on_event(kind, record)

@@ -159,7 +159,7 @@ class SlackStandIn(StandIn):
         if wrong := refusal(body):
             return Reply(400, str(wrong["error"]).encode())
         message = self._post(body | {"channel": "webhook"}, call)
-        self.tell("slack.webhook", message)
+        self.emit("slack.webhook", message)
         return Reply(200, b"ok", {"Content-Type": "text/html"})
 
     def _method(self, method: str, body: dict[str, Any] | None, call: Call) -> dict[str, Any]:
@@ -192,7 +192,7 @@ class SlackStandIn(StandIn):
         if method == "chat.update":
             return self._update(body)
         message = self._post(body, call)
-        self.tell("slack.post", message)
+        self.emit("slack.post", message)
         return {"channel": message.channel, "ts": message.ts, "message": {"text": message.text}}
 
     def _create(self, name: str) -> dict[str, Any]:
@@ -266,7 +266,7 @@ class SlackStandIn(StandIn):
             message = found[0]
             message.text, message.blocks = body.get("text", message.text), body.get("blocks", [])
             message.edits.append(body)
-        self.tell("slack.update", message)
+        self.emit("slack.update", message)
         return {"channel": channel, "ts": message.ts, "text": message.text}
 
     def _channel(self, name: str) -> str:

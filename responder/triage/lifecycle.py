@@ -61,7 +61,7 @@ def _opened(group: AlertGroup, incident: Incident | None, now: datetime, timing:
 def _fires(seen: "GroupDiff", incident: Incident, now: datetime, timing: Timing) -> Change:
     """Return the change of an open incident of which alerts fire: the same, more or fewer."""
     count, added = len(seen.firing), seen.added
-    silent = f"; {_untold(seen)}" if seen.missing else ""
+    silent = f"; {_unreported(seen)}" if seen.missing else ""
     if incident.resolve_reason and added:
         flaps = count_re_fires(incident, now, timing)
         reason = f"{_alerts(len(added))} re-fired before the resolve was announced{_times(flaps)}{silent}"
@@ -101,8 +101,10 @@ def _eased(group: AlertGroup, seen: "GroupDiff", incident: Incident, now: dateti
         return _change(some, f"{ended}; {seen.firing_count} still firing", seen, timing, flaps=incident.flaps)
     if seen.firing_count:
         end = now + timing.peer
-        reason = f"{ended}; {_untold(seen)}: resolves at {_at(end)} unless one is reported as firing"
-        return _change(some, reason, seen, timing, flaps=incident.flaps, resolve_reason=_untold(seen), resolve_at=end)
+        reason = f"{ended}; {_unreported(seen)}: resolves at {_at(end)} unless one is reported as firing"
+        return _change(
+            some, reason, seen, timing, flaps=incident.flaps, resolve_reason=_unreported(seen), resolve_at=end
+        )
     if is_flapping(incident, now, timing):
         quiet = quiet_period(incident.flaps, timing)
         end = now + quiet
@@ -160,7 +162,7 @@ MOST_TITLES, MOST_NAMED = 10, 5
 _TITLE_LIMIT = 50
 
 
-def _untold(seen: "GroupDiff") -> str:
+def _unreported(seen: "GroupDiff") -> str:
     titles = [title for each in seen.missing if (title := seen.after[each].title)][:MOST_NAMED]
     more = f" and {len(seen.missing) - len(titles)} more" if titles and len(seen.missing) > len(titles) else ""
     names = f": {', '.join(titles)}{more}" if titles else ""

@@ -85,7 +85,7 @@ def subject(alert_labels: Labels, book: RuleBook, wanted: Sequence[SubjectFrom] 
     series = _read(alert_labels, book)
     labels = series.labels
     order = [label for label in _order(series, book) if labels.get(label) and label not in series.rejected]
-    label = next((label for label in order if _tells(label, series)), "")
+    label = next((label for label in order if _value_is_name(label, series)), "")
     chosen = next((each for each in wanted if labels.get(each.label)), None)
     label, mapping, by_rule = (chosen.label, chosen.mapping, True) if chosen else (label, {}, False)
     value = labels.get(label, "")
@@ -256,7 +256,7 @@ def _order(series: _Series, book: RuleBook) -> Iterator[str]:
     yield from (*hosts, "job", *ADDRESSES, *LAST)
 
 
-def _tells(label: str, series: _Series) -> bool:
+def _value_is_name(label: str, series: _Series) -> bool:
     """True if the value of a label is a name, and not one that only looks like it."""
     value = series.labels[label]
     if label in series.of_product:

@@ -87,7 +87,7 @@ def coverage(
         if check_links:
             found = replace(found, rows=_checked(found.rows, settings))
         if url:
-            found = _weighed(found, url, since, settings)
+            found = _with_weights(found, url, since, settings)
     _print(found, "stubs" if stubs else output, everything=everything)
     sys.exit(FAILED if found.problems else 0)
 
@@ -149,7 +149,7 @@ def _live(url: str, settings: "Settings") -> "tuple[AlertRule, ...]":
         raise FatalError(f"{without_credentials(base)}: {error}") from error
 
 
-def _weighed(found: "CoverageReport", url: str, since: timedelta, settings: "Settings") -> "CoverageReport":
+def _with_weights(found: "CoverageReport", url: str, since: timedelta, settings: "Settings") -> "CoverageReport":
     """Add to each alert how often it fired."""
     from responder.cli.rules import weight
 

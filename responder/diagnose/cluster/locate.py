@@ -9,7 +9,7 @@ from responder.diagnose.cluster.wave import answered
 from responder.model.clock import Clock, Deadline
 
 #: Kinds by whose name an object is looked for in all namespaces, if the alert names none.
-_SOUGHT = (
+_KINDS_BY_PREFERENCE = (
     "Pod",
     "Deployment",
     "StatefulSet",
@@ -31,7 +31,7 @@ def located(scene: Scene, reader: Reader, deadline: Deadline, clock: Clock) -> S
     """
     place = scene.place
     names = {**({"Service": place.workload} if place.workload else {}), **place.named}
-    kind = next((each for each in _SOUGHT if each in names), "")
+    kind = next((each for each in _KINDS_BY_PREFERENCE if each in names), "")
     name, _, space = names[kind].partition(".") if kind == "Service" else (names.get(kind, ""), "", "")
     wanted = f"metadata.name={name}" if kind else f"status.podIP={place.address}"
     if place.namespace or "Node" in place.named or not (kind or place.address):

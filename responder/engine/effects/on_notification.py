@@ -155,13 +155,13 @@ def _updated(
     now = notification.received_at
     worse = is_worse(decision, incident, context)
     fires = decision.match.alert.firing
-    unheard = not incident.channels and not in_digest(incident, flood_state)
+    not_notified = not incident.channels and not in_digest(incident, flood_state)
     owed = late_reason(decision, incident, context) if fires else ""
     of = before.decision.teams if before else ()
     new = [team for team in decision.route.teams if team not in of] if of and fires else []
     owed = owed or (f"alerts of team {' and '.join(new)} joined" if new else "")
     again = why_again(decision, group, incident, context) if fires else ""
-    concerns = fires and (worse or unheard or owed or again)
+    concerns = fires and (worse or not_notified or owed or again)
     wanted = channels_to_notify(decision, context) if concerns else ()
     known = frozenset(incident.channels) - context.pagers if again else incident.channels
     added = tuple(name for name in wanted if name not in known)
@@ -174,10 +174,10 @@ def _updated(
     if again:
         content = replace(content, handling=UNHANDLED)  # the new page is not acknowledged yet
     moved = replace(moved, title=title(content.decision, content.findings))
-    informed = context.configured(incident.channels)
+    earlier = context.configured(incident.channels)
     notified = (
         channel
-        for channel in informed
+        for channel in earlier
         if channel.name not in added
         and (worse or is_notified_of(channel, decision.change) or (again and not channel.pages))
     )

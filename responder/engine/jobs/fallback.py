@@ -34,7 +34,7 @@ class PlannedFallback:
     step: FallbackStep
 
 
-def detours(
+def planned_fallbacks(
     pages: Sequence[UndeliveredMessage], context: DecisionContext, limit: float, now: datetime
 ) -> list[PlannedFallback]:
     """Return those pages for which a fallback is due. Pure."""
@@ -44,7 +44,7 @@ def detours(
         if channel is not None and channel.is_additional():
             continue
         usable, order = _chain(page, context)
-        steps.append((page, next_step(_stuck(page, context), _ways_of(page, usable, context), order, limit, now)))
+        steps.append((page, next_step(_undelivered(page, context), _ways_of(page, usable, context), order, limit, now)))
     return [PlannedFallback(page=page, step=step) for page, step in steps if isinstance(step, FallbackStep)]
 
 
@@ -168,7 +168,7 @@ class FallbackJob(IncidentJob):
         fallbacks = {name for name in order if after(name, usable, order)}
         fallbacks |= {name for team in context.book.teams.values() for name in team.fallback}
         last = last_resort(context.channels)
-        return detours(
+        return planned_fallbacks(
             undelivered.pages(connection, context.pagers, fallbacks, last), context, self.limit, self.clock.now()
         )
 
@@ -184,7 +184,7 @@ def every_way(channels: Mapping[str, Channel]) -> tuple[str, ...]:
     return (*waking, *(name for name in in_order(channels) if name in channels and name not in waking))
 
 
-def _stuck(page: UndeliveredMessage, context: DecisionContext) -> UndeliveredPage:
+def _undelivered(page: UndeliveredMessage, context: DecisionContext) -> UndeliveredPage:
     return UndeliveredPage(
         channel=page.message.channel,
         title=title(page.message.channel, context.channels, page.message.channel_kind),

@@ -50,7 +50,7 @@ BODY_LIMIT = 20_000
 TEXT_LIMIT, DETAIL_LIMIT = 1_000, 2_000
 MOST_FINDINGS, MOST_LABELS = 40, 60
 BURST = 10
-PACE = per_minute(60, BURST)
+RATE_LIMIT = per_minute(60, BURST)
 
 _STEPS = ("post",)
 # What is left out if the body is too long, least important first.
@@ -63,7 +63,7 @@ class GenericWebhook(Channel):
 
     url: Secret
     key: Secret
-    rate_limit: RateLimit = PACE
+    rate_limit: RateLimit = RATE_LIMIT
     name: str = field(default="generic_webhook", kw_only=True)
     settings: ClassVar[tuple[Setting, ...]] = (
         Setting(

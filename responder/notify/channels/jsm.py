@@ -48,7 +48,7 @@ LINE_LIMIT, ADDRESS_LIMIT = 1_000, 1_000
 MOST_LINKS = 6
 
 BURST = 10
-PACE = per_minute(60, BURST)
+RATE_LIMIT = per_minute(60, BURST)
 #: Seconds until a request is retried if it is not known whether the vendor accepted it.
 UNKNOWN_SECONDS = 60.0
 
@@ -65,7 +65,7 @@ class Jsm(Channel):
 
     api_key: Secret
     base_url: str = "https://api.atlassian.com/jsm/ops/integration"
-    rate_limit: RateLimit = PACE
+    rate_limit: RateLimit = RATE_LIMIT
     name: str = field(default="jsm", kw_only=True)
     settings: ClassVar[tuple[Setting, ...]] = (
         Setting(

@@ -44,7 +44,7 @@ LINE_LIMIT, ADDRESS_LIMIT = 1_000, 1_000
 MOST_LINKS = 6
 #: Mattermost's own limit is 10 requests a second for each client (RateLimitSettings.PerSec); a channel stays readable.
 BURST = 5
-PACE = per_minute(60, BURST)
+RATE_LIMIT = per_minute(60, BURST)
 
 _STEPS = ("post",)
 # What Markdown, and Slack's markup, which webhooks of Mattermost translate, would read as more than text.
@@ -59,7 +59,7 @@ class Mattermost(Channel):
     """Posts to ``url``, which is itself the secret."""
 
     url: Secret
-    rate_limit: RateLimit = PACE
+    rate_limit: RateLimit = RATE_LIMIT
     name: str = field(default="mattermost", kw_only=True)
     settings: ClassVar[tuple[Setting, ...]] = (
         Setting(

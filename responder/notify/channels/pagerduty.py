@@ -39,7 +39,7 @@ DEDUP_LIMIT = 255  # characters
 
 BURST = 20
 # https://developer.pagerduty.com/docs/events-api-v2/overview/: some 120 events a minute and integration key.
-PACE = per_minute(120, BURST)
+RATE_LIMIT = per_minute(120, BURST)
 
 #: The URL of each service region. https://support.pagerduty.com/main/docs/service-regions
 REGIONS = {"us": "https://events.pagerduty.com", "eu": "https://events.eu.pagerduty.com"}
@@ -61,7 +61,7 @@ class PagerDuty(Channel):
     routing_key: Secret
     base_url: str = "https://events.pagerduty.com"
     client_url: str = ""
-    rate_limit: RateLimit = PACE
+    rate_limit: RateLimit = RATE_LIMIT
     name: str = field(default="pagerduty", kw_only=True)
     console_url: str = field(default="", kw_only=True)
     settings: ClassVar[tuple[Setting, ...]] = (

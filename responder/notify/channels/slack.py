@@ -28,8 +28,8 @@ from responder.notify.render.slack_messages import (
     BURST,
     LIMITED,
     ONCALL_GROUP,
-    PACE,
     PASSING,
+    RATE_LIMIT,
     details,
     dry_run,
     fallback_page,
@@ -65,7 +65,7 @@ class Slack(Channel):
     token: Secret
     channel: str
     base_url: str = "https://slack.com/api"
-    rate_limit: RateLimit = PACE
+    rate_limit: RateLimit = RATE_LIMIT
     group: str = ""
     interactive: bool = field(default=False, kw_only=True)
     app_token: Secret = field(default=Secret(""), kw_only=True)

@@ -34,7 +34,7 @@ from responder.notify.render.response import decoded, encoded, error_text, outco
 from responder.notify.render.slack_messages import archivable, minimal_text, parent, reply
 
 # https://docs.slack.dev/apis/web-api/rate-limits: conversations.create and invite are of tier 2 and 3.
-PACE = per_minute(30, 10)
+RATE_LIMIT = per_minute(30, 10)
 #: Characters of a name and bytes of a topic (https://docs.slack.dev/reference/methods/conversations.create).
 NAME_LIMIT, TOPIC_LIMIT = 80, 250
 #: People that one request may invite (https://docs.slack.dev/reference/methods/conversations.invite).
@@ -110,7 +110,7 @@ class SlackRoom(Channel):
     title: ClassVar[str] = "the incident's Slack channel"
     use: ClassVar[Use] = Use.ROOM
     fallback_order: ClassVar[None] = None
-    rate_limit: ClassVar[RateLimit] = PACE
+    rate_limit: ClassVar[RateLimit] = RATE_LIMIT
     steps: ClassVar[Mapping[MessageKind, tuple[str, ...]]] = {
         **dict.fromkeys(MessageKind, (_REPLY,)),
         MessageKind.START: (_CREATE, _INVITE, _TOPIC, _POST),

@@ -20,7 +20,7 @@ from responder.notify.render.response import decoded, encoded, outcome_of
 from responder.notify.render.slack_messages import (
     BURST,
     ONCALL_GROUP,
-    PACE,
+    RATE_LIMIT,
     dry_run,
     fallback_page,
     minimal_text,
@@ -36,7 +36,7 @@ class SlackWebhook(Channel):
     """Posts to ``url``, which is itself the secret. ``group`` is the user group that an alarm mentions."""
 
     url: Secret
-    rate_limit: RateLimit = PACE
+    rate_limit: RateLimit = RATE_LIMIT
     group: str = ""
     name: str = field(default="slack_webhook", kw_only=True)
     settings: ClassVar[tuple[Setting, ...]] = (

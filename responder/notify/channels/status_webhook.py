@@ -35,7 +35,7 @@ from responder.notify.render.standard_webhook import key_problem, signed_headers
 VERSION = 1
 #: Bytes of a title and of a text.
 TITLE_LIMIT, TEXT_LIMIT = 255, 10_000
-PACE = per_minute(60, 10)
+RATE_LIMIT = per_minute(60, 10)
 #: State of a component by the severity in the words of PagerDuty.
 COMPONENT_STATES = {"critical": "major", "error": "partial"}
 _OPEN, _UPDATE, _RESOLVE = "open", "update", "resolve"
@@ -67,7 +67,7 @@ class StatusWebhook(Channel):
     title: ClassVar[str] = "the status page"
     use: ClassVar[Use] = Use.STATUS_PAGE
     fallback_order: ClassVar[None] = None
-    rate_limit: ClassVar[RateLimit] = PACE
+    rate_limit: ClassVar[RateLimit] = RATE_LIMIT
     steps: ClassVar[Mapping[MessageKind, tuple[str, ...]]] = {
         **dict.fromkeys(MessageKind, ()),
         MessageKind.START: (_OPEN,),

@@ -37,7 +37,7 @@ from responder.notify.rate_limit import RateLimit
 from responder.notify.render.response import ascii_only, decoded, encoded, error_text, outcome_of, text_of, within
 
 # https://developer.statuspage.io: one request a second for each key, measured over 60 seconds; 420 or 429 beyond.
-PACE = RateLimit(interval=1.0, burst=1, reserve=0)
+RATE_LIMIT = RateLimit(interval=1.0, burst=1, reserve=0)
 #: Status of the vendor for too many requests, beside 429.
 ENHANCE_YOUR_CALM = 420
 #: Bytes of a title and of a text.
@@ -82,7 +82,7 @@ class Statuspage(Channel):
     title: ClassVar[str] = "Statuspage"
     use: ClassVar[Use] = Use.STATUS_PAGE
     fallback_order: ClassVar[None] = None
-    rate_limit: ClassVar[RateLimit] = PACE
+    rate_limit: ClassVar[RateLimit] = RATE_LIMIT
     steps: ClassVar[Mapping[MessageKind, tuple[str, ...]]] = {
         **dict.fromkeys(MessageKind, ()),
         MessageKind.START: (_OPEN,),

@@ -43,7 +43,7 @@ MOST_ACTIONS = 6
 BUTTON_LIMIT, ADDRESS_LIMIT = 60, 1_000
 #: Teams takes four requests a second from one address; a channel stays readable at one.
 BURST = 4
-PACE = per_minute(60, BURST)
+RATE_LIMIT = per_minute(60, BURST)
 #: Findings that are listed, the worst first.
 MOST_FINDINGS = 40
 
@@ -58,7 +58,7 @@ class Teams(Channel):
     """Posts to ``url``, which is itself the secret."""
 
     url: Secret
-    rate_limit: RateLimit = PACE
+    rate_limit: RateLimit = RATE_LIMIT
     name: str = field(default="teams", kw_only=True)
     settings: ClassVar[tuple[Setting, ...]] = (
         Setting(

@@ -55,7 +55,7 @@ _FURTHER = ((NOTE, "Note", ""), (RESOLVE, "Resolve", ""))
 INCIDENT_PREFIX = "INC-"
 BURST = 6
 # https://docs.slack.dev/apis/web-api/rate-limits: one message a second and channel, short bursts are allowed.
-PACE = per_minute(60, BURST)
+RATE_LIMIT = per_minute(60, BURST)
 
 # https://docs.slack.dev/reference/methods/chat.postMessage and chat.update, "Errors": those that may pass.
 LIMITED = frozenset({"ratelimited", "rate_limited"})

@@ -9,7 +9,7 @@ import pytest
 
 from responder.engine.effects.context import DecisionContext
 from responder.engine.effects.page import left_open
-from responder.engine.jobs.fallback import detours
+from responder.engine.jobs.fallback import planned_fallbacks
 from responder.model.report import MessageKind
 from responder.model.secret import Secret
 from responder.model.team import Team
@@ -44,7 +44,7 @@ def after(channel: str, team: str, kind: MessageKind = MessageKind.START, channe
         error="HTTP 400",
         failing_since=None,
     )
-    [found] = detours([page], a_context(), 60.0, NOW + timedelta(seconds=1))
+    [found] = planned_fallbacks([page], a_context(), 60.0, NOW + timedelta(seconds=1))
     return found.step.channel
 
 
