@@ -63,7 +63,8 @@ class Database:
     def write(self, patience: float | None = None) -> Iterator[Connection]:
         """Open a write transaction, committed and durable when the block ends.
 
-        SQLite's other writers are waited for as long as any caller waits, or ``patience`` seconds.
+        SQLite's other writers are waited for as long as any caller waits. With ``patience`` a person waits: it goes
+        before other waiting transactions, and fails after these seconds.
         """
         with self._store_errors(), self._backend.write(patience) as connection:
             yield connection

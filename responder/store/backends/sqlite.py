@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import mmap
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,6 +22,8 @@ from responder.store.backends.sqlite_files import SqliteFiles
 
 #: Busy timeout of SQLite before responder retries: SQLite sleeps 1 ms, 2 ms, and later up to 100 ms.
 _BUSY_SECONDS = 0.003
+#: Steps that other writers wait for one that a person waits for; each of its attempts renews them.
+FIRST_STEPS, _STEP_SECONDS = 50, 0.001
 _SPELLING = "unsupported database URL: write sqlite:///FILE or postgresql://..."
 
 
@@ -59,6 +62,39 @@ def _locked(path: str) -> Iterator[bool]:
         yield True
     finally:
         os.close(descriptor)
+
+
+class Precedence:
+    """Precedence of writes that a person waits for, in all workers of a server: they share this memory since the fork.
+
+    It ends by itself, since each wait of another writer uses up one of its steps: a worker that dies or is stopped
+    holds no write up.
+    """
+
+    def __init__(self) -> None:
+        self._steps = mmap.mmap(-1, 1)
+        self._never = threading.Event()
+
+    @property
+    def taken(self) -> bool:
+        """True if a person's write goes first."""
+        return self._steps[0] > 0
+
+    def take(self, steps: int = FIRST_STEPS) -> None:
+        """Go first while others wait so many steps in all; 0 ends it."""
+        self._steps[0] = steps
+
+    def give_way(self) -> None:
+        """Wait while a person's write goes first, FIRST_STEPS at most."""
+        for _ in range(FIRST_STEPS):
+            left = self._steps[0]
+            if not left:
+                return
+            self._steps[0] = left - 1
+            self._never.wait(_STEP_SECONDS)
+
+
+PRECEDENCE = Precedence()
 
 
 class Sqlite:
@@ -111,11 +147,15 @@ class Sqlite:
 
     @contextlib.contextmanager
     def write(self, patience: float | None = None) -> Iterator[Connection]:
-        """Open a durable transaction."""
-        with self._files.using():
-            with self._transaction(self.writers, patience) as connection:
-                yield connection
-            self._files.verify()
+        """Open a durable transaction; with ``patience`` it goes before the waiting ones of all workers."""
+        try:
+            with self._files.using():
+                with self._transaction(self.writers, patience) as connection:
+                    yield connection
+                self._files.verify()
+        finally:
+            if patience is not None:
+                PRECEDENCE.take(0)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -254,12 +294,20 @@ class Sqlite:
                 raise
 
     def _begin(self, begin: Callable[[], object], patience: float | None = None) -> None:
-        """Begin a write transaction, retrying while another writer is active, for at most ``patience`` seconds."""
+        """Begin a write transaction, retrying while another writer is active, for at most ``patience`` seconds.
+
+        With ``patience`` a person waits, and other writers give way.
+        """
+        in_order = PRECEDENCE.give_way if patience is None else PRECEDENCE.take
+        in_order()
         try:
             begin()
         except (DatabaseError, DRIVER.DatabaseError) as error:
             if not _busy(error):
                 raise
-            Retrying(retry=retry_if_exception(_busy), stop=stop_after_delay(patience or self._patience), reraise=True)(
-                begin
-            )
+            Retrying(
+                retry=retry_if_exception(_busy),
+                stop=stop_after_delay(patience or self._patience),
+                before=lambda _attempt: in_order(),
+                reraise=True,
+            )(begin)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
+import threading
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
-from responder.store.backends.sqlite import _sql
+from responder.store.backends.sqlite import PRECEDENCE, _sql
 from responder.store.database import Database, StoreError
 from responder.store.inbox.inbox import Inbox
 from responder.store.incidents import incidents
@@ -93,6 +95,55 @@ def test_a_locked_database_refuses_within_its_patience(database: Database, datab
     with database.write(), pytest.raises(StoreError, match="locked"):
         Inbox(impatient).keep(b"{}", "", NOW)
     impatient.close()
+
+
+def test_other_writers_give_way_to_the_write_of_a_person(database: Database) -> None:
+    """From its first attempt to its commit, webhooks and the engine do not compete for the one writer."""
+    with database.write():
+        pass
+    assert not PRECEDENCE.taken
+    with database.write(1.0):
+        assert PRECEDENCE.taken
+    assert not PRECEDENCE.taken
+
+
+@pytest.mark.parametrize("how", ["transaction", "write"])
+def test_a_person_whose_worker_died_holds_no_writer_up(database: Database, how: str) -> None:
+    """Its precedence is used up by those that wait for it, in all 50 ms; then nothing is left of it."""
+    PRECEDENCE.take()
+    with getattr(database, how)() as connection:
+        connection.execute(text("SELECT 1"))
+    assert not PRECEDENCE.taken
+
+
+def test_presses_without_end_stop_no_writer(database: Database) -> None:
+    """Each transaction waits 50 ms at most, however many people press."""
+    ended = threading.Event()
+
+    def presses() -> None:
+        while not ended.wait(0.0005):
+            PRECEDENCE.take()
+
+    pressing = threading.Thread(target=presses)
+    pressing.start()
+    try:
+        with database.transaction() as connection:
+            connection.execute(text("SELECT 1"))
+    finally:
+        ended.set()
+        pressing.join()
+        PRECEDENCE.take(0)
+
+
+def test_workers_share_the_precedence() -> None:
+    """A press in one worker goes before the webhooks of all others: they were forked from one process."""
+    child = os.fork()
+    if child == 0:
+        PRECEDENCE.take()
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert PRECEDENCE.taken
+    PRECEDENCE.take(0)
 
 
 def test_incidents_nobody_was_woken_for_are_looked_for_among_the_open_alone(database: Database) -> None:
