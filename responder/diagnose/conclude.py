@@ -51,7 +51,6 @@ _WITHOUT_NAMESPACE = frozenset({"Node", "PersistentVolume", "StorageClass"})
 _UNDOABLE = ("change-rollout", "change-sync")
 _REVERT = "Revert the commit in Git that was synced"
 _UNDO = "`kubectl rollout undo {ref}{in_ns}`"
-
 _LIMIT = 500
 #: Bad findings that are named; the others are counted.
 _NAMED = 2
@@ -234,6 +233,9 @@ def _step(code: str, known: Explanation) -> str:
     they would sync it again.
     """
     about = known.cause or next(iter((*known.symptoms, *known.changes)), None)
+    fewer = next((each for each in known.changes if each.code == "change-scale-down"), None)
+    if code == "log-error" and known.cause is None and fewer is not None:  # too few pods log errors, too
+        about, code = fewer, fewer.code
     found = code_of(code)
     if about is not None and about.first_step and not about.broken_by:
         return about.first_step

@@ -218,6 +218,7 @@ CODES: Final[Mapping[str, Code]] = {
     ),
     "change-sync": Code("synced", "Revert the commit in Git, if the errors began with the sync."),
     "change-deploy": Code("deployed", "Go back to the version before, if the errors began with the deployment."),
+    "change-scale-down": Code("scaled down", "Scale it up again: `kubectl scale {ref}{in_ns} --replicas=N`."),
     "change-scale": Code("scaled", "Scale it back, if the errors began then."),
     "change-created": Code("created", "Compare the new object with what uses it."),
     "change-new": Code("created", "Check whether the errors began with the new object; undo it if so."),

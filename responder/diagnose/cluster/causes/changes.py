@@ -1,5 +1,6 @@
 """Changes before the alert: rollouts and rollbacks by revision, scale-downs, new policies and quotas, edits."""
 
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import takewhile
@@ -13,6 +14,8 @@ from responder.model.clue import Certainty, Clue, Role
 
 #: A change counts if it came at most this long before the alert.
 WINDOW = timedelta(hours=2)
+#: The deployment controller's event.
+_SCALED = re.compile(r"Scaled (?:up|down) replica set (\S+) from (\d+) to (\d+)")
 #: Changed fields that a sentence names.
 _NAMED = 3
 
@@ -125,9 +128,11 @@ def _scaled(scene: Scene, workload: Object) -> Clue | None:
         if "horizontal" in manager or "kube-controller-manager" in manager:
             continue
         count = objects.number(workload, "spec", "replicas")
-        says = f"{objects.name(workload)} was scaled to {count} by {manager} {before_alert(scene, moment)}"
+        before, after, _ = _counts(scene, workload)
+        size = f"from {before} to {after}" if after == str(count) else f"to {count}"
+        says = f"{objects.name(workload)} was scaled {size} by {manager} {before_alert(scene, moment)}"
         return Clue(
-            code="change-scale",
+            code="change-scale-down" if after == str(count) and int(before) > count else "change-scale",
             role=Role.CHANGE,
             entity=objects.reference(workload),
             says=says,
@@ -135,6 +140,19 @@ def _scaled(scene: Scene, workload: Object) -> Clue | None:
             since=moment,
         )
     return None
+
+
+def _counts(scene: Scene, workload: Object) -> tuple[str, str, datetime | None]:
+    """Return the counts of replicas before and after a recent scaling of the newest revision, by its event, and when.
+
+    They are empty where there was none, or where a rollout scales its revisions.
+    """
+    known = revisions(scene, workload)
+    for event in scene.events_of(workload) if known and not is_recent(scene, rolled_out_at(scene, workload)) else ():
+        match, moment = _SCALED.search(objects.text(event, "message")), last_seen(event)
+        if match and match[1] == objects.name(known[0][1]) and is_recent(scene, moment):
+            return match[2], match[3], moment
+    return "", "", None
 
 
 def last_edit(value: Object) -> tuple[datetime | None, str]:
@@ -214,9 +232,10 @@ def _quiet(scene: Scene, workload: Object) -> list[Clue]:
                 since=made,
             )
         ]
-    says = (
-        f"no change of {objects.name(workload)} in the 2 h before the alert, last rollout {ago(scene.now, moment)} ago"
-    )
+    before, after, scaled = _counts(scene, workload)
+    size = f"; scaled from {before} to {after} {before_alert(scene, scaled)}" if scaled else ""
+    what = f"no {'rollout' if scaled else 'change'} of {objects.name(workload)} in the 2 h before the alert"
+    says = f"{what}, last rollout {ago(scene.now, moment)} ago{size}"
     return [Clue(code="change-none", role=Role.FACT, entity=objects.reference(workload), says=says, since=moment)]
 
 
