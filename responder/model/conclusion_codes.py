@@ -156,8 +156,6 @@ CODES: Final[Mapping[str, Code]] = {
     "probe-timeout": Code(
         "readiness times out", "See what makes the readiness check slow: load, or a dependency.", True
     ),
-    "pod-held": Code("pod does not end", "Find the controller that must remove the finalizer; see why it does not."),
-    "pod-terminating": Code("pod does not end", f"Read why the kubelet does not stop it: {_EVENTS}."),
     "unready-gate": Code("readiness gate not met", "Check the controller of the gate, such as the load balancer's."),
     "unready-init": Code("waits in an init container", f"Bring up what its init container waits for: {_EVENTS}.", True),
     "unready": Code("not ready", "Fix what the readiness check answers: it names what is not available.", True),

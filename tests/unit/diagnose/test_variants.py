@@ -32,7 +32,7 @@ def cause_of(folder: Path, name: str, *changes: tuple[str, str]) -> str:
         (
             "rollout-recreate-old-pod-terminating",
             [("[archive.example.net/flush]", "[]")],
-            "its containers do not stop, or its volume is not detached, and ledgerd starts no new pod before that",
+            "no finalizer holds it, so its node does not stop it; ledgerd starts no new pod before that",
         ),
         (
             "svc-governing-service-missing",

@@ -53,7 +53,10 @@ def _ending(scene: Scene, pods: tuple[Object, ...]) -> tuple[Clue, ...]:
     span = ago(scene.now, objects.when(pod, "metadata", "deletionTimestamp") or scene.now)
     others = [each for each in pods if each not in stuck]
     rest = f"; {ready_of(others)} other pods of {objects.name(scene.workload)} ready" if others else ""
-    waits = objects.name(pod) == named or objects.kind(scene.workload) == "StatefulSet"
+    recreated = objects.text(scene.workload, "spec", "strategy", "type") == "Recreate"
+    blocks = objects.kind(scene.workload) == "StatefulSet" or recreated
+    before = f"; {objects.name(scene.workload)} starts no new pod before that" if blocks and not others else ""
+    waits = objects.name(pod) == named or blocks
     return (
         Clue(
             code="pods-ending",
@@ -61,7 +64,8 @@ def _ending(scene: Scene, pods: tuple[Object, ...]) -> tuple[Clue, ...]:
             entity=objects.reference(pod),
             says=f"pod {objects.name(pod)} is terminating for {span} and does not end: "
             + (f"finalizer {held} holds it" if held else "no finalizer holds it, so its node does not stop it")
-            + rest,
+            + rest
+            + before,
             since=objects.when(pod, "metadata", "deletionTimestamp"),
             first_step="" if held else _NOT_STOPPED.format(node=objects.text(pod, "spec", "nodeName")),
         ),

@@ -20,8 +20,6 @@ from responder.model.clue import Certainty, Clue, Role
 #: The deployment controller's event; before 1.25 it did not name the count before.
 _SCALED = re.compile(r"Scaled down replica set \S+ from (\d+) to 0|to 0 from (\d+)")
 _GROWN = re.compile(r"Scaled up replica set \S+ from (\d+) to (\d+)")
-#: Seconds after which a pod that should have ended is kept by something.
-ENDED_SECONDS = 60.0
 #: Seconds in which a new pod may start; younger ones are not blamed while the wanted number is ready.
 START_SECONDS = 90.0
 
@@ -33,28 +31,7 @@ def look(scene: Scene) -> tuple[Clue, ...]:
         return ()
     if wanted(workload) == 0:
         return (scaled_to_nothing(scene, workload),)
-    return (*_kept(scene, workload), *_stuck(scene, workload), _ready(scene, workload))
-
-
-def _kept(scene: Scene, workload: Object) -> tuple[Clue, ...]:
-    """Return the pod whose deletion does not end although its node is well, and for which a new one waits."""
-    if sum(map(is_ready, scene.pods_of(workload))) >= wanted(workload):
-        return ()
-    for pod in scene.pods_of(workload):
-        due = objects.when(pod, "metadata", "deletionTimestamp")
-        late = due is not None and (scene.now - due).total_seconds() > ENDED_SECONDS
-        if due is None or not late or objects.text(pod, "spec", "nodeName") in scene.lost_nodes:
-            continue
-        holds = ", ".join(str(each) for each in objects.items(pod, "metadata", "finalizers"))
-        by = f"finalizer {holds} holds it" if holds else "its containers do not stop, or its volume is not detached"
-        waits = (
-            objects.kind(workload) == "StatefulSet" or objects.text(workload, "spec", "strategy", "type") == "Recreate"
-        )
-        so = f", and {objects.name(workload)} starts no new pod before that" if waits else ""
-        says = f"pod {objects.name(pod)} is terminating, overdue for {ago(scene.now, due)}: {by}{so}"
-        code = "pod-held" if holds else "pod-terminating"
-        return (Clue(code=code, role=Role.CAUSE, entity=objects.reference(workload), says=says, since=due),)
-    return ()
+    return (*_stuck(scene, workload), _ready(scene, workload))
 
 
 def _ready(scene: Scene, workload: Object) -> Clue:
