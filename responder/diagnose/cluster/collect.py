@@ -46,6 +46,8 @@ _CERTIFICATE = re.compile(
 )
 #: Log lines of connections that a policy may have stopped: an answer such as 503 shows that none did.
 _NO_ANSWER = re.compile(r"time[sd]?[- ]?out|timeout|deadline|refused|unreachable|canceled|no route", re.IGNORECASE)
+#: Log lines of an answer that is an error of what was called: its own log says why.
+_FAILED = re.compile(r"\b50[0-4]\b|MISCONF|READONLY|too many (?:clients|connections)")
 #: Other namespaces that are read.
 MOST_OTHER = 2
 
@@ -251,6 +253,11 @@ def _third(scene: Scene) -> list[Read]:
         reads.append(listing("Certificate", scene.place.namespace))
     if any("Multi-Attach" in objects.text(each, "message") for each in scene.of("Event")):
         reads.append(listing("VolumeAttachment"))
+    for pod in scene.pods_of(scene.workload):  # of a driver that is not registered, the pod on that node
+        node = objects.text(pod, "spec", "nodeName")
+        said = (objects.text(each, "message") for each in scene.events_of(pod))
+        if is_name(node) and any("registered CSI drivers" in each for each in said):
+            reads.append(listing("Pod", SYSTEM, fieldSelector=f"spec.nodeName={node}"))
     if scene.was_read("Ingress") or (not scene.failures and all(map(_is_ready, scene.pods_of(scene.workload)))):
         reads += [listing("Ingress", scene.place.namespace), listing("IngressClass")]
     return reads + _usage(scene) + _dependencies(scene) + ([] if scene.fails_lookups else _elsewhere(scene))
@@ -269,10 +276,13 @@ def _fourth(scene: Scene) -> list[Read]:
 
 
 def _dependencies(scene: Scene) -> list[Read]:
-    """Return the reads of logs of what log lines name, if its pods are not ready."""
+    """Return the reads of logs of what log lines name, if its pods are not ready or it answers with an error."""
     known = {log.pod for log in scene.logs}
+    called = [scene.pods_of(each) for each in scene.called[:2]] if any(map(_FAILED.search, scene.failures)) else []
+    well = [pods for pods in called if pods and all(map(_is_ready, pods)) and known.isdisjoint(map(objects.name, pods))]
+    failing = [read for pods in well for read in _logs(scene, pods)[:1]]
     unknown = (pods for pods in _unready(scene) if known.isdisjoint(map(objects.name, pods)))
-    reads = [read for pods in unknown for read in _logs(scene, pods)[:2]]
+    reads = [*failing, *(read for pods in unknown for read in _logs(scene, pods)[:2])]
     named = (scene.find("Service", name.partition(".")[0]) for name in scene.named_in_logs)
     if not scene.was_read("StatefulSet") and any(each is not None and scene.behind(each) is None for each in named):
         reads.append(listing("StatefulSet", scene.place.namespace))

@@ -59,6 +59,7 @@ _GENERIC: tuple[re.Pattern[str], ...] = tuple(
     for pattern in (
         r"(?i)((?:(?:(?:get|post|put|patch|delete) )?\"?https?://[^\s\"]+\"?:? )?(?:dial tcp|tls: failed|x509:) .+)",
         r"((?:\w+\.)*\w*Timeout(?:Error|Exception)?: .+)",
+        r"(?i)((?:\w.{0,160})?\bno space left on device.*)",
         r"((?i:could not|cannot|can't|unable to|failed to) .+)",
         r"(?i)(.*(?:command not found|: not found|unbound variable|no such file or directory|permission denied).*)",
         (

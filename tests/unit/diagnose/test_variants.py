@@ -59,6 +59,11 @@ def cause_of(folder: Path, name: str, *changes: tuple[str, str]) -> str:
             [('no endpoints available for service "sidecar-injector"', WEBHOOK_REFUSES)],
             "all 2 pods of sidecar-injector crash-loop",
         ),
+        (
+            "chain-two-steps-redis-volume-full",
+            [("500 Internal Server Error", "upstream returned 503")],
+            "log of carts-redis (1 of 1 logs read): Failed opening the temp RDB file",
+        ),
     ],
 )
 def test_a_variant_has_the_same_cause(tmp_path: Path, name: str, changes: list[tuple[str, str]], says: str) -> None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from responder.diagnose.cluster import objects
 from responder.diagnose.cluster.objects import Object
-from responder.diagnose.cluster.pods import Container, containers, some_of
+from responder.diagnose.cluster.pods import Container, containers, is_ready, some_of
 from responder.diagnose.cluster.scene import Scene, last_seen
 from responder.model.clue import Clue, Role
 
@@ -49,7 +49,8 @@ def look(scene: Scene) -> tuple[Clue, ...]:
             code=code,
             role=Role.CAUSE,
             entity=objects.reference(workload if workload is not None else stopped[0]),
-            says=f"{some_of(workload, stopped, len(pods))} cannot start{_place(code, stopped)}: {why}",
+            says=f"{some_of(workload, stopped, len(pods))} cannot start{_place(code, stopped)}: {why}"
+            f"{_driver(scene, stopped[0]) if code == 'volume-driver' else ''}",
             reason=why,
             log=f"pod/{objects.name(stopped[0])}",
         )
@@ -63,6 +64,16 @@ def _place(code: str, stopped: list[Object]) -> str:
     made = any(each.waiting in _RUNTIME for pod in stopped for each in containers(pod))
     own = code in _OF_NODE or (code == "config" and made)
     return f" on node {nodes.pop()}" if own and len(nodes) == 1 and "" not in nodes else ""
+
+
+def _driver(scene: Scene, pod: Object) -> str:
+    """Return the pod of a CSI driver on the node of a pod, if it is not ready; drivers are found by their name."""
+    node = objects.text(pod, "spec", "nodeName")
+    for each in scene.of("Pod", "kube-system"):
+        if objects.text(each, "spec", "nodeName") == node and "csi" in objects.name(each) and not is_ready(each):
+            why = next((f" ({found.waiting})" for found in containers(each) if found.waiting), "")
+            return f": pod {objects.name(each)} in kube-system, which runs it there, is not ready{why}"
+    return ""
 
 
 def _reason(scene: Scene, pod: Object) -> tuple[str, str] | None:
