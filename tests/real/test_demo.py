@@ -24,14 +24,19 @@ pytestmark = pytest.mark.real
 COMMAND = (sys.executable, "-m", "responder", "demo")
 
 
-@pytest.fixture(name="few")
-def a_few_examples(tmp_path: Path) -> Path:
+@pytest.fixture(name="few", scope="module")
+def a_few_examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An update, an end, a heartbeat and hostile text; the whole collection takes half a minute."""
-    folder = tmp_path / "few"
-    folder.mkdir()
+    folder = tmp_path_factory.mktemp("few")
     for name in ("high-error-rate", "hostile-text", "resolved", "watchdog"):
         shutil.copy(EXAMPLES / f"{name}.json", folder)
     return folder
+
+
+@pytest.fixture(scope="module")
+def ended(few: Path, tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProcess[str]:
+    """A demo of a few examples, in a pipe and without Prometheus and Alertmanager, that has ended by itself."""
+    return demo("--once", "--examples", str(few), PATH=str(tmp_path_factory.mktemp("empty")))
 
 
 def demo(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -72,31 +77,30 @@ def test_the_demo_expects_what_the_findings_decide(tmp_path: Path) -> None:
     assert "0 PagerDuty triggers, 0 resolves" in ended.stdout
 
 
-def test_the_demo_ends_what_it_began(few: Path, tmp_path: Path) -> None:
+def test_the_demo_ends_what_it_began(ended: subprocess.CompletedProcess[str]) -> None:
     """Incidents that the examples open and resolve are resolved at PagerDuty at the end of the demo."""
-    ended = demo("--once", "--examples", str(few), PATH=str(tmp_path))
     assert "4 sample payloads sent" in ended.stdout
     assert "1 PagerDuty triggers, 1 resolves, 0 incidents still open" in ended.stdout
 
 
-def test_the_demo_says_how_to_get_what_is_missing(few: Path, tmp_path: Path) -> None:
+def test_the_demo_says_how_to_get_what_is_missing(ended: subprocess.CompletedProcess[str]) -> None:
     """Without Prometheus and Alertmanager the demo still works, and says which packages to install."""
-    ended = demo("--once", "--examples", str(few), PATH=str(tmp_path))
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "sudo apt install prometheus prometheus-alertmanager" in ended.stdout
 
 
-def test_the_demo_cannot_be_steered_by_what_it_shows(few: Path, tmp_path: Path) -> None:
+def test_the_demo_cannot_be_steered_by_what_it_shows(ended: subprocess.CompletedProcess[str]) -> None:
     """In a pipe the demo is plain text, hostile alerts or not."""
-    ended = demo("--once", "--examples", str(few), PATH=str(tmp_path))
     assert not [sign for sign in ended.stdout if not sign.isprintable() and sign not in "\n\ufe0f\u200d"]
 
 
-def test_the_demo_has_a_page_with_buttons_that_work(few: Path, tmp_path: Path) -> None:
+def test_the_demo_has_a_page_with_buttons_that_work(tmp_path: Path) -> None:
     """A visitor acknowledges in a browser, PagerDuty's stand-in shows it in the terminal, and the console is open."""
-    shutil.copy(EXAMPLES / "service-down.json", few)
+    shutil.copy(EXAMPLES / "service-down.json", tmp_path)
     env = dict(os.environ) | {"PATH": str(tmp_path)}
-    with subprocess.Popen([*COMMAND, "--examples", str(few)], env=env, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [*COMMAND, "--examples", str(tmp_path)], env=env, stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout is not None
         try:
             url = next(line for line in process.stdout if line.startswith("Press Acknowledge")).split()[-1]
