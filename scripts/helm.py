@@ -61,12 +61,12 @@ def helm(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
 
 
-def render(*arguments: str, namespace: str = NAMESPACE) -> str:
+def render(*arguments: str) -> str:
     """Return what the chart becomes with the given options of ``helm template``.
 
     Raises ``ValueError`` with the message of helm if it refuses the values.
     """
-    done = helm("template", "responder", str(CHART), "--namespace", namespace, *arguments)
+    done = helm("template", "responder", str(CHART), "--namespace", NAMESPACE, *arguments)
     if done.returncode:
         raise ValueError(done.stderr)
     return done.stdout

@@ -168,11 +168,11 @@ def architecture(scene: Scene, pod: Object) -> str:
     return f"node {name} is {kind}" if kind else ""
 
 
-def many(count: int, total: int, noun: str = "pod") -> str:
+def many(count: int, total: int) -> str:
     """Return ``all 3 pods``, ``2 of 3 pods`` or ``the only pod``."""
     if total == 1:
-        return f"the only {noun}"
-    return f"all {total} {noun}s" if count == total else f"{count} of {total} {noun}s"
+        return "the only pod"
+    return f"all {total} pods" if count == total else f"{count} of {total} pods"
 
 
 def some_of(workload: Object | None, some: Sequence[Object], total: int) -> str:

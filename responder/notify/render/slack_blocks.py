@@ -109,12 +109,12 @@ def section(text: str) -> Block:
     return {"type": "section", "text": _mrkdwn(_cut(text, SECTION_LIMIT))}
 
 
-def lines(texts: Sequence[str], limit: int = SECTION_LIMIT) -> str:
+def lines(texts: Sequence[str]) -> str:
     """Return the lines joined, as many as fit; a last one counts those left out."""
     size = 40  # room for the line that says so
     for count, text in enumerate(texts):
         size += len(text) + 1
-        if size > limit:
+        if size > SECTION_LIMIT:
             return "\n".join([*texts[:count], f"… and {len(texts) - count} more"])
     return "\n".join(texts)
 
