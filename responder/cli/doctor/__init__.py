@@ -62,6 +62,7 @@ def checks() -> "dict[str, Check]":
         **channels.checks(),
         pagerduty.ABOUT: pagerduty.api,
         "channels": channels.named,
+        "acting_groups": channels.acting_groups,
         "fallback": channels.fallbacks,
         "send": channels.test_messages,
         "prometheus": monitoring.prometheus,

@@ -1,6 +1,6 @@
 """Checks of the channels: reachable and authenticated. Only ``--send`` sends: a page, resolved at once."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -14,6 +14,7 @@ from responder.model.message import ClaimedMessage, Response
 from responder.model.report import MessageKind, Report, Status
 from responder.model.rule import RuleBook
 from responder.model.secret import Secret
+from responder.model.text import number_of
 from responder.notify.channels import CHANNELS
 from responder.notify.contract import Channel, Use
 from responder.notify.delivery.route import replaces
@@ -66,6 +67,26 @@ def _configured(context: DoctorContext) -> Mapping[str, Channel]:
     """Return the channels of the settings, and those of the rule files that are complete."""
     own = bootstrap.channels(context.settings)
     return own | bootstrap.find_named_channels(context.settings, context.book)[0] if context.book else own
+
+
+def acting_groups(context: DoctorContext) -> tuple[Result, ...]:
+    """Check that Slack lists the user groups whose members may act: without its group a team cannot acknowledge."""
+    from responder.converse.slack.api import SlackApi
+
+    given = context.settings.of_channels
+    teams = {team.acting_group: name for name, team in context.book.teams.items()} if context.book else {}
+    if not any(teams) or not given["slack_bot_token"].reveal():
+        return ()
+    slack = SlackApi(context.outgoing, context.clock, given["slack_bot_token"], given["slack_api_url"])
+    return tuple(_group_checked(group, team, slack.members(group)) for group, team in teams.items() if group)
+
+
+def _group_checked(group: str, team: str, members: Collection[str] | None) -> Result:
+    if members:
+        return ok("acting_groups", f"{number_of(len(members), 'person', 'people')} of {group} may act for team {team}")
+    what = "has no members" if members is not None else "is not listed by Slack: deleted, or no scope usergroups:read"
+    change = "change acting_group in the rule files, or the group in Slack"
+    return bad("acting_groups", f"presses for team {team} are refused: the user group {group} {what}", change)
 
 
 def fallbacks(context: DoctorContext) -> tuple[Result, ...]:

@@ -17,8 +17,8 @@ from click.testing import CliRunner
 
 from responder.bootstrap import SystemClock
 from responder.cli.doctor import checks, doctor
+from responder.cli.doctor.channels import acting_groups, clocks
 from responder.cli.doctor.channels import checks as channel_checks
-from responder.cli.doctor.channels import clocks
 from responder.cli.doctor.context import DoctorContext, run
 from responder.cli.doctor.monitoring import silences
 from responder.cli.doctor.own import settings, version_of
@@ -28,6 +28,7 @@ from responder.model.clock import Deadline
 from responder.model.message import Request, Response
 from responder.model.rule import ExpectedHeartbeat
 from responder.model.secret import Secret
+from responder.model.team import Team
 from responder.notify.channels import CHANNELS
 from responder.outgoing import Outgoing
 from responder.rulebook.yaml.reader import read
@@ -35,9 +36,11 @@ from responder.settings import Settings
 from responder.settings import read as read_settings
 from responder.standins.alertmanager import AlertmanagerStandIn
 from responder.standins.server import healthy, reset, status
+from responder.standins.slack import SlackStandIn
 from responder.triage.matchers import parse, predicate
 from tests.conftest import HandClock
 from tests.support.builders import NOW, a_rule
+from tests.support.platform import a_book
 
 ROOT = Path(__file__).parents[3]
 PROD = ExpectedHeartbeat(cluster="prod", max_gap=600.0, rule=a_rule())
@@ -315,6 +318,29 @@ def test_a_token_that_slack_does_not_take_is_bad(
     [found] = channel_checks()["slack"](replace(a_patient(Slack()), settings=given))
     assert (found.level, said in found.what) == (level, True), found
     assert asked == ["https://slack.com/api/auth.test"]
+
+
+@pytest.mark.parametrize(
+    ("members", "level", "said"),
+    [
+        (("U0ANN",), Level.OK, "1 person of S0PAY01 may act for team payments"),
+        ((), Level.BAD, "presses for team payments are refused: the user group S0PAY01 has no members"),
+        (None, Level.BAD, "the user group S0PAY01 is not listed by Slack: deleted"),
+    ],
+)
+def test_a_user_group_that_is_gone_is_found_before_the_night(
+    members: tuple[str, ...] | None, level: Level, said: str
+) -> None:
+    """A team whose members Slack does not list cannot acknowledge; without such teams nothing is said."""
+    team = Team(name="payments", channels=("slack",), acting_group="S0PAY01")
+    book = replace(a_book(), teams={"payments": team})
+    with SlackStandIn() as slack, closing(Outgoing(SystemClock())) as outgoing:
+        slack.groups |= {} if members is None else {"S0PAY01": members}
+        given = Settings(of_channels={"slack_bot_token": Secret("xoxb-1"), "slack_api_url": slack.url})
+        patient = replace(a_patient(outgoing), settings=given, book=book, clock=SystemClock())
+        [found] = acting_groups(patient)
+        assert (found.level, said in found.what) == (level, True), found
+        assert acting_groups(replace(patient, book=replace(book, teams={}))) == ()
 
 
 def test_a_secret_that_others_can_read_is_told(tmp_path: Path) -> None:
