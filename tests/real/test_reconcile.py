@@ -18,7 +18,7 @@ from tests.real.test_sigkill import rows
 
 pytestmark = pytest.mark.real
 
-GRACE = 6
+GRACE = 4
 LABELS = {"alertname": "ServiceDown", "service": "plato", "severity": "critical", "instance": "a:8080"}
 
 
