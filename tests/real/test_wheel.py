@@ -5,6 +5,7 @@ from __future__ import annotations
 import email
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -111,14 +112,17 @@ def test_an_installed_wheel_runs_in_an_empty_folder(tool: str, wheel: Path, lock
     folder = tmp_path / "empty"
     folder.mkdir()
 
-    def responder(*arguments: str) -> str:
+    def responder(*arguments: str | Path) -> str:
         return _run([command, *arguments], folder)
 
     assert responder("--version") == f"responder, version {__version__}\n"
     (alert,) = tmp_path.glob("tools/**/site-packages/responder/example/alerts/service-down.json")
     assert "common-issues.md#service-down" in responder("dry-run", str(alert))
     if tool == "pipx":  # the longest command, and the same program with either tool
-        assert "service-down" in responder("demo", "--once")
+        few = tmp_path / "few"
+        few.mkdir()
+        shutil.copy(alert, few)
+        assert "service-down" in responder("demo", "--once", "--examples", few)
     assert list(folder.iterdir()) == []
     responder("init", ".", "--preset", "kafka")
     responder("rules", "check", "--strict")
