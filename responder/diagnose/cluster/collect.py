@@ -206,7 +206,20 @@ def _last(scene: Scene) -> list[Read]:
     there = [each for each in scene.of("Pod", "") if objects.text(each, "spec", "nodeName") in named]
     spaces = sorted({objects.text(each, "metadata", "namespace") for each in there} - {"", scene.place.namespace})
     reads = [listing("PodMetrics", each) for each in spaces[:MOST_NAMESPACES] if is_name(each)]
-    return [*reads, *_dependencies(scene), *_elsewhere(scene)]
+    return [*reads, *_dependencies(scene), *_elsewhere(scene), *_namespace(scene)]
+
+
+def _namespace(scene: Scene) -> list[Read]:
+    """Return the read of the subject's namespace, where a policy of another one admits namespaces by their labels."""
+    peers = [
+        objects.pairs(peer, "namespaceSelector", "matchLabels")
+        for policy in scene.of("NetworkPolicy", "")
+        if objects.text(policy, "metadata", "namespace") != scene.place.namespace
+        for rule in objects.items(policy, "spec", "ingress")
+        for peer in objects.items(rule, "from")
+    ]
+    own = any(key != "kubernetes.io/metadata.name" for labels in peers for key in labels)
+    return [single("Namespace", scene.place.namespace)] if own and scene.place.namespace else []
 
 
 def _full(scene: Scene) -> list[str]:

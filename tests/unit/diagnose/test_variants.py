@@ -60,6 +60,11 @@ def cause_of(folder: Path, name: str, *changes: tuple[str, str]) -> str:
             "all 2 pods of sidecar-injector crash-loop",
         ),
         (
+            "netpol-namespace-relabelled",
+            [("db-client: catalogue", "purpose: ratings")],
+            "(namespace ratings has no db-client, edited by kubectl-label",
+        ),
+        (
             "chain-two-steps-redis-volume-full",
             [("500 Internal Server Error", "upstream returned 503")],
             "log of carts-redis (1 of 1 logs read): Failed opening the temp RDB file",
@@ -76,6 +81,7 @@ def test_a_variant_has_the_same_cause(tmp_path: Path, name: str, changes: list[t
     [
         ("svc-listens-on-loopback", [("exec:", "httpGet:")]),
         ("svc-listens-on-loopback", [("listening on 127.0.0.1:8080", "listening on 127.0.0.1:9090")]),
+        ("netpol-namespace-relabelled", [("db-client: catalogue", "db-client: catalog")]),
         ("dns-upstream-timeouts", [("plugin/errors: 2 api.bank", "plugin/cache: 2 api.bank")]),
     ],
 )

@@ -74,10 +74,11 @@ def _between(scene: Scene, caller: Object, callee: Object) -> list[Clue]:
     rolled = any(is_recent(scene, rolled_out_at(scene, each)) for each in (caller, callee))
     for direction, one, other in (("Ingress", callee, caller), ("Egress", caller, callee)):
         policies = _selecting(scene, one, direction)
-        if not policies or any(_admits(each, direction, other, ports) for each in policies):
+        if not policies or any(_admits(scene, each, direction, other, ports) for each in policies):
             continue
         newest = max(policies, key=_changed)
-        if rolled or is_recent(scene, _age(scene, newest)[0]):
+        relabelled = _relabelled(scene, newest, direction, other)[0]
+        if rolled or relabelled or is_recent(scene, _age(scene, newest)[0]):
             found.append(_blocked(scene, newest, direction, caller, callee, ports))
     return found
 
@@ -96,12 +97,12 @@ def _needed(scene: Scene, callee: Object) -> dict[str, int]:
     return called or declared
 
 
-def _admits(policy: Object, direction: str, peer: Object, ports: dict[str, int]) -> bool:
+def _admits(scene: Scene, policy: Object, direction: str, peer: Object, ports: dict[str, int]) -> bool:
     """Return True if a rule of the policy lets the pods of a workload through, on these ports."""
     key, side = ("ingress", "from") if direction == "Ingress" else ("egress", "to")
     for rule in objects.items(policy, "spec", key):
         peers = objects.items(rule, side)
-        if (not peers or any(_is_peer(policy, each, peer) for each in peers)) and _has_port(rule, ports):
+        if (not peers or any(_is_peer(scene, policy, each, peer) for each in peers)) and _has_port(rule, ports):
             return True
     return False
 
@@ -122,7 +123,7 @@ def _has_port(rule: Any, ports: dict[str, int]) -> bool:
     return False
 
 
-def _is_peer(policy: Object, given: Any, peer: Object) -> bool:
+def _is_peer(scene: Scene, policy: Object, given: Any, peer: Object) -> bool:
     if objects.at(given, "ipBlock"):
         return False
     selector, namespaces = objects.at(given, "podSelector"), objects.at(given, "namespaceSelector")
@@ -130,9 +131,35 @@ def _is_peer(policy: Object, given: Any, peer: Object) -> bool:
     if namespaces is None and not inside:
         return False
     if namespaces is not None and dict(objects.pairs(namespaces, "matchLabels")) not in ({}, own):
-        # Other labels of namespaces are not read: another namespace than that of the policy is taken to be meant.
+        if (space := _namespace(scene, peer)) is not None:
+            return objects.selects(namespaces, objects.labels(space)) and (
+                selector is None or objects.selects(selector, _labels(peer))
+            )
+        # Its labels were not read: another namespace than that of the policy is taken to be meant.
         return not inside and "kubernetes.io/metadata.name" not in objects.pairs(namespaces, "matchLabels")
     return selector is None or objects.selects(selector, _labels(peer))
+
+
+def _namespace(scene: Scene, workload: Object) -> Object | None:
+    """Return the namespace of a workload, if it was read."""
+    return next((each for each in scene.of("Namespace", "") if objects.name(each) == _space(workload)), None)
+
+
+def _relabelled(scene: Scene, policy: Object, direction: str, peer: Object) -> tuple[str, str]:
+    """Return what the namespace of a peer has, since a recent edit, instead of what a policy asks for, and a step."""
+    space = _namespace(scene, peer)
+    moment, manager = last_edit(space) if space is not None else (None, "")
+    if space is None or moment is None or not is_recent(scene, moment):
+        return "", ""
+    name, carried = objects.name(space), objects.labels(space)
+    asked = _asked(policy, direction, "namespaceSelector")
+    differs = ", ".join(f"{key}={carried[key]}" if key in carried else f"no {key}" for key in asked)
+    wanted = ", ".join(f"{key}={value}" for key, value in asked.items())
+    says = f"namespace {name} has {differs}, edited by {manager} {ago(scene.now, moment)} ago"
+    return (
+        says,
+        f"Give namespace {name} the label {wanted} again, if the edit took it: `kubectl get ns {name} --show-labels`.",
+    )
 
 
 def _space(value: Object) -> str:
@@ -151,9 +178,12 @@ def _blocked(
     among = "" if wanted == "nothing" else f" ({objects.name(other)} is not among them)"
     has = f" ({objects.name(other)} has {differs})" if differs else among
     on = f" on port {', '.join(map(str, ports.values()))}" if "port" in wanted and ports else ""
-    if _admits(policy, direction, other, {}):
+    if _admits(scene, policy, direction, other, {}):
         has = ""  # it is the port that is not among them
     broken_by, step = _broken(scene, policy, direction, caller, callee)
+    relabelled, give = _relabelled(scene, policy, direction, other)
+    if relabelled and not broken_by:
+        has, step = f" ({relabelled})", give
     return Clue(
         code="policy-blocks",
         role=Role.CAUSE,
@@ -178,7 +208,7 @@ def _broken(scene: Scene, policy: Object, direction: str, caller: Object, callee
         old_caller, old_callee = (was, callee) if each is caller else (caller, was)
         one, other = (old_callee, old_caller) if direction == "Ingress" else (old_caller, old_callee)
         chosen = objects.selects(objects.at(policy, "spec", "podSelector"), _labels(one))
-        if chosen and not _admits(policy, direction, other, template_ports(old_callee)):
+        if chosen and not _admits(scene, policy, direction, other, template_ports(old_callee)):
             continue
         lost = lost_labels(_labels(was), _labels(each), _keys(policy, direction))
         return objects.reference(each), lost or "Let the NetworkPolicy allow what the rollout changed."
@@ -238,13 +268,18 @@ def _peer(peer: Any) -> str:
 
 
 def _keys(policy: Object, direction: str) -> list[str]:
+    return list(_asked(policy, direction, "podSelector"))
+
+
+def _asked(policy: Object, direction: str, selector: str) -> dict[str, str]:
+    """Return the labels that the peers of a policy's rules must have, of pods or of their namespaces."""
     key, side = ("ingress", "from") if direction == "Ingress" else ("egress", "to")
-    return [
-        name
+    return {
+        name: value
         for rule in objects.items(policy, "spec", key)
         for peer in objects.items(rule, side)
-        for name in objects.pairs(peer, "podSelector", "matchLabels")
-    ]
+        for name, value in objects.pairs(peer, selector, "matchLabels").items()
+    }
 
 
 def _lookups(scene: Scene, own: Object) -> list[Clue]:
