@@ -340,6 +340,11 @@ class LifeOfConversations:
             assert all(count == 1 for count in counted.values()), "each channel gets a note once"
             assert sum(text.endswith(f": {said}") for text in written) <= 1, "PagerDuty gets a note once"
 
+        echoed = "messages WHERE channel = 'pagerduty' AND kind = 'acknowledged'"
+        elsewhere = "actions WHERE kind = 'acknowledge' AND state = 'applied' AND entry <> 'pagerduty'"
+        sent, taken = (self.shop.rows(f"SELECT count(*) FROM {each}")[0][0] for each in (echoed, elsewhere))
+        assert sent <= taken, "PagerDuty gets an acknowledgement back that a person made there"
+
     # How the steps are done.
 
     def _incidents(self) -> list[str]:
