@@ -86,8 +86,8 @@ class DeadlineStream(httpcore.NetworkStream):
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> "DeadlineStream":
         """Return the encrypted stream. Raises OSError."""
-        self._arm()
         try:
+            self._arm()
             encrypted = ssl_context.wrap_socket(self._socket, server_hostname=server_hostname)
         except BaseException:
             self.close()

@@ -20,6 +20,7 @@ from responder.bootstrap import SystemClock
 from responder.model.clock import Deadline
 from responder.model.message import Request
 from responder.outgoing import Outgoing, UnreachableError, is_forbidden, session  # noqa: F401 - loads httpx beforehand
+from responder.outgoing.network import DeadlineStream, Exchange, limited
 from tests.conftest import HandClock
 from tests.support.faulty import Fault, faulty, refused_address
 from tests.unit.diagnose.test_tls import Authority
@@ -123,6 +124,14 @@ def test_a_tls_handshake_keeps_the_deadline(outgoing: Outgoing, fault: Fault) ->
         with pytest.raises(UnreachableError):
             outgoing.send(Request(f"https://{address}/", b"", {}, "GET"), within(0.3))
         assert time.monotonic() - began < 0.3 + SLACK
+
+
+def test_a_deadline_before_the_tls_handshake_closes_the_connection(clock: HandClock) -> None:
+    """A connection that was made too late for its handshake is not left open."""
+    near, far = socket.socketpair()
+    with far, limited(Exchange(Deadline(clock.monotonic()), 1)), pytest.raises(TimeoutError):
+        DeadlineStream(near, clock).start_tls(ssl.create_default_context())
+    assert near.fileno() == -1
 
 
 def test_an_answer_is_handed_over_whatever_its_status(outgoing: Outgoing, server: str) -> None:
