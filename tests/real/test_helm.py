@@ -53,6 +53,7 @@ VALUE_SETS: dict[str, tuple[list[str], str]] = {
         [*GIVEN, "--set", "podMonitor.enabled=true,prometheusRule.enabled=true,dashboard.enabled=true"],
         "kind: PrometheusRule",
     ),
+    "console": ([*GIVEN, "--set", "settings.console_listen=0.0.0.0:8081"], "{name: console, port: 8081, targetPort"),
     "ingress": ([*GIVEN, "--set", "ingress.enabled=true,ingress.host=responder.example.com"], "pathType: Prefix"),
     "plain manifests": (["--values", str(ROOT / "deploy/helm/manifests.yaml")], "policyTypes: [Ingress, Egress]"),
 }

@@ -27,3 +27,8 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- define "responder.secret" -}}
 {{ .Values.secret.existing | default (include "responder.fullname" .) }}
 {{- end }}
+
+{{- /* The port of the console, empty without one. */}}
+{{- define "responder.consolePort" -}}
+{{- with .Values.settings.console_listen }}{{ splitList ":" . | last }}{{ end }}
+{{- end }}
