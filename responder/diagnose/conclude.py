@@ -125,7 +125,7 @@ def _with_source(finding: Finding, *, read: bool) -> Finding:
 
 def _is_same_look(finding: Finding) -> bool:
     """Return True for a runbook step that shows by kubectl what the cause says: it would repeat the cause."""
-    return finding.verdict is Verdict.BAD and finding.query.startswith("kubectl ")
+    return finding.origin is Origin.OTHER and finding.verdict is Verdict.BAD and finding.query.startswith("kubectl ")
 
 
 def _is_twin_without_data(finding: Finding) -> bool:

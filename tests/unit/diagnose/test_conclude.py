@@ -159,3 +159,11 @@ def test_a_runbook_step_does_not_repeat_the_cause() -> None:
     seen = a_finding(kind="kubernetes", headline=cause.says, clue=cause)
     assert conclude((step,), a_subject()).seen == "step 1 of 6 differs"
     assert conclude((step, seen), a_subject()).seen == ""
+
+
+def test_a_look_at_the_cluster_is_no_runbook_step() -> None:
+    """What the API server said without a clue stays context beside a cause: only runbook steps repeat it."""
+    other = a_finding(kind="kubernetes", headline="9 events of plato", query="kubectl get events", judged=False)
+    cause = Clue(code="crash", role=Role.CAUSE, entity="Deployment/plato", says="all 3 pods of plato crash-loop")
+    seen = a_finding(kind="kubernetes", headline=cause.says, clue=cause)
+    assert conclude((other, seen), a_subject()).seen == "9 events of plato"
