@@ -162,7 +162,7 @@ def test_a_runbook_step_does_not_repeat_the_cause() -> None:
 
 
 def test_a_look_at_the_cluster_is_no_runbook_step() -> None:
-    """What the API server said without a clue stays context beside a cause: only runbook steps repeat it."""
+    """A finding of the API server without a clue stays context beside a cause: only runbook steps repeat it."""
     other = a_finding(kind="kubernetes", headline="9 events of plato", query="kubectl get events", judged=False)
     cause = Clue(code="crash", role=Role.CAUSE, entity="Deployment/plato", says="all 3 pods of plato crash-loop")
     seen = a_finding(kind="kubernetes", headline=cause.says, clue=cause)
