@@ -97,7 +97,7 @@ def conclude(findings: Iterable[Finding], subject: Subject) -> Conclusion:
         chain=_chain(known, subject),
         evidence=evidence,
         first_step=_step(code, known),
-        changed=_changes(known, certain, subject, read=read),
+        changed=_changes(known, next(iter(certain), None), subject, read=read),
         ruled_out=_joined(*fine, ruled_out, by=" · "),
         unknown=_joined(*(each.says for each in known.unseen), _unknown(others, subject)),
         seen=_joined(*_facts(known), *(_without_subject(finding, subject) for finding in context)),
@@ -290,21 +290,16 @@ def _looked_at(findings: Sequence[Finding], known: Explanation, subject: Subject
     )
 
 
-def _changes(known: Explanation, certain: Sequence[Finding], subject: Subject, *, read: bool) -> str:
-    """Return the changes that clues tell, and what the probe of changes found where the cluster was not read.
+def _changes(known: Explanation, probed: Finding | None, subject: Subject, *, read: bool) -> str:
+    """Return the changes that clues tell, and the one that the probe of changes found if the cluster was not read.
 
-    Without any it is what that probe found, unless the cluster itself says that there was no rollout.
+    Without a clue it is what that probe found, unless that is nothing and the cluster itself says so.
     """
-    rollout = _changed(certain[0], subject) if certain and not read and certain[0].verdict is Verdict.BAD else ""
-    return _joined(rollout, *(each.says for each in known.changes)) or _unchanged(known, certain, subject)
-
-
-def _unchanged(known: Explanation, certain: Sequence[Finding], subject: Subject) -> str:
-    """Return what the probe of changes found, unless the cluster itself says that there was no rollout."""
+    changes = [each.says for each in known.changes]
+    if probed is not None and probed.verdict is Verdict.BAD and not (read and changes):
+        changes.insert(0, _changed(probed, subject))
     quiet = next((each.says for each in known.facts if each.code == "change-none"), "")
-    if certain and (certain[0].verdict is Verdict.BAD or not quiet):
-        return _changed(certain[0], subject)
-    return quiet
+    return _joined(*changes) or quiet or (_changed(probed, subject) if probed is not None else "")
 
 
 def _facts(known: Explanation) -> list[str]:

@@ -117,13 +117,13 @@ class Scene:
         wanted = self.place.namespace if namespace is None else namespace
         if not wanted:
             return self.objects.get(kind, ())
-        if (kind, wanted) not in self._in_namespace:
-            self._in_namespace[kind, wanted] = tuple(
-                each
-                for each in self.objects.get(kind, ())
-                if objects.text(each, "metadata", "namespace") in {wanted, ""}
+        key, here = (kind, wanted), {wanted, ""}
+        if key not in self._in_namespace:
+            found = self.objects.get(kind, ())
+            self._in_namespace[key] = tuple(
+                each for each in found if objects.text(each, "metadata", "namespace") in here
             )
-        return self._in_namespace[kind, wanted]
+        return self._in_namespace[key]
 
     @cached_property
     def _in_namespace(self) -> dict[tuple[str, str], tuple[Object, ...]]:
@@ -228,9 +228,7 @@ class Scene:
         for _ in range(4):
             kind, name, uid = objects.controller(found)
             namespace = objects.text(found, "metadata", "namespace")
-            owner = (
-                next((each for each in self.of(kind, namespace) if objects.name(each) == name), None) if kind else None
-            )
+            owner = next((each for each in self.of(kind, namespace) if objects.name(each) == name), None)
             if owner is None or (uid and objects.uid(owner) and uid != objects.uid(owner)):
                 return found
             found = owner
@@ -287,7 +285,7 @@ class Scene:
     def explaining(self, reason: str) -> tuple[str, ...]:
         """Return the dependencies that may explain an error: those it names, all if it names none.
 
-        None if it is about something else than a connection.
+        Empty if it is about something else than a connection.
         """
         if reason and not _REMOTE.search(reason):
             return ()
@@ -348,15 +346,7 @@ class Scene:
         namespace = objects.text(workload, "metadata", "namespace")
         place = Place(namespace=namespace, workload=name, named={objects.kind(workload): name})
         own = {objects.name(each) for each in self.pods_of(workload)}
-        return Scene(
-            place=place,
-            now=self.now,
-            began=self.began,
-            objects=self.objects,
-            logs=tuple(log for log in self.logs if log.pod in own),
-            unseen=self.unseen,
-            reads=self.reads,
-        )
+        return replace(self, place=place, logs=tuple(log for log in self.logs if log.pod in own), health={})
 
     def events_of(self, *about: Object) -> tuple[Object, ...]:
         """Return the events about these objects, newest first: by uid, else by kind and name."""
