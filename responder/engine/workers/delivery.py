@@ -16,10 +16,10 @@ from responder.model.clock import Clock, Deadline
 from responder.model.message import ClaimedMessage, OutboxRow
 from responder.model.outcome import Continue, Delivered, NotSent, Outcome, Refused, TryLater
 from responder.model.report import MessageKind
+from responder.notify.contract import Available, RateLimit
 from responder.notify.delivery.backoff import LONGEST_PAGER_WISH, LONGEST_WISH, next_attempt, rest
 from responder.notify.delivery.deliver import Deliverer
 from responder.notify.delivery.route import sharing
-from responder.notify.rate_limit import Available, RateLimit
 from responder.notify.report import compose
 from responder.store.database import Database, StoreError
 from responder.store.incidents import vendor_incidents

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from responder.model.message import OutboxRow
-from responder.notify.contract import Channel
+from responder.notify.contract import Channel, MethodLimit
 from responder.notify.delivery.route import Channels
-from responder.notify.rate_limit import MethodLimit
 from responder.store.outbox import channel_state
 from responder.store.outbox.claims import StepRoom
 

@@ -35,8 +35,7 @@ from responder.model.report import MessageKind, Report
 from responder.model.secret import Secret
 from responder.model.setting import Setting
 from responder.model.text import clean
-from responder.notify.contract import Channel, SendRequest, call_host
-from responder.notify.rate_limit import RateLimit, per_minute
+from responder.notify.contract import Channel, RateLimit, SendRequest, call_host, per_minute
 from responder.notify.render.plain_text import minimal
 from responder.notify.render.response import ascii_only, encoded, outcome_of, within
 from responder.notify.render.standard_webhook import key_problem, signed_headers

@@ -30,8 +30,7 @@ from responder.model.report import MessageKind, Report
 from responder.model.secret import Secret
 from responder.model.setting import Setting
 from responder.model.text import cut, sanitize_line
-from responder.notify.contract import Channel, SendRequest, ShownMessage
-from responder.notify.rate_limit import RateLimit, per_minute
+from responder.notify.contract import Channel, RateLimit, SendRequest, ShownMessage, per_minute
 from responder.notify.render.plain_text import further_lines, minimal, page_lines
 from responder.notify.render.response import ascii_only, decoded, encoded, error_text, first_lines, outcome_of, text_of
 from responder.notify.report.links import safe_url

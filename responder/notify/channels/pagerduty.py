@@ -26,8 +26,7 @@ from responder.model.rule import Link
 from responder.model.secret import Secret
 from responder.model.setting import Setting, one_of
 from responder.model.text import cut
-from responder.notify.contract import Channel, SendRequest, ShownMessage, Use
-from responder.notify.rate_limit import RateLimit, per_minute
+from responder.notify.contract import Channel, RateLimit, SendRequest, ShownMessage, Use, per_minute
 from responder.notify.render import pagerduty_event
 from responder.notify.render.pagerduty_event import SUMMARY_LIMIT
 from responder.notify.render.response import ascii_only, decoded, encoded, error_text, outcome_of, text_of

@@ -17,8 +17,7 @@ from responder.model.outcome import Continue, Delivered, Outcome, Refused, TryLa
 from responder.model.report import MessageKind, Report
 from responder.model.secret import Secret
 from responder.model.text import cut, one_line
-from responder.notify.contract import Channel, Use
-from responder.notify.rate_limit import RateLimit, per_minute
+from responder.notify.contract import Channel, RateLimit, Use, per_minute
 from responder.notify.render.response import ascii_only, decoded, encoded, outcome_of, text_of
 from responder.notify.report.links import safe_url
 

@@ -21,8 +21,7 @@ from responder.model.outcome import Delivered, Outcome, Refused, TryLater
 from responder.model.report import MessageKind
 from responder.model.secret import Secret
 from responder.model.setting import Setting, one_of
-from responder.notify.contract import Channel, SendRequest, ShownMessage
-from responder.notify.rate_limit import MethodLimit, RateLimit, per_minute
+from responder.notify.contract import Channel, MethodLimit, RateLimit, SendRequest, ShownMessage, per_minute
 from responder.notify.render.response import decoded, encoded, error_text, outcome_of, retry_after, text_of
 from responder.notify.render.slack_messages import (
     BURST,

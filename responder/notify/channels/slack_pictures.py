@@ -15,8 +15,7 @@ from responder.model.outcome import Continue, Delivered, Outcome, Refused, TryLa
 from responder.model.report import MessageKind
 from responder.model.secret import Secret
 from responder.model.text import sanitize_line
-from responder.notify.contract import COMPANION_SUFFIX, Channel, Use
-from responder.notify.rate_limit import RateLimit, per_minute
+from responder.notify.contract import COMPANION_SUFFIX, Channel, RateLimit, Use, per_minute
 from responder.notify.render.chart import Chart, caption, chart_of
 from responder.notify.render.png import png
 from responder.notify.render.response import decoded, encoded, error_text, outcome_of, retry_after, text_of

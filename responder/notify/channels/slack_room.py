@@ -28,8 +28,7 @@ from responder.model.outcome import Continue, Delivered, Outcome, Refused, TryLa
 from responder.model.report import MessageKind, Report, Status
 from responder.model.secret import Secret
 from responder.model.setting import Setting
-from responder.notify.contract import Channel, SendRequest, ShownMessage, Use
-from responder.notify.rate_limit import RateLimit, per_minute
+from responder.notify.contract import Channel, RateLimit, SendRequest, ShownMessage, Use, per_minute
 from responder.notify.render.response import decoded, encoded, error_text, outcome_of, retry_after, text_of, within
 from responder.notify.render.slack_messages import archivable, minimal_text, parent, reply
 

@@ -14,8 +14,7 @@ from responder.model.outcome import Delivered, Outcome, TryLater
 from responder.model.report import MessageKind
 from responder.model.secret import Secret
 from responder.model.setting import Setting
-from responder.notify.contract import Channel, SendRequest, ShownMessage, call_host
-from responder.notify.rate_limit import RateLimit, per_minute
+from responder.notify.contract import Channel, RateLimit, SendRequest, ShownMessage, call_host, per_minute
 from responder.notify.render.response import decoded, encoded, outcome_of
 from responder.notify.render.slack_messages import (
     BURST,

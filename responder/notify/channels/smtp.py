@@ -27,8 +27,7 @@ from responder.model.report import MessageKind
 from responder.model.secret import Secret
 from responder.model.setting import Setting, one_of, port
 from responder.model.text import cut, one_line
-from responder.notify.contract import Channel, SendRequest, ShownMessage, Use
-from responder.notify.rate_limit import RateLimit, per_minute
+from responder.notify.contract import Channel, RateLimit, SendRequest, ShownMessage, Use, per_minute
 from responder.notify.render.plain_text import lines, minimal, rows_of, title
 from responder.notify.render.response import ascii_only, outcome_of
 

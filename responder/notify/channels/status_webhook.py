@@ -26,8 +26,7 @@ from responder.model.outcome import Outcome
 from responder.model.report import MessageKind, PublicText
 from responder.model.secret import Secret
 from responder.model.setting import Setting
-from responder.notify.contract import Channel, SendRequest, ShownMessage, Use, call_host
-from responder.notify.rate_limit import RateLimit, per_minute
+from responder.notify.contract import Channel, RateLimit, SendRequest, ShownMessage, Use, call_host, per_minute
 from responder.notify.render.response import ascii_only, encoded, outcome_of, within
 from responder.notify.render.standard_webhook import key_problem, signed_headers
 

@@ -32,8 +32,7 @@ from responder.model.outcome import Continue, Delivered, Outcome, TryLater
 from responder.model.report import MessageKind, PublicText
 from responder.model.secret import Secret
 from responder.model.setting import Setting
-from responder.notify.contract import Channel, SendRequest, ShownMessage, Use
-from responder.notify.rate_limit import RateLimit
+from responder.notify.contract import Channel, RateLimit, SendRequest, ShownMessage, Use
 from responder.notify.render.response import ascii_only, decoded, encoded, error_text, outcome_of, text_of, within
 
 # https://developer.statuspage.io: one request a second for each key, measured over 60 seconds; 420 or 429 beyond.

@@ -25,8 +25,7 @@ from responder.model.rule import Link
 from responder.model.secret import Secret
 from responder.model.setting import Setting
 from responder.model.text import one_line
-from responder.notify.contract import Channel, SendRequest, ShownMessage, call_host
-from responder.notify.rate_limit import RateLimit, per_minute
+from responder.notify.contract import Channel, RateLimit, SendRequest, ShownMessage, call_host, per_minute
 from responder.notify.render.plain_text import minimal
 from responder.notify.render.response import decoded, encoded, outcome_of, text_of, within
 from responder.notify.report.links import safe_url

@@ -11,8 +11,7 @@ from responder.model.report import MessageKind, Report, Status
 from responder.model.rule import Link
 from responder.model.setting import Setting
 from responder.model.text import cut
-from responder.notify.contract import ShownMessage
-from responder.notify.rate_limit import per_minute
+from responder.notify.contract import ShownMessage, per_minute
 from responder.notify.render import slack_blocks
 from responder.notify.render.response import ascii_only, within
 from responder.notify.render.slack_blocks import Block, ascii_line_of, code, fenced, line_of, link

@@ -17,7 +17,7 @@ from responder.store.schema.tables import channel_states
 
 @dataclass(frozen=True, slots=True)
 class ChannelState:
-    """The state of a channel, in seconds since the epoch. ``full_at`` is its token bucket (see notify/rate_limit.py).
+    """The state of a channel, in seconds since the epoch. ``full_at`` is its token bucket (see notify/contract.py).
 
     Nothing is sent before ``paused_until``. ``failing_since`` is the first failure after which nothing was accepted.
     ``accepted_at`` and ``failed_at`` are the newest attempts that were and were not accepted.

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from responder.notify.channels.pagerduty import RATE_LIMIT as PAGER_PACE
-from responder.notify.rate_limit import Available, per_minute
+from responder.notify.contract import Available, per_minute
 from responder.notify.render.slack_messages import RATE_LIMIT as SLACK_PACE
 
 NOW = 1_772_246_490.0
