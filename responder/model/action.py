@@ -1,10 +1,8 @@
-"""Actions of people and other systems on an incident, and the handling that results."""
+"""Actions of people and other systems on an incident."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-
-from responder.model.silence import Silenced
 
 
 class ActionKind(StrEnum):
@@ -55,36 +53,3 @@ class Action:
     target: str = ""
     until: datetime | None = None
     at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Handling:
-    """Handling of an open incident by people, whichever entry point they used.
-
-    ``taken_at`` is when it was last acknowledged or released: an older report of either is not news. ``drafted_at`` is
-    when the draft of a post-mortem was last asked for, ``published`` the status and text last published.
-    ``response_reminded_at`` and ``update_reminded_at`` are when the last reminders of each kind were sent.
-    ``archived_by`` is the person who archived its channel, empty for none.
-    """
-
-    acknowledged_by: str = ""
-    acknowledged_at: datetime | None = None
-    snoozed_until: datetime | None = None
-    assigned_to: str = ""
-    priority: str = ""
-    taken_at: datetime | None = None
-    drafted_at: datetime | None = None
-    published: str = ""
-    response_reminded_at: datetime | None = None
-    update_reminded_at: datetime | None = None
-    silence: Silenced | None = None
-    archived_by: str = ""
-
-    @property
-    def acknowledged(self) -> bool:
-        """True if the incident is acknowledged."""
-        return self.acknowledged_at is not None
-
-
-#: The handling of an incident without any action.
-UNHANDLED = Handling()

@@ -1,13 +1,12 @@
-"""Content of an incident, from which its messages are composed: the decision, the alerts and the findings."""
+"""Content of an incident, from which its messages are composed: decision, alerts, findings, handling."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from responder.model.action import UNHANDLED, Handling
 from responder.model.finding import NOTHING, Conclusion, Finding
 from responder.model.rule import Link, Template
-from responder.model.silence import Matchers
+from responder.model.silence import Matchers, Silenced
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +102,39 @@ class AlertExtract:
     annotations: Mapping[str, str] = field(default_factory=dict)
     members: tuple[AlertMember, ...] = ()
     groups: Mapping[str, Matchers] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handling:
+    """Handling of an open incident by people, whichever entry point they used.
+
+    ``taken_at`` is when it was last acknowledged or released: an older report of either is not news. ``drafted_at`` is
+    when the draft of a post-mortem was last asked for, ``published`` the status and text last published.
+    ``response_reminded_at`` and ``update_reminded_at`` are when the last reminders of each kind were sent.
+    ``archived_by`` is the person who archived its channel, empty for none.
+    """
+
+    acknowledged_by: str = ""
+    acknowledged_at: datetime | None = None
+    snoozed_until: datetime | None = None
+    assigned_to: str = ""
+    priority: str = ""
+    taken_at: datetime | None = None
+    drafted_at: datetime | None = None
+    published: str = ""
+    response_reminded_at: datetime | None = None
+    update_reminded_at: datetime | None = None
+    silence: Silenced | None = None
+    archived_by: str = ""
+
+    @property
+    def acknowledged(self) -> bool:
+        """True if the incident is acknowledged."""
+        return self.acknowledged_at is not None
+
+
+#: The handling of an incident without any action.
+UNHANDLED = Handling()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,10 +20,9 @@ from responder.engine.effects.page import (
     recorded,
     why_again,
 )
-from responder.model.action import UNHANDLED
 from responder.model.alert import AlertGroup
 from responder.model.clock import LINE_LIMIT
-from responder.model.content import IncidentContent, MessageFacts
+from responder.model.content import UNHANDLED, IncidentContent, MessageFacts
 from responder.model.decision import Decision
 from responder.model.delivery import Effects, Notification
 from responder.model.flood import FloodState

@@ -6,9 +6,8 @@ from datetime import datetime
 
 from responder.engine.effects.context import DecisionContext
 from responder.engine.effects.page import counts, left_open, messages_for, shadowed
-from responder.model.action import UNHANDLED
 from responder.model.clock import LINE_LIMIT, time_of_epoch
-from responder.model.content import IncidentContent, MessageFacts
+from responder.model.content import UNHANDLED, IncidentContent, MessageFacts
 from responder.model.delivery import Effects
 from responder.model.incident import Change, ChangeKind, Incident
 from responder.model.report import MessageKind

@@ -8,10 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from responder.model.action import Handling
 from responder.model.clock import TITLE_LIMIT, ago, duration_in_minutes, short_duration, time_between, time_of_day
 from responder.model.conclusion_codes import NONE
-from responder.model.content import NO_FACTS, AlertExtract, DecisionRecord, IncidentContent, MessageFacts
+from responder.model.content import NO_FACTS, AlertExtract, DecisionRecord, Handling, IncidentContent, MessageFacts
 from responder.model.finding import Conclusion, Finding, Verdict
 from responder.model.message import ClaimedMessage, OutboxMessage, OutboxRow
 from responder.model.report import MessageKind, PublicText, Report, Status

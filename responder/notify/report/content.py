@@ -6,10 +6,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import responder
-from responder.model.action import UNHANDLED
 from responder.model.alert import DISTINCTIVE, Alert, AlertGroup
 from responder.model.clock import TITLE_LIMIT, time_between, time_of_day, time_of_epoch
-from responder.model.content import AlertExtract, AlertMember, DecisionRecord, IncidentContent
+from responder.model.content import UNHANDLED, AlertExtract, AlertMember, DecisionRecord, IncidentContent
 from responder.model.decision import Decision
 from responder.model.finding import NOTHING, Conclusion, Finding
 from responder.model.incident import Incident

@@ -23,8 +23,7 @@ from sqlalchemy import (
     update,
 )
 
-from responder.model.action import UNHANDLED, Handling
-from responder.model.content import AlertExtract, DecisionRecord, IncidentContent
+from responder.model.content import UNHANDLED, AlertExtract, DecisionRecord, Handling, IncidentContent
 from responder.model.finding import NOTHING, Conclusion, Finding
 from responder.model.incident import UNJUDGED, AlertState, GroupedAlert, Incident, SeverityOverride
 from responder.store.backends.prepared import Prepared, insert_into

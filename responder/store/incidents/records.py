@@ -7,8 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, RowMapping, not_, select, text, tuple_
 
-from responder.model.action import Handling
-from responder.model.content import IncidentContent, MessageFacts
+from responder.model.content import Handling, IncidentContent, MessageFacts
 from responder.model.incident import Incident
 from responder.model.report import MessageKind
 from responder.model.transcript import StepRecord

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from responder.converse.apply import Applied, apply
-from responder.model.action import UNHANDLED, Action, ActionKind, Handling
+from responder.model.action import Action, ActionKind
+from responder.model.content import UNHANDLED, Handling
 from tests.support.builders import NOW
 
 TAKEN = Handling(acknowledged_by="Ann", acknowledged_at=NOW)

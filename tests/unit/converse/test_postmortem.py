@@ -10,9 +10,9 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 
 from responder.converse.postmortem import due_at, postmortem
-from responder.model.action import Action, ActionKind, Handling
+from responder.model.action import Action, ActionKind
 from responder.model.clock import time_of_day
-from responder.model.content import IncidentContent
+from responder.model.content import Handling, IncidentContent
 from responder.model.finding import NOTHING
 from responder.store.incidents.actions import ActionRow
 from responder.store.incidents.records import IncidentRecords, MessageRecord, NotificationRecord

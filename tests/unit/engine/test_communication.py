@@ -12,8 +12,7 @@ from responder.diagnose.contract import ProbeQuestion
 from responder.diagnose.probes.kubernetes import finding_of
 from responder.engine import pipeline
 from responder.engine.effects.context import History
-from responder.model.action import Handling
-from responder.model.content import IncidentContent
+from responder.model.content import Handling, IncidentContent
 from responder.model.delivery import Effects, Notification
 from responder.model.finding import Origin
 from responder.model.report import Report
