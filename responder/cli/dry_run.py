@@ -18,7 +18,7 @@ from responder.model.text import clean, number_of, one_line
 
 if TYPE_CHECKING:
     from responder.cli.preview import Preview, Sent
-    from responder.model.decision import Subject
+    from responder.model.incident import Subject
     from responder.notify.contract import ShownMessage
 
 

@@ -66,7 +66,7 @@ def health(*, timeout: float, output: str) -> None:
 def _ask_all(settings: "Settings", book: "RuleBook", timeout: float) -> "tuple[Finding, ...]":
     from responder.diagnose.contract import ProbeContext
     from responder.diagnose.probes.http import KIND, HttpSpec
-    from responder.model.decision import Subject
+    from responder.model.incident import Subject
     from responder.model.problem import Position
     from responder.model.rule import ProbeSpec
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 from responder.diagnose.explain import Explanation, explain, signature_of
 from responder.model.clue import Certainty, Clue, Role
 from responder.model.conclusion_codes import CODES, NONE, code_of
-from responder.model.decision import FindingAdjustment, Subject
 from responder.model.finding import Conclusion, Finding, Origin, Verdict, priority, worst_first
+from responder.model.incident import FindingAdjustment, Subject
 from responder.model.rule import FindingCondition
 from responder.model.text import cut, number_of
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from responder.model.clue import Certainty, Clue, Role
-from responder.model.decision import Subject
+from responder.model.incident import Subject
 
 #: Clues that something else may explain: a program that ends, waits or complains because of what it depends on.
 _WEAK = frozenset(

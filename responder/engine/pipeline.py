@@ -22,11 +22,10 @@ from responder.model.alert import AlertGroup
 from responder.model.clock import time_between
 from responder.model.conclusion_codes import closest
 from responder.model.content import IncidentContent
-from responder.model.decision import FindingAdjustment
 from responder.model.delivery import AdjustedSeverity, DiagnosisRequest, DiagnosisResult, Effects, Notification
 from responder.model.finding import Finding
 from responder.model.flood import FloodState
-from responder.model.incident import Incident, SeverityOverride
+from responder.model.incident import FindingAdjustment, Incident, SeverityOverride
 from responder.model.message import OutboxMessage
 from responder.model.report import MessageKind
 from responder.notify.delivery.route import route, with_non_paging

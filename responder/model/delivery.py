@@ -5,11 +5,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from responder.model.content import IncidentContent
-from responder.model.decision import Decision, FindingAdjustment, Subject
 from responder.model.finding import Conclusion, Finding
 from responder.model.flood import FloodCounter
 from responder.model.heartbeat import Heartbeat, HeartbeatState
-from responder.model.incident import Incident
+from responder.model.incident import Decision, FindingAdjustment, Incident, Subject
 from responder.model.message import OutboxMessage
 from responder.model.rule import RunbookRef
 

@@ -8,8 +8,18 @@ from hashlib import sha256
 from json import dumps
 
 from responder.model.alert import Alert, AlertGroup, Labels
-from responder.model.decision import Decision, FindingAdjustment, RuleMatch, ShadowDecision
-from responder.model.incident import AlertState, Change, ChangeKind, GroupedAlert, Incident, SeverityOverride
+from responder.model.incident import (
+    AlertState,
+    Change,
+    ChangeKind,
+    Decision,
+    FindingAdjustment,
+    GroupedAlert,
+    Incident,
+    RuleMatch,
+    SeverityOverride,
+    ShadowDecision,
+)
 from responder.model.rule import Action, Adjustment, Rule, RuleBook, Severity, SeverityFrom
 from responder.model.text import sanitize_line
 from responder.model.timing import USUAL, Timing

@@ -7,8 +7,8 @@ from hashlib import sha256
 from typing import Any
 
 from responder.model.alert import Labels
-from responder.model.decision import Decision
 from responder.model.flood import FloodCounter, FloodState
+from responder.model.incident import Decision
 from responder.model.rule import Severity
 from responder.model.text import sanitize_line
 

@@ -5,9 +5,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from responder.model.alert import Alert, AlertGroup
-from responder.model.decision import Decision, RuleMatch, Subject
 from responder.model.heartbeat import LABEL, Heartbeat, HeartbeatState
-from responder.model.incident import AlertState, Change, ChangeKind, Incident
+from responder.model.incident import AlertState, Change, ChangeKind, Decision, Incident, RuleMatch, Subject
 from responder.model.rule import Action, ExpectedHeartbeat, RuleBook
 
 #: Group key of every silent cluster. Alertmanager's own group keys begin with a brace, so they never collide.

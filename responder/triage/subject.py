@@ -10,7 +10,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from responder.model.alert import Labels
-from responder.model.decision import Subject
+from responder.model.incident import Subject
 from responder.model.rule import Rule, RuleBook, SubjectFrom
 from responder.triage.subject_labels import (
     ADDRESSES,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from responder.model.alert import Alert
-from responder.model.decision import RuleMatch
+from responder.model.incident import RuleMatch
 from responder.model.rule import Action, RuleBook
 from responder.model.team import Route, TeamSource
 from responder.model.text import sanitize_line

@@ -9,10 +9,9 @@ from typing import Any
 
 from responder.model.alert import Alert, AlertGroup
 from responder.model.content import AlertExtract, DecisionRecord, IncidentContent, MessageFacts
-from responder.model.decision import Decision, RuleMatch, Subject
 from responder.model.delivery import Effects
 from responder.model.finding import Conclusion, Finding, Origin, Verdict
-from responder.model.incident import AlertState, Change, ChangeKind, Incident
+from responder.model.incident import AlertState, Change, ChangeKind, Decision, Incident, RuleMatch, Subject
 from responder.model.message import ClaimedMessage, MailServer, OutboxMessage
 from responder.model.report import MessageKind, Report, Status
 from responder.model.rule import Link

@@ -101,7 +101,7 @@ def targets(context: DoctorContext) -> tuple[Result, ...]:
     from responder.diagnose.contract import ProbeContext, ProbeQuestion, ProbeTools
     from responder.diagnose.prober import Prober
     from responder.diagnose.probes import PROBES
-    from responder.model.decision import Subject
+    from responder.model.incident import Subject
 
     if context.book is None:
         return (skipped("targets", "the rules are invalid"),)

@@ -7,9 +7,8 @@ from typing import Any
 from responder import bootstrap
 from responder.cli.errors import FatalError
 from responder.cli.samples import Sample
-from responder.model.decision import Decision
 from responder.model.delivery import Notification
-from responder.model.incident import Incident
+from responder.model.incident import Decision, Incident
 from responder.receive.alertmanager import InvalidPayload, parse
 from responder.settings import Settings
 from responder.store.inbox import history

@@ -13,9 +13,9 @@ from responder.converse.reminders import described
 from responder.diagnose.contract import ProbeQuestion
 from responder.engine.effects.context import DecisionContext
 from responder.model.alert import Labels
-from responder.model.decision import Decision
 from responder.model.delivery import Notification
 from responder.model.finding import Finding, Verdict
+from responder.model.incident import Decision
 from responder.model.redaction import redact_value
 from responder.model.rule import Severity
 from responder.model.suggestions import nearest

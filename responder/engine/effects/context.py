@@ -12,9 +12,8 @@ from responder.diagnose.contract import ProbeContext, ProbeKind, ProbeQuestion, 
 from responder.diagnose.plan import plan
 from responder.model.alert import AlertGroup
 from responder.model.content import IncidentContent
-from responder.model.decision import Subject
 from responder.model.delivery import Effects
-from responder.model.incident import UNJUDGED, Incident
+from responder.model.incident import UNJUDGED, Incident, Subject
 from responder.model.rule import RuleBook, RunbookRef, Severity
 from responder.model.timing import USUAL, Timing
 from responder.notify.contract import COMPANION_SUFFIX, Channel, Use

@@ -11,10 +11,9 @@ from responder.engine.effects.context import NOTHING, DecisionContext, History, 
 from responder.engine.effects.on_notification import effects_of
 from responder.engine.jobs.scheduler import IncidentJob
 from responder.model.alert import AlertGroup
-from responder.model.decision import Decision
 from responder.model.delivery import Effects, IncidentChanges, Notification
 from responder.model.heartbeat import HeartbeatState
-from responder.model.incident import Incident
+from responder.model.incident import Decision, Incident
 from responder.model.rule import Action, ExpectedHeartbeat
 from responder.store.inbox import inbox
 from responder.store.incidents import detectors

@@ -6,8 +6,7 @@ from typing import Final
 
 from responder.model.alert import Alert, AlertGroup
 from responder.model.clock import TITLE_LIMIT
-from responder.model.decision import Decision
-from responder.model.incident import Incident
+from responder.model.incident import Decision, Incident
 from responder.model.text import sanitize_line
 
 #: Names with a spelling of their own; any case of them is recognized in the name of an alert.

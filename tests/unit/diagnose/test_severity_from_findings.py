@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from responder.diagnose.conclude import matching_adjustment, result_name
-from responder.model.decision import FindingAdjustment
 from responder.model.finding import Finding, Verdict
+from responder.model.incident import FindingAdjustment
 from responder.model.rule import FindingCondition
 from tests.support.builders import a_finding, a_severity
 

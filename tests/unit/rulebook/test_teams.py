@@ -12,8 +12,8 @@ from responder import bootstrap
 from responder.engine.effects import on_notification
 from responder.engine.effects.context import DecisionContext, History
 from responder.model.alert import AlertGroup
-from responder.model.decision import Decision
 from responder.model.delivery import Notification
+from responder.model.incident import Decision
 from responder.model.problem import InvalidRules
 from responder.model.secret import Secret
 from responder.settings import Settings

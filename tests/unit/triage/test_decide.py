@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from responder.model.decision import Decision
+from responder.model.incident import Decision
 from responder.model.rule import (
     Action,
     Adjustment,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from responder.model.decision import Decision
 from responder.model.flood import FloodCounter, FloodState
+from responder.model.incident import Decision
 from responder.model.rule import Severity
 from responder.triage.flood import (
     ALIKE,

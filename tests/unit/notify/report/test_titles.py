@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from responder.model.alert import AlertGroup
-from responder.model.decision import Decision
+from responder.model.incident import Decision
 from responder.model.rule import Rule
 from responder.notify.report.content import summary
 from responder.notify.report.titles import cluster, headline
