@@ -41,7 +41,7 @@ from responder.model.clock import Clock
 from responder.model.delivery import DiagnosisJob
 from responder.notify.delivery.deliver import Deliverer
 from responder.outgoing.silences import Silences
-from responder.store.backends import notifications
+from responder.store.backends.prepared import NEW_ACTIONS, NEW_DIAGNOSES, NEW_NOTIFICATIONS
 from responder.store.database import Database, StoreError
 
 _log = structlog.get_logger()
@@ -158,9 +158,9 @@ class Engine:
     def _on_notify(self, topic: str) -> None:
         """Wake the loops that may take work which another process committed."""
         concerned = {
-            notifications.NEW_NOTIFICATIONS: [self._triaging],
-            notifications.NEW_DIAGNOSES: [self._diagnosing],
-            notifications.NEW_ACTIONS: [self._acting, self._silencing],
+            NEW_NOTIFICATIONS: [self._triaging],
+            NEW_DIAGNOSES: [self._diagnosing],
+            NEW_ACTIONS: [self._acting, self._silencing],
         }
         for loop in concerned.get(topic, [self._sending]):
             loop.wake()

@@ -12,8 +12,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from responder.model.secret import without_passwords
 from responder.store.backends.errors import StoreError, first_line
-from responder.store.backends.notifications import Listener
-from responder.store.backends.postgres import Postgres
+from responder.store.backends.postgres import Listener, Postgres
 from responder.store.backends.sqlite import Sqlite
 
 __all__ = ["BUSY_SECONDS", "Database", "StoreError", "TriageLock", "first_line"]

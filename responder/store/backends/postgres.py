@@ -11,9 +11,9 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Select, Table, create_engine, event, func, select
 from sqlalchemy.engine.interfaces import ExceptionContext
 
-from responder.store.backends import notifications
 from responder.store.backends.atomic_file import atomic_write
 from responder.store.backends.errors import DatabaseUnavailable, StoreError, first_line
+from responder.store.backends.prepared import NEW_NOTIFICATIONS, NOTIFY_CHANNEL, TOPICS
 
 #: Connections that each worker process keeps; its listener has one more.
 POOL_SIZE = 10
@@ -21,6 +21,10 @@ POOL_SIZE = 10
 CONNECT_SECONDS = 3
 #: Extra time of the client over the server's own timeout, so that a live server reports it itself.
 _CLIENT_EXTRA_SECONDS = 2.0
+#: Seconds of one wait for a notification, after which the listener looks if it has to stop.
+_LISTEN_SECONDS = 0.5
+#: Notifications within this time are handled as one, so that a storm of webhooks does not cause a storm of polls.
+_GATHER_SECONDS = 0.02
 
 
 def parameters(url: str, timeout: float) -> dict[str, Any]:
@@ -157,7 +161,7 @@ class Postgres:
                 for row, data in zip(rows, blobs, strict=True):
                     added.append(driver.execute(one, tuple(row.values())))
                     driver.execute(blob, (data,))
-                driver.execute("SELECT pg_notify(%s, %s)", (notifications.CHANNEL, notifications.NEW_NOTIFICATIONS))
+                driver.execute("SELECT pg_notify(%s, %s)", (NOTIFY_CHANNEL, NEW_NOTIFICATIONS))
                 driver.commit()
             return [cursor.fetchone()[0] for cursor in added]
         except BaseException:
@@ -246,6 +250,51 @@ class Postgres:
     def dispose(self) -> None:
         """Close every connection."""
         self.writers.dispose()
+
+
+class Listener:
+    """Receives notifications. ``on_news`` gets a topic; after a lost connection every topic, since some were missed."""
+
+    def __init__(
+        self,
+        connect: Callable[[], Any],
+        on_news: Callable[[str], None],
+        named: Callable[[], contextlib.AbstractContextManager[None]],
+    ) -> None:
+        """``connect`` returns a driver connection, and ``named`` turns its errors into StoreError."""
+        self._connect = connect
+        self._on_news = on_news
+        self._named = named
+        self._connection: Any = None
+
+    def step(self) -> float:
+        """Listen for half a second, on a new connection if the last one broke. Returns the seconds to rest."""
+        try:
+            with self._named():
+                received = self._listen() if self._connection else self._begin()
+        except BaseException:
+            self.close()
+            raise
+        for topic in sorted(received & TOPICS):
+            self._on_news(topic)
+        return _GATHER_SECONDS if received else 0.0
+
+    def _begin(self) -> frozenset[str]:
+        self._connection = self._connect()
+        self._connection.execute(f"LISTEN {NOTIFY_CHANNEL}")
+        return TOPICS
+
+    def _listen(self) -> frozenset[str]:
+        received = frozenset(news.payload for news in self._connection.notifies(timeout=_LISTEN_SECONDS, stop_after=1))
+        if not received:
+            self._connection.execute("SELECT 1")  # detects a dead connection
+        return received
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
 
 _READ_ONLY = "25006"

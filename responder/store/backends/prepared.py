@@ -2,14 +2,14 @@
 
 SQLAlchemy takes several times as long as SQLite for a statement on a row, and a page needs some twenty of them. Their
 constants are part of the text: SQLite plans a statement anew at each execution if the use of a partial index, or a
-LIMIT, depends on a parameter, which takes 20 to 100 microseconds.
+LIMIT, depends on a parameter, which takes 20 to 100 microseconds. Here too: what only one of the two databases has.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, Select, Table
+from sqlalchemy import BindParameter, Connection, Select, Table, func, select
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.sql.visitors import replacement_traverse
@@ -18,6 +18,19 @@ _DIALECT = sqlite.dialect()
 #: Elements of a list from which on SQLAlchemy executes the statement, since SQLite limits the number of parameters.
 _MOST = 256
 _Values = Mapping[str, Any]
+#: The channel of PostgreSQL's notifications between processes, and their topics. A lost one costs one poll.
+NOTIFY_CHANNEL = "responder"
+NEW_NOTIFICATIONS = "notifications"
+MESSAGES = "messages"
+NEW_DIAGNOSES = "diagnoses"
+NEW_ACTIONS = "actions"
+TOPICS = frozenset({NEW_NOTIFICATIONS, MESSAGES, NEW_DIAGNOSES, NEW_ACTIONS})
+
+
+def notify(connection: Connection, topic: str) -> None:
+    """Wake every listener when this transaction is committed. On SQLite other processes poll."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_notify(NOTIFY_CHANNEL, topic)))
 
 
 def insert_into(table: Table, dialect: str) -> Any:

@@ -12,8 +12,7 @@ from tenacity import RetryCallState, Retrying, nap, retry_if_result, wait_fixed
 from responder.model.action import SILENCING, Action, ActionKind
 from responder.model.clock import Clock, Deadline
 from responder.model.text import clean
-from responder.store.backends import notifications
-from responder.store.backends.prepared import Prepared, insert_into
+from responder.store.backends.prepared import NEW_ACTIONS, Prepared, insert_into, notify
 from responder.store.database import Database
 from responder.store.schema.serialization import to_seconds, to_time
 from responder.store.schema.tables import actions, incidents
@@ -71,7 +70,7 @@ def keep(database: Database, action: Action, now: datetime, patience: float | No
     }
     with database.write(patience) as connection:
         if added := _add(connection.dialect.name).rows(connection, row):
-            notifications.notify(connection, notifications.NEW_ACTIONS)
+            notify(connection, NEW_ACTIONS)
             return int(added[0]["id"])
         known = select(actions.c.id).where(actions.c.entry == action.entry, actions.c.key == key)
         return int(connection.execute(known).scalar_one())

@@ -6,8 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection, Float, and_, bindparam, insert, or_, select, update
 
 from responder.model.delivery import DiagnosisJob, DiagnosisRequest
-from responder.store.backends import notifications
-from responder.store.backends.prepared import Prepared
+from responder.store.backends.prepared import NEW_DIAGNOSES, Prepared, notify
 from responder.store.schema.serialization import from_bytes, to_bytes, to_seconds, to_time
 from responder.store.schema.tables import UNFINISHED, diagnoses
 
@@ -51,7 +50,7 @@ def write(
         return []
     numbers = [_WRITE.rows(connection, row)[0]["id"] for row in rows]
     if len(pairs) > claims:
-        notifications.notify(connection, notifications.NEW_DIAGNOSES)
+        notify(connection, NEW_DIAGNOSES)
     return [
         DiagnosisJob(id=number, attempt=1, due_at=due_at, request=work)
         for number, (work, due_at) in zip(numbers[:claims], pairs[:claims], strict=True)
@@ -89,7 +88,7 @@ def release(connection: Connection, held: Iterable[DiagnosisJob]) -> None:
     """Release diagnoses that this process will not finish, so that another worker starts them at once."""
     ours = or_(*(and_(diagnoses.c.id == job.id, diagnoses.c.attempt == job.attempt) for job in held))
     connection.execute(update(diagnoses).where(UNFINISHED, ours).values(claimed_until=0.0))
-    notifications.notify(connection, notifications.NEW_DIAGNOSES)
+    notify(connection, NEW_DIAGNOSES)
 
 
 def finish(connection: Connection, job: DiagnosisJob, now: datetime) -> bool:

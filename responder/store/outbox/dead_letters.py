@@ -8,7 +8,7 @@ from sqlalchemy import Connection, exists, select, update
 
 from responder.model.content import DecisionRecord, MessageFacts
 from responder.model.report import MessageKind, Report
-from responder.store.backends import notifications
+from responder.store.backends.prepared import MESSAGES, notify
 from responder.store.schema.serialization import from_bytes, to_seconds, to_time
 from responder.store.schema.tables import contents, messages
 
@@ -107,7 +107,7 @@ def requeue(connection: Connection, row: MessageRow, now: datetime) -> None:
     values = {"state": "waiting", "due_at": to_seconds(now), "minimal": False, "error": None, "ended_at": None}
     ours = (messages.c.id == row.id) & (messages.c.state == "dead")
     connection.execute(update(messages).where(ours).values(**values))
-    notifications.notify(connection, notifications.MESSAGES)
+    notify(connection, MESSAGES)
 
 
 def _row(row: Any, *, whole: bool = True) -> MessageRow:

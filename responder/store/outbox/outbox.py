@@ -23,8 +23,7 @@ from sqlalchemy import (
 
 from responder.model.message import ClaimedMessage, OutboxMessage, OutboxRow
 from responder.model.report import MessageKind
-from responder.store.backends import notifications
-from responder.store.backends.prepared import Prepared
+from responder.store.backends.prepared import MESSAGES, Prepared, notify
 from responder.store.outbox.claims import message_of
 from responder.store.schema.serialization import to_bytes, to_seconds
 from responder.store.schema.tables import WAITING, incidents, messages
@@ -88,7 +87,7 @@ def write(connection: Connection, new_messages: Iterable[OutboxMessage], now: da
     if rows:
         _LIFT.change(connection, _lifts(new_messages))
         _ADD.change(connection, rows)
-        notifications.notify(connection, notifications.MESSAGES)
+        notify(connection, MESSAGES)
 
 
 def _not_blocking(new_messages: Iterable[OutboxMessage]) -> list[OutboxMessage]:
@@ -160,7 +159,7 @@ def release(connection: Connection, incident: str, now: datetime, priority: int 
         rows = _RELEASED.rows(connection, values)
     else:
         rows = _RELEASED_AS.rows(connection, {**values, "new_priority": priority})
-    notifications.notify(connection, notifications.MESSAGES)
+    notify(connection, MESSAGES)
     return frozenset(row["channel"] for row in rows)
 
 
