@@ -97,7 +97,9 @@ class TriageWorker:
                     flood_state[each.flood.severity] = swollen[each.flood.severity] = each.flood
                 known.learn(each)
                 effects.append(each)
-        news = flood.flood_changes(swollen.values(), context, now)
+        floods = list(swollen.values())
+        digests = any(each.in_digest for each in floods)
+        news = flood.flood_changes(floods, context, now) if digests else IncidentChanges(effects=(), floods=floods)
         return replace(news, effects=[*effects, *news.effects], added=known.added, changed=known.changed)
 
 
