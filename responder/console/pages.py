@@ -13,10 +13,9 @@ from responder.console.app import Console
 from responder.console.markdown import html_of
 from responder.converse import postmortem
 from responder.converse.timeline import timeline
-from responder.model.content import MessageFacts
 from responder.model.incident import Incident
 from responder.model.message import OutboxMessage
-from responder.model.report import MessageKind, Report
+from responder.model.report import MessageFacts, MessageKind, Report
 from responder.model.text import one_line
 from responder.notify.report import sections
 from responder.notify.report.compose import compose, title

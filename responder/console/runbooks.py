@@ -11,7 +11,7 @@ from responder.console.access import needs
 from responder.console.app import Console
 from responder.console.markdown import MOST_PARSED, html_of
 from responder.console.pages import report_of
-from responder.model.content import IncidentContent
+from responder.model.report import IncidentContent
 from responder.notify.report import sections
 from responder.runbooks.document import parse
 from responder.settings.access import Role

@@ -5,8 +5,7 @@ from datetime import datetime
 
 from responder.model.action import Action, ActionKind
 from responder.model.clock import time_of_day
-from responder.model.content import Handling
-from responder.model.report import OPEN_STATUSES
+from responder.model.report import OPEN_STATUSES, Handling
 from responder.model.silence import Silenced, SilenceResult
 from responder.model.text import sanitize_line
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from responder.model.clock import short_duration, time_of_day
-from responder.model.content import Handling
+from responder.model.report import Handling
 from responder.model.rule import Severity
 from responder.model.window import Window
 from responder.triage.paging_windows import next_day_ends

@@ -11,8 +11,8 @@ from responder.converse.apply import name_of
 from responder.model.action import Action
 from responder.model.alert import FINGERPRINT
 from responder.model.clock import duration_in_minutes
-from responder.model.content import IncidentContent
 from responder.model.incident import Incident
+from responder.model.report import IncidentContent
 from responder.model.rule import RuleBook
 from responder.model.silence import Matchers, SilenceOrder, marker
 from responder.model.text import number_of, sanitize_line, seconds_of

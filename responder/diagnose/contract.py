@@ -12,9 +12,9 @@ from typing import Any, Generic, TypeVar
 
 from responder.diagnose.cluster.reader import SharedReads
 from responder.model.clock import Clock, Deadline
-from responder.model.content import IncidentContent
 from responder.model.finding import Finding, Origin
 from responder.model.incident import Subject
+from responder.model.report import IncidentContent
 from responder.model.rule import ProbeSpec, Service
 from responder.outgoing import Outgoing
 from responder.outgoing.process import Launch

@@ -21,13 +21,12 @@ from responder.engine.effects.page import counts, messages_for, of_severity, sha
 from responder.model.alert import AlertGroup
 from responder.model.clock import time_between
 from responder.model.conclusion_codes import closest
-from responder.model.content import IncidentContent
 from responder.model.delivery import AdjustedSeverity, DiagnosisRequest, DiagnosisResult, Effects, Notification
 from responder.model.finding import Finding
 from responder.model.flood import FloodState
 from responder.model.incident import FindingAdjustment, Incident, SeverityOverride
 from responder.model.message import OutboxMessage
-from responder.model.report import MessageKind
+from responder.model.report import IncidentContent, MessageKind
 from responder.notify.delivery.route import route, with_non_paging
 from responder.notify.report.compose import title
 from responder.notify.report.content import bare, with_findings, with_severity

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from responder.model.content import IncidentContent
 from responder.model.finding import Conclusion, Finding
 from responder.model.flood import FloodCounter
 from responder.model.heartbeat import Heartbeat, HeartbeatState
 from responder.model.incident import Decision, FindingAdjustment, Incident, Subject
 from responder.model.message import OutboxMessage
+from responder.model.report import IncidentContent
 from responder.model.rule import RunbookRef
 
 

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from responder.model.content import NO_FACTS, IncidentContent, MessageFacts
-from responder.model.report import MessageKind, Report
+from responder.model.report import NO_FACTS, IncidentContent, MessageFacts, MessageKind, Report
 from responder.model.secret import Secret
 
 

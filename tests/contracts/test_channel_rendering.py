@@ -14,11 +14,10 @@ import pytest
 from responder import __version__
 from responder.diagnose.conclude import conclude
 from responder.model.alert import AlertGroup
-from responder.model.content import IncidentContent, MessageFacts
 from responder.model.finding import Finding, Verdict
 from responder.model.incident import ChangeKind, Decision
 from responder.model.message import ClaimedMessage
-from responder.model.report import MessageKind, Report
+from responder.model.report import IncidentContent, MessageFacts, MessageKind, Report
 from responder.model.rule import Link
 from responder.notify.channels import CHANNELS
 from responder.notify.contract import Channel, Use

@@ -25,10 +25,9 @@ from responder.diagnose.probes.investigator import in_words
 from responder.engine.workers.diagnosis import DiagnosisWorker
 from responder.engine.workers.triage import TriageWorker
 from responder.model.clock import Deadline
-from responder.model.content import IncidentContent
 from responder.model.delivery import DiagnosisJob
 from responder.model.message import OutboxMessage, Response
-from responder.model.report import MessageKind
+from responder.model.report import IncidentContent, MessageKind
 from responder.notify.report.compose import compose
 from responder.outgoing import Outgoing
 from responder.store.database import Database

@@ -10,10 +10,17 @@ from typing import Any
 import httpx
 import pytest
 
-from responder.model.content import DecisionRecord, IncidentContent, MessageFacts
 from responder.model.message import Request, Response
 from responder.model.outcome import Continue, Delivered, Outcome, TryLater
-from responder.model.report import MessageKind, PublicText, Report, Status
+from responder.model.report import (
+    DecisionRecord,
+    IncidentContent,
+    MessageFacts,
+    MessageKind,
+    PublicText,
+    Report,
+    Status,
+)
 from responder.model.rule import Template
 from responder.notify.channels import CHANNELS
 from responder.notify.contract import Use

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from sqlalchemy import and_, select
 
 from responder.engine.effects.invalid_rules import RULE as OWN
-from responder.model.content import Handling
 from responder.model.incident import AlertState
+from responder.model.report import Handling
 from responder.model.silence import incident_of
 from responder.standins.pagerduty import PagerEvent
 from responder.standins.slack import SlackMessage

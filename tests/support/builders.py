@@ -8,12 +8,19 @@ from hashlib import sha256
 from typing import Any
 
 from responder.model.alert import Alert, AlertGroup
-from responder.model.content import AlertExtract, DecisionRecord, IncidentContent, MessageFacts
 from responder.model.delivery import Effects
 from responder.model.finding import Conclusion, Finding, Origin, Verdict
 from responder.model.incident import AlertState, Change, ChangeKind, Decision, Incident, RuleMatch, Subject
 from responder.model.message import ClaimedMessage, MailServer, OutboxMessage
-from responder.model.report import MessageKind, Report, Status
+from responder.model.report import (
+    AlertExtract,
+    DecisionRecord,
+    IncidentContent,
+    MessageFacts,
+    MessageKind,
+    Report,
+    Status,
+)
 from responder.model.rule import Link
 from responder.model.secret import Secret
 from responder.notify.report.compose import compose

@@ -11,8 +11,8 @@ from responder.diagnose.contract import ProbeContext, ProbeKind, ProbeQuestion, 
 from responder.diagnose.make_finding import answer, span, unreachable
 from responder.diagnose.plan import subject_name
 from responder.model.clock import Deadline
-from responder.model.content import IncidentContent
 from responder.model.finding import Finding, Verdict, worst_first
+from responder.model.report import IncidentContent
 from responder.model.rule import ProbeSpec
 from responder.model.text import number_of, sanitize, sanitize_line, seconds_of
 from responder.outgoing import UnreachableError

@@ -11,9 +11,9 @@ from sqlalchemy import Connection
 from responder.diagnose.contract import ProbeContext, ProbeKind, ProbeQuestion, Sources
 from responder.diagnose.plan import plan
 from responder.model.alert import AlertGroup
-from responder.model.content import IncidentContent
 from responder.model.delivery import Effects
 from responder.model.incident import UNJUDGED, Incident, Subject
+from responder.model.report import IncidentContent
 from responder.model.rule import RuleBook, RunbookRef, Severity
 from responder.model.timing import USUAL, Timing
 from responder.notify.contract import COMPANION_SUFFIX, Channel, Use

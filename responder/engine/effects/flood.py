@@ -9,12 +9,11 @@ import structlog
 from responder.engine.effects.context import DecisionContext
 from responder.engine.effects.page import messages_for, page_after
 from responder.engine.effects.without_notification import paged
-from responder.model.content import IncidentContent
 from responder.model.delivery import Effects, IncidentChanges, Notification
 from responder.model.flood import FloodCounter
 from responder.model.incident import Incident
 from responder.model.message import OutboxMessage
-from responder.model.report import MessageKind
+from responder.model.report import IncidentContent, MessageKind
 from responder.notify.report.flood_digest import dedup_key, digest, end_facts, opening_facts, update_facts
 from responder.receive.alertmanager import read
 from responder.triage.decide import decide

@@ -10,9 +10,9 @@ from responder.engine.effects.context import DecisionContext, History
 from responder.engine.effects.on_notification import page_late
 from responder.engine.effects.page import UNPAGED, still_fires
 from responder.engine.effects.without_notification import paged
-from responder.model.content import IncidentContent
 from responder.model.delivery import Effects, Notification
 from responder.model.incident import Incident
+from responder.model.report import IncidentContent
 from responder.model.rule import RuleBook
 from responder.model.window import Window
 from responder.notify.contract import Channel

@@ -9,11 +9,10 @@ from responder.engine.effects.page import counts, messages_for
 from responder.engine.effects.without_notification import resolved
 from responder.model.action import SILENCING, Action, ActionKind
 from responder.model.clock import LINE_LIMIT
-from responder.model.content import IncidentContent
 from responder.model.delivery import Effects
 from responder.model.incident import Incident
 from responder.model.message import OutboxMessage
-from responder.model.report import MessageKind
+from responder.model.report import IncidentContent, MessageKind
 from responder.model.silence import SilenceResult
 from responder.model.text import clean, sanitize_line
 from responder.notify.contract import Channel, Use

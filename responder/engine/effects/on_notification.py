@@ -22,11 +22,10 @@ from responder.engine.effects.page import (
 )
 from responder.model.alert import AlertGroup
 from responder.model.clock import LINE_LIMIT
-from responder.model.content import UNHANDLED, IncidentContent, MessageFacts
 from responder.model.delivery import Effects, Notification
 from responder.model.flood import FloodState
 from responder.model.incident import Change, ChangeKind, Decision, Incident
-from responder.model.report import MessageKind
+from responder.model.report import UNHANDLED, IncidentContent, MessageFacts, MessageKind
 from responder.model.rule import Action
 from responder.model.text import sanitize_line
 from responder.notify.contract import Channel

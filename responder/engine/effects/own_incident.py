@@ -5,10 +5,9 @@ from datetime import datetime
 
 from responder.engine.effects.context import DecisionContext
 from responder.engine.effects.page import incident_id, messages_for
-from responder.model.content import NO_FACTS
 from responder.model.delivery import Effects
 from responder.model.incident import Incident
-from responder.model.report import MessageKind
+from responder.model.report import NO_FACTS, MessageKind
 from responder.model.rule import Severity
 from responder.notify.contract import Channel
 from responder.notify.delivery.route import last_resort, readable

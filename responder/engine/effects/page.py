@@ -8,12 +8,11 @@ from hashlib import sha256
 from responder.engine.effects.context import DecisionContext
 from responder.model.alert import AlertGroup
 from responder.model.clock import LINE_LIMIT
-from responder.model.content import IncidentContent, MessageFacts
 from responder.model.delivery import DiagnosisRequest, Effects, Notification
 from responder.model.flood import FloodState
 from responder.model.incident import Change, ChangeKind, Decision, Incident
 from responder.model.message import OutboxMessage
-from responder.model.report import MessageKind
+from responder.model.report import IncidentContent, MessageFacts, MessageKind
 from responder.model.rule import PLACEHOLDER, Rule, Severity
 from responder.model.text import number_of, sanitize_line
 from responder.notify.contract import Channel, Use

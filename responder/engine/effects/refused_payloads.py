@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 from responder.engine.effects.context import DecisionContext, History
 from responder.engine.effects.own_incident import mildest, one_reader, opened
 from responder.engine.effects.without_notification import paged
-from responder.model.content import IncidentContent
 from responder.model.delivery import Effects
 from responder.model.finding import Conclusion
+from responder.model.report import IncidentContent
 from responder.model.text import number_of, sanitize_line
 from responder.store.inbox.refusals import OUTSIDE, Refusals
 

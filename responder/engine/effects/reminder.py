@@ -7,10 +7,9 @@ from responder.converse.reminders import Reminder
 from responder.engine.effects.context import DecisionContext
 from responder.engine.effects.page import counts, messages_for, shadowed
 from responder.model.clock import LINE_LIMIT
-from responder.model.content import IncidentContent
 from responder.model.delivery import Effects
 from responder.model.incident import Incident
-from responder.model.report import MessageKind
+from responder.model.report import IncidentContent, MessageKind
 from responder.model.text import sanitize_line
 from responder.notify.contract import Channel
 from responder.notify.delivery.route import title

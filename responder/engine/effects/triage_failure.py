@@ -10,11 +10,10 @@ from datetime import timedelta
 from responder.engine.effects.context import SHARED, DecisionContext
 from responder.engine.effects.page import group_counts, incident_id, messages_for
 from responder.model.alert import AlertGroup
-from responder.model.content import NO_FACTS, IncidentContent
 from responder.model.delivery import Effects, Notification
 from responder.model.finding import Conclusion
 from responder.model.incident import UNJUDGED, AlertState, Incident
-from responder.model.report import MessageKind
+from responder.model.report import NO_FACTS, IncidentContent, MessageKind
 from responder.model.text import sanitize_line
 from responder.notify.report.content import bare, labels
 

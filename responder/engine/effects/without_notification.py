@@ -7,10 +7,9 @@ from datetime import datetime
 from responder.engine.effects.context import DecisionContext
 from responder.engine.effects.page import counts, left_open, messages_for, shadowed
 from responder.model.clock import LINE_LIMIT, time_of_epoch
-from responder.model.content import UNHANDLED, IncidentContent, MessageFacts
 from responder.model.delivery import Effects
 from responder.model.incident import Change, ChangeKind, Incident
-from responder.model.report import MessageKind
+from responder.model.report import UNHANDLED, IncidentContent, MessageFacts, MessageKind
 from responder.model.text import sanitize_line
 from responder.notify.contract import Channel
 from responder.notify.report.content import bare

@@ -13,9 +13,9 @@ from responder.engine.effects.without_notification import noted, resolved
 from responder.engine.jobs.alertmanager_client import AlertmanagerClient
 from responder.engine.workers.triage import IncidentWriter
 from responder.model.clock import Clock
-from responder.model.content import IncidentContent
 from responder.model.delivery import Effects, IncidentChanges
 from responder.model.incident import Incident
+from responder.model.report import IncidentContent
 from responder.store.database import Database
 from responder.store.incidents import incidents
 from responder.triage.lifecycle import next_review

@@ -20,10 +20,9 @@ from responder.engine.effects.page import counts, messages_for
 from responder.engine.pipeline import late_note, revise
 from responder.engine.workers.triage import LEASE, LOCK_RETRY_SECONDS
 from responder.model.clock import Clock, Deadline
-from responder.model.content import NO_FACTS, MessageFacts
 from responder.model.delivery import DiagnosisJob, DiagnosisRequest, DiagnosisResult
 from responder.model.finding import Verdict
-from responder.model.report import MessageKind
+from responder.model.report import NO_FACTS, MessageFacts, MessageKind
 from responder.notify.render.chart import chart_of
 from responder.notify.report.content import HISTORY_DAYS, MOST_ALIKE, elsewhere
 from responder.store.database import Database, StoreError

@@ -17,9 +17,9 @@ from responder.engine.effects.on_action import on_action
 from responder.engine.workers.triage import IncidentWriter
 from responder.model.action import Action, ActionKind
 from responder.model.clock import Clock, short_duration
-from responder.model.content import IncidentContent
 from responder.model.delivery import IncidentChanges
 from responder.model.incident import Incident
+from responder.model.report import IncidentContent
 from responder.model.silence import SilenceResult, marker
 from responder.outgoing.silences import AlertmanagerDownError, Silences
 from responder.store.database import Database

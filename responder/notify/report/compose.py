@@ -10,10 +10,20 @@ from datetime import datetime, timedelta
 
 from responder.model.clock import TITLE_LIMIT, ago, duration_in_minutes, short_duration, time_between, time_of_day
 from responder.model.conclusion_codes import NONE
-from responder.model.content import NO_FACTS, AlertExtract, DecisionRecord, Handling, IncidentContent, MessageFacts
 from responder.model.finding import Conclusion, Finding, Verdict
 from responder.model.message import ClaimedMessage, OutboxMessage, OutboxRow
-from responder.model.report import MessageKind, PublicText, Report, Status
+from responder.model.report import (
+    NO_FACTS,
+    AlertExtract,
+    DecisionRecord,
+    Handling,
+    IncidentContent,
+    MessageFacts,
+    MessageKind,
+    PublicText,
+    Report,
+    Status,
+)
 from responder.model.rule import TEMPLATE_SLOT, Link, Template
 from responder.model.text import number_of, sanitize_line, seconds_of, sentence
 from responder.notify.report.links import VENDOR_LINK

@@ -8,9 +8,9 @@ from typing import Any
 import responder
 from responder.model.alert import DISTINCTIVE, Alert, AlertGroup
 from responder.model.clock import TITLE_LIMIT, time_between, time_of_day, time_of_epoch
-from responder.model.content import UNHANDLED, AlertExtract, AlertMember, DecisionRecord, IncidentContent
 from responder.model.finding import NOTHING, Conclusion, Finding
 from responder.model.incident import Decision, Incident
+from responder.model.report import UNHANDLED, AlertExtract, AlertMember, DecisionRecord, IncidentContent
 from responder.model.rule import RuleBook, Service, Severity
 from responder.model.silence import Matchers
 from responder.model.text import number_of, sanitize_line

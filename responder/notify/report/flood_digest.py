@@ -6,9 +6,9 @@ from hashlib import sha256
 
 import responder
 from responder.model.clock import TITLE_LIMIT, short_duration, time_between
-from responder.model.content import AlertExtract, DecisionRecord, IncidentContent, MessageFacts
 from responder.model.finding import Conclusion
 from responder.model.flood import FloodCounter
+from responder.model.report import AlertExtract, DecisionRecord, IncidentContent, MessageFacts
 from responder.model.rule import RuleBook, Severity
 from responder.model.text import cut, number_of
 from responder.notify.report import content

@@ -23,9 +23,9 @@ from sqlalchemy import (
     update,
 )
 
-from responder.model.content import UNHANDLED, AlertExtract, DecisionRecord, Handling, IncidentContent
 from responder.model.finding import NOTHING, Conclusion, Finding
 from responder.model.incident import UNJUDGED, AlertState, GroupedAlert, Incident, SeverityOverride
+from responder.model.report import UNHANDLED, AlertExtract, DecisionRecord, Handling, IncidentContent
 from responder.store.backends.prepared import Prepared, insert_into
 from responder.store.schema.serialization import from_bytes, to_bytes, to_seconds, to_time
 from responder.store.schema.tables import contents, gathered_groups, incidents

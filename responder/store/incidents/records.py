@@ -7,9 +7,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, RowMapping, not_, select, text, tuple_
 
-from responder.model.content import Handling, IncidentContent, MessageFacts
 from responder.model.incident import Incident
-from responder.model.report import MessageKind
+from responder.model.report import Handling, IncidentContent, MessageFacts, MessageKind
 from responder.model.transcript import StepRecord
 from responder.store.incidents import actions, transcripts
 from responder.store.incidents.incidents import content_of, find, from_row, with_signature

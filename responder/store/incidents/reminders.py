@@ -6,8 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, and_, func, or_, select, text
 
-from responder.model.content import UNHANDLED, Handling
-from responder.model.report import MessageKind
+from responder.model.report import UNHANDLED, Handling, MessageKind
 from responder.store.schema.serialization import from_bytes, to_seconds, to_time
 from responder.store.schema.tables import contents, incidents, messages
 

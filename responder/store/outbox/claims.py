@@ -20,9 +20,8 @@ from sqlalchemy import (
     update,
 )
 
-from responder.model.content import IncidentContent, MessageFacts
 from responder.model.message import OutboxMessage, OutboxRow
-from responder.model.report import MessageKind
+from responder.model.report import IncidentContent, MessageFacts, MessageKind
 from responder.store.backends.prepared import Prepared
 from responder.store.database import Database
 from responder.store.incidents import incidents

@@ -6,8 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, exists, select, update
 
-from responder.model.content import DecisionRecord, MessageFacts
-from responder.model.report import MessageKind, Report
+from responder.model.report import DecisionRecord, MessageFacts, MessageKind, Report
 from responder.store.backends.prepared import MESSAGES, notify
 from responder.store.schema.serialization import from_bytes, to_seconds, to_time
 from responder.store.schema.tables import contents, messages

@@ -6,9 +6,8 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, exists, or_, select
 
-from responder.model.content import DecisionRecord
 from responder.model.message import OutboxMessage
-from responder.model.report import MessageKind
+from responder.model.report import DecisionRecord, MessageKind
 from responder.store.outbox.claims import message_of
 from responder.store.schema.serialization import from_bytes, to_time
 from responder.store.schema.tables import WAITING, channel_states, contents, incidents, messages

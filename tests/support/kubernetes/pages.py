@@ -13,10 +13,10 @@ from responder.diagnose.probes import PROBES
 from responder.diagnose.probes.kubernetes import finding_of
 from responder.engine import pipeline
 from responder.engine.effects.context import DecisionContext, History
-from responder.model.content import IncidentContent
 from responder.model.delivery import Effects, Notification
 from responder.model.finding import Finding, Origin
 from responder.model.message import ClaimedMessage
+from responder.model.report import IncidentContent
 from responder.model.secret import Secret
 from responder.notify.channels.pagerduty import PagerDuty
 from responder.notify.channels.slack import Slack

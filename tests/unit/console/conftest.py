@@ -16,7 +16,7 @@ from werkzeug.security import generate_password_hash
 from responder.console import actions, api, pages, runbooks, silencing, tools
 from responder.console.access import Access
 from responder.console.app import Console, create_app
-from responder.model.content import IncidentContent
+from responder.model.report import IncidentContent
 from responder.outgoing import Outgoing
 from responder.outgoing.silences import Silences
 from responder.settings.access import users

@@ -9,7 +9,7 @@ import pytest
 
 from responder.converse.apply import Applied, apply
 from responder.model.action import Action, ActionKind
-from responder.model.content import UNHANDLED, Handling
+from responder.model.report import UNHANDLED, Handling
 from tests.support.builders import NOW
 
 TAKEN = Handling(acknowledged_by="Ann", acknowledged_at=NOW)

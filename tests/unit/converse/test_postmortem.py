@@ -12,8 +12,8 @@ from markdown_it import MarkdownIt
 from responder.converse.postmortem import due_at, postmortem
 from responder.model.action import Action, ActionKind
 from responder.model.clock import time_of_day
-from responder.model.content import Handling, IncidentContent
 from responder.model.finding import NOTHING
+from responder.model.report import Handling, IncidentContent
 from responder.store.incidents.actions import ActionRow
 from responder.store.incidents.records import IncidentRecords, MessageRecord, NotificationRecord
 from tests.support.builders import STARTED, a_content, an_incident

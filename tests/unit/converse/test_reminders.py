@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from responder.converse.reminders import Standing, due, respond_by
-from responder.model.content import UNHANDLED, Handling
+from responder.model.report import UNHANDLED, Handling
 from responder.model.rule import Reminders
 from responder.model.window import TimeRange, Window
 from tests.support.builders import a_severity

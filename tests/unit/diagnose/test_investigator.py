@@ -12,8 +12,8 @@ from responder.diagnose.contract import ProbeContext, ProbeTools, Sources
 from responder.diagnose.probes import PROBES
 from responder.diagnose.probes.investigator import InvestigatorSpec, about, in_words, plain
 from responder.model.clock import Deadline
-from responder.model.content import IncidentContent
 from responder.model.finding import Finding, Verdict
+from responder.model.report import IncidentContent
 from responder.model.secret import Credentials, Secret
 from responder.notify.report.content import content_of, with_findings
 from responder.notify.report.links import LinkBuilder

@@ -12,10 +12,9 @@ from responder.diagnose.contract import ProbeQuestion
 from responder.diagnose.probes.kubernetes import finding_of
 from responder.engine import pipeline
 from responder.engine.effects.context import History
-from responder.model.content import Handling, IncidentContent
 from responder.model.delivery import Effects, Notification
 from responder.model.finding import Origin
-from responder.model.report import Report
+from responder.model.report import Handling, IncidentContent, Report
 from responder.notify.report.compose import compose
 from responder.receive.alertmanager import parse
 from tests.support.kubernetes.investigation import clues_of

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import inspect, text
 
-from responder.model.content import NO_FACTS
+from responder.model.report import NO_FACTS
 from responder.store.database import Database
 from responder.store.outbox import channel_state, dead_letters
 from responder.store.schema import migrate, tables

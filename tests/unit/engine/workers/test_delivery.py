@@ -17,9 +17,8 @@ from responder.engine.effects.context import DecisionContext
 from responder.engine.workers.delivery import AT_ONCE, LEASE, RENEW_SECONDS, DeliveryWorker
 from responder.engine.workers.senders import SenderThreads, channel_queues
 from responder.model.clock import Deadline
-from responder.model.content import MessageFacts
 from responder.model.message import ClaimedMessage, OutboxRow, Request, Response
-from responder.model.report import MessageKind
+from responder.model.report import MessageFacts, MessageKind
 from responder.notify.channels.slack import Slack
 from responder.notify.delivery.deliver import Deliverer
 from responder.outgoing import UnreachableError

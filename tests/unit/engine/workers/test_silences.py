@@ -16,8 +16,8 @@ from responder.engine.workers.actions import ActionWorker
 from responder.engine.workers.silences import GIVE_UP_SECONDS, SilenceWorker
 from responder.engine.workers.triage import IncidentWriter
 from responder.model.action import Action, ActionKind
-from responder.model.content import Handling
 from responder.model.delivery import IncidentChanges
+from responder.model.report import Handling
 from responder.outgoing import Outgoing
 from responder.outgoing.silences import Silences
 from responder.standins.alertmanager import AlertmanagerStandIn

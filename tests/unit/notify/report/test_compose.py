@@ -10,10 +10,9 @@ import pytest
 
 from responder.model.alert import AlertGroup
 from responder.model.clock import time_of_day
-from responder.model.content import IncidentContent, MessageFacts
 from responder.model.finding import Conclusion, Finding, Verdict
 from responder.model.incident import AlertState, ChangeKind, Decision
-from responder.model.report import MessageKind, Report, Status
+from responder.model.report import IncidentContent, MessageFacts, MessageKind, Report, Status
 from responder.model.rule import Link, RunbookRef, Template
 from responder.notify.report.compose import compose
 from responder.notify.report.content import content_of, ended, with_findings
