@@ -29,7 +29,7 @@ def db() -> None:
 @db.command()
 @OUTPUT
 def stats(*, output: str) -> None:
-    """Show rows, bytes, ages and states of each table, and how full the database is."""
+    """Show rows, bytes, ages and states of each table, and the space used."""
     with named_failures():
         settings = bootstrap.settings_from_environment()
         with bootstrap.database(settings) as database, database.read() as connection:

@@ -18,7 +18,7 @@ from responder.cli.adopt import adopt
 from responder.cli.durations import SPAN
 from responder.cli.errors import FAILED, FatalError, named_failures
 from responder.cli.options import LIMIT
-from responder.cli.table import Column, format_time, print_rows, table, terminal
+from responder.cli.table import Column, format_time, print_rows, table, terminal, wrapped
 from responder.model.action import Action, ActionKind
 from responder.model.report import OPEN_STATUSES
 from responder.model.text import number_of, one_line, sanitize
@@ -356,7 +356,7 @@ def _show(records: "IncidentRecords", output: str, *, transcripts: bool) -> None
     if found.open and by:
         rows.append(("Acknowledged", f"by {by}"))
     for name, text in rows:
-        click.echo(f"{name:<14}{one_line(text)}")
+        click.echo(f"{name:<14}{wrapped(one_line(text), 14, terminal())}")
     click.echo("")
     columns = Column("TIME"), Column("EVENT"), Column("DETAILS")
     cells = ((format_time(each.at), each.kind.value, each.text) for each in entries)

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
-from responder.model.text import clean, cut, one_line
+from responder.model.text import clean, one_line
 
 _GAP = "  "
 _INDENT = "      "
@@ -33,8 +33,8 @@ class Column:
 def table(columns: Sequence[Column], rows: Iterable[Sequence[str]], width: int | None = None) -> Iterator[str]:
     """Yield the lines; none without rows.
 
-    The last cell is cut to what is left of ``width`` characters; if that is too little it gets a line of its own.
-    Without ``width`` nothing is cut and each row is one line.
+    The last cell is wrapped in what is left of ``width`` characters; if that is too little it starts on a line of its
+    own. Without ``width`` each row is one line.
     """
     texts = [[one_line(text) for text in row] for row in rows]
     if not texts:
@@ -47,8 +47,7 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[str]], width: int |
     yield click.style(f"{_GAP.join(_filled(columns, heads, widths))}{between}{heads[-1]}", bold=True)
     for row in texts:
         beside = _GAP.join(map(_coloured, columns, row, _filled(columns, row, widths)))
-        last = row[-1] if width is None else cut(row[-1], width - before)
-        yield f"{beside}{between if last else ''}{last}".rstrip()
+        yield f"{beside}{between if row[-1] else ''}{wrapped(row[-1], before, width)}".rstrip()
 
 
 def _filled(columns: Sequence[Column], row: Sequence[str], widths: Sequence[int]) -> list[str]:

@@ -39,7 +39,10 @@ def reference_rules(wanted: str, now: RuleSet) -> Iterator[RuleSet]:
         beside = folder.resolve().parent / now.runbooks.name
         yield RuleSet(wanted, folder, beside if beside.is_dir() else now.runbooks)
         return
-    top = Path(git(now.rules, "rev-parse", "--show-toplevel").decode().strip())
+    try:
+        top = Path(git(now.rules, "rev-parse", "--show-toplevel").decode().strip())
+    except FatalError as error:
+        raise FatalError(f"{error}; without git, name the folder of the older rules with --against ./FOLDER") from error
     commit = _commit(wanted, now.rules)
     with tempfile.TemporaryDirectory(prefix="responder-rules-") as into:
         rules = _extract(top, commit, now.rules, Path(into))

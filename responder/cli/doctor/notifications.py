@@ -11,6 +11,7 @@ from responder.model.alert import AlertGroup
 from responder.model.check import Result, ok, skipped, warn
 from responder.model.delivery import Notification
 from responder.model.rule import RuleBook
+from responder.model.text import number_of
 from responder.receive.alertmanager import InvalidPayload, parse
 
 SEVERITIES: Final = "severities"
@@ -35,7 +36,7 @@ def severities(context: DoctorContext) -> tuple[Result, ...]:
     return tuple(
         warn(SEVERITIES, f"{word} is not understood: {severity} by the rule {rule} ({count} alerts)", _CHANGE)
         for (word, rule, severity), count in found.most_common(SHOWN)
-    ) or (ok(SEVERITIES, f"all understood in the last {len(stored)} notifications"),)
+    ) or (ok(SEVERITIES, f"all understood in the last {number_of(len(stored), 'notification')}"),)
 
 
 def graphs(context: DoctorContext) -> tuple[Result, ...]:
@@ -46,10 +47,11 @@ def graphs(context: DoctorContext) -> tuple[Result, ...]:
     assert context.book is not None
     links = bootstrap.context(context.settings, context.book, {}).links
     reasons = Counter(reason for group in _groups(stored) if (reason := links.missing_graph(group)))
+    read = f"the last {number_of(len(stored), 'notification')}"
     return tuple(
-        warn(GRAPHS, f"pages of {count} of the last {len(stored)} notifications link no graph: {reason}", _GRAPH)
+        warn(GRAPHS, f"{count} of {read} without a link to a graph: {reason}", _GRAPH)
         for reason, count in reasons.most_common(SHOWN)
-    ) or (ok(GRAPHS, f"linked for the last {len(stored)} notifications"),)
+    ) or (ok(GRAPHS, f"linked for {read}"),)
 
 
 def _stored(context: DoctorContext, about: str) -> list[Notification] | Result:

@@ -134,5 +134,5 @@ def _report(folder: Path, chosen: list[str], texts: dict[str, str], notes: list[
     click.echo("  responder rules test --coverage")
     click.echo("  responder rules explain --label alertname=ServiceDown --label service=cart")
     click.echo('  echo \'{"labels": {"alertname": "ServiceDown", "service": "cart"}}\' | responder dry-run -')
-    click.echo("\nThen replace the examples: your services in 02-services.yaml, their alerts in 10-services.yaml, and")
-    click.echo("every address at example.com.")
+    click.echo("\nThen replace the examples: your services in 02-services.yaml, their alerts in 10-services.yaml,")
+    click.echo("their cases in tests/services.yaml, and every address at example.com.")

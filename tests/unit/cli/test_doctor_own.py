@@ -142,8 +142,8 @@ def test_missing_graph_links_are_counted_with_the_reason(tmp_path: Path) -> None
             Inbox(opened).keep(json.dumps({**body, "alerts": alerts}).encode(), "", HandClock().now())
     missing, foreign = graphs(context)
     assert missing.level is foreign.level is Level.WARN
-    assert missing.what == "pages of 2 of the last 4 notifications link no graph: its generatorURL is missing"
-    assert "pages of 1 of the last 4" in foreign.what
+    assert missing.what == "2 of the last 4 notifications without a link to a graph: its generatorURL is missing"
+    assert "1 of the last 4 notifications" in foreign.what
     assert "leads to prometheus-0:9090, which is not in RESPONDER_LINK_HOSTS" in foreign.what
     public = replace(context, settings=replace(settings, prometheus_public_url="https://prometheus.example.com"))
     assert [each.what.partition(": its")[2] for each in graphs(public)] == [" generatorURL is missing"]

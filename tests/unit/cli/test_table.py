@@ -22,12 +22,12 @@ def test_columns_are_as_wide_as_they_need_to_be() -> None:
 
 
 def test_a_terminal_is_never_overrun() -> None:
-    """On a terminal the last text is cut to what is left, and where that is little it has a line of its own."""
+    """On a terminal the last text is wrapped in what is left, and where that is little it has a line of its own."""
     wide = list(map(click.unstyle, table(COLUMNS, ROWS, 42)))
-    assert wide[1] == " 7  dead   no such channel in this…"
-    narrow = list(map(click.unstyle, table(COLUMNS, ROWS, 30)))
+    assert wide[1] == f" 7  dead   no such channel in this\n{'':11}workspace"
+    narrow = list(map(click.unstyle, table(COLUMNS, ROWS, 38)))
     assert narrow[0] == "ID  STATE\n      WHY"
-    assert narrow[1:] == [" 7  dead \n      no such channel in this…", "12  sent"]
+    assert narrow[1:] == [" 7  dead \n      no such channel in this\n      workspace", "12  sent"]
     assert max(len(line) for text in (*wide, *narrow) for line in text.splitlines()) <= 42
 
 
