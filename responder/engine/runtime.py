@@ -1,23 +1,9 @@
 """The loops of one worker process and the calls by which they wake each other.
 
-The database is the only queue between the loops. A wake-up shortens a loop's sleep; without one the loop finds the same
-work at its next poll, after at most the time in brackets.
-
-    loop         work                                                    woken by
-    triage       decides stored notifications [0.7 s]                    ``wake``: the web stored one; listener
-    diagnosis    runs probes, adds findings to pages [1 s]               ``_probed``: probes have ended; listener
-    sender       sends the messages of all channels [0.2 s]              ``_sent``: an attempt ended; ``_send``: triage
-                                                                         or a job wrote a message that is due;
-                                                                         ``_release``: a page got its findings; listener
-    timer NAME   runs one job at its interval                            -
-    rules        reads changed rule files                                ``reload``: SIGHUP
-    actions      applies actions of people to incidents [1 s]            ``act``: an entry point stored one; listener
-    silences     creates and expires silences in Alertmanager [1 s]      ``act``; listener
-    clock        detects a wall clock that was set back [0.2 s]          -
-    listener     receives commits of other processes (PostgreSQL only)   the database
-
-Triage and the jobs write incidents under one lock (``Database.alone("triage")``) and end in ``_follow``, which hands
-new diagnoses to the diagnosis loop, at most as many as it has room for, and wakes the delivery loops.
+docs/architecture.md lists the loops with their work and polls: the database is the only queue between them, and a
+wake-up only shortens a loop's sleep. Triage and the jobs write incidents under one lock (``Database.alone("triage")``)
+and end in ``_follow``, which hands new diagnoses to the diagnosis loop, at most as many as it has room for, and wakes
+the senders.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
