@@ -45,12 +45,13 @@ def _play(payloads: list[Path], folder: Path, *, once: bool, port: int | None) -
     from responder.cli.demo.cards import screen_for
     from responder.cli.demo.show import DemoSession
     from responder.cli.demo.watch import EventFeed, ServeEnded
+    from responder.settings import Settings
     from responder.standins.processes import DidNotStart
     from responder.standins.stage import stage
 
     rules, runbooks = example("rules"), example("runbooks")
     clock = bootstrap.SystemClock()
-    watch = EventFeed(screen_for(is_terminal=sys.stdout.isatty()), clock)
+    watch = EventFeed(screen_for(bootstrap.shown_channels(Settings()), is_terminal=sys.stdout.isatty()), clock)
     book = bootstrap.load_rules(str(rules), str(runbooks))
     try:
         with stage(folder, rules=rules, runbooks=runbooks, on_event=watch.put_event, port=port) as around:
