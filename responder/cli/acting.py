@@ -2,12 +2,13 @@
 
 import getpass
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from responder.cli.errors import FatalError
-from responder.model.action import Action
+from responder.model.action import Action, ActionKind
 from responder.model.clock import Clock, Deadline
 from responder.model.text import one_line
 
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from responder.model.incident import Incident
     from responder.store.database import Database
 
-#: Entry point's name in stored actions.
-ENTRY = "cli"
 _LIST = "run: responder incidents list"
 AS = click.option("--as", "person", metavar="NAME", help="Name of the person who acts. [default: the login name]")
 WAIT = click.option(
@@ -33,9 +32,11 @@ WAIT = click.option(
 
 def actor_of(person: str | None) -> str:
     """Return the name of the person who acts. Raises UsageError without one."""
-    actor = one_line(person if person is not None else _login())
+    actor = one_line(login() if person is None else person)
     if not actor:
-        raise click.UsageError("--as needs a name")
+        raise click.UsageError(
+            "--as needs a name" if person is not None else "this user has no login name: give --as NAME"
+        )
     return actor
 
 
@@ -59,6 +60,12 @@ def unknown(incident: str) -> FatalError:
     return FatalError(f"no incident {one_line(incident)[:40]}; {_LIST}")
 
 
+def action(kind: ActionKind, incident: str, actor: str, at: datetime, **more: Any) -> Action:
+    """Return an action of the command line; ``more`` are further fields."""
+    key = f"{kind.value}/{incident}/{actor}/{at.isoformat()}"
+    return Action(incident=incident, kind=kind, entry="cli", key=key, actor=actor, at=at, **more)
+
+
 def carried_out(database: "Database", clock: Clock, wanted: Iterable[Action], wait: float) -> bool:
     """Store actions, print the outcome of each, and return False if one was refused."""
     from responder.store.incidents import actions
@@ -74,8 +81,9 @@ def carried_out(database: "Database", clock: Clock, wanted: Iterable[Action], wa
     return good
 
 
-def _login() -> str:
+def login() -> str:
+    """Return the login name; empty where there is none: a container's user often has no entry in /etc/passwd."""
     try:
         return getpass.getuser()
-    except (KeyError, OSError) as error:  # a container's user often has no entry in /etc/passwd
-        raise click.UsageError("this user has no login name: give --as NAME") from error
+    except (KeyError, OSError):
+        return ""

@@ -1,6 +1,5 @@
 """``responder console``: the pages for people and the read API, in a process of their own."""
 
-import getpass
 import os
 import sys
 from functools import lru_cache
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from responder import bootstrap
+from responder.cli.acting import login
 from responder.cli.errors import FatalError, named_failures
 from responder.cli.listening import refuse_used_port
 from responder.cli.options import CONFIG
@@ -130,7 +130,7 @@ def _application(settings: "Settings", parent: int | None) -> Any:
 
         def load(self) -> Any:
             """Build the application in the worker, after the fork."""
-            return console_app(settings, bootstrap.SystemClock(), _explainer(settings), _login())
+            return console_app(settings, bootstrap.SystemClock(), _explainer(settings), login() or "local user")
 
         def run(self) -> None:
             """Serve until a stop signal. Statuses 3 and 4 would stop a gunicorn master that started this process."""
@@ -140,13 +140,6 @@ def _application(settings: "Settings", parent: int | None) -> Any:
                 sys.exit(1 if ended.code else 0)
 
     return Application()
-
-
-def _login() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user often has no entry in /etc/passwd
-        return "local user"
 
 
 def _explainer(settings: "Settings") -> Any:

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from responder import bootstrap
-from responder.cli.acting import AS, ENTRY, WAIT, actor_of, carried_out, find, incident_id, unknown
+from responder.cli.acting import AS, WAIT, action, actor_of, carried_out, find, incident_id, unknown
 from responder.cli.adopt import adopt
 from responder.cli.durations import SPAN
 from responder.cli.errors import FAILED, FatalError, named_failures
-from responder.cli.options import LIMIT
+from responder.cli.options import AUTO_OUTPUT, LIMIT
 from responder.cli.table import Column, format_time, print_rows, table, terminal, wrapped
-from responder.model.action import Action, ActionKind
+from responder.model.action import ActionKind
 from responder.model.report import OPEN_STATUSES
 from responder.model.text import number_of, one_line, sanitize
 from responder.model.transcript import OUTPUT_LIMIT
@@ -32,11 +32,6 @@ if TYPE_CHECKING:
 #: Seconds between two looks at the database with ``--watch``.
 WATCH_SECONDS = 2.0
 _COLOURS = {"open": "red", "acknowledged": "yellow", "resolved": "green"}
-OUTPUT = click.option(
-    "--output",
-    type=click.Choice(["text", "json"]),
-    help="Output format. [default: text on a terminal, else json]",
-)
 WATCH = click.option("--watch", is_flag=True, help="Refresh every 2 seconds until Ctrl-C.")
 
 
@@ -56,7 +51,7 @@ incidents.add_command(adopt)
 @click.option("--since", metavar="DURATION", type=SPAN, help="Opened within this time, for example 12h.")
 @click.option("--text", metavar="TEXT", default="", help="Filter by a part of the id or title.")
 @LIMIT
-@OUTPUT
+@AUTO_OUTPUT
 @WATCH
 def list_them(
     *,
@@ -67,7 +62,7 @@ def list_them(
     since: timedelta | None,
     text: str,
     limit: int,
-    output: str | None,
+    output: str,
     watch: bool,
 ) -> None:
     """List incidents: id, severity, state, start, service, teams and title."""
@@ -89,7 +84,7 @@ def list_them(
             *(Column("ID"), Column("SEVERITY"), Column("STATE", colours=_COLOURS), Column("OPENED")),
             *(Column("SERVICE"), Column("TEAMS"), Column("TITLE")),
         )
-        print_rows(found, _output(output), columns, _cells, _fields)
+        print_rows(found, output, columns, _cells, _fields)
         click.echo(number_of(len(found), "incident"), err=True)
 
     looking(look, watch=watch)
@@ -98,9 +93,9 @@ def list_them(
 @incidents.command("show", short_help="Show the timeline of an incident.")
 @click.argument("incident")
 @click.option("--transcripts", is_flag=True, help="Also print the commands and outputs of recorded runbook steps.")
-@OUTPUT
+@AUTO_OUTPUT
 @WATCH
-def show(incident: str, *, transcripts: bool, output: str | None, watch: bool) -> None:
+def show(incident: str, *, transcripts: bool, output: str, watch: bool) -> None:
     """Show an incident: its state, and a line for each event with its time."""
     from responder.store.incidents import records
 
@@ -109,7 +104,7 @@ def show(incident: str, *, transcripts: bool, output: str | None, watch: bool) -
             found = records.of_incident(connection, incident_id(incident))
         if found is None:
             raise unknown(incident)
-        _show(found, _output(output), transcripts=transcripts)
+        _show(found, output, transcripts=transcripts)
 
     looking(look, watch=watch)
 
@@ -172,9 +167,9 @@ def publish(number: str, text: str, status: str | None, person: str | None, wait
 
     with named_failures(), bootstrap.database(bootstrap.settings_from_environment()) as database:
         with database.read() as connection:
-            incident = stored.find(connection, incident_id(number))
-            content = stored.content_of(connection, incident_id(number))
-        if incident is None or content is None:
+            incident = find(connection, number)
+            content = stored.content_of(connection, incident.id)
+        if content is None:
             raise unknown(number)
         pages = content.decision.publishable
         if not pages:
@@ -206,15 +201,13 @@ def rejudge(context: click.Context, number: str, *, dry_run: bool) -> None:
     """
     from responder.cli.replay import replay
     from responder.store.inbox import history
-    from responder.store.incidents import incidents as stored
 
     with named_failures(), bootstrap.database(bootstrap.settings_from_environment()) as database:
         with database.read() as connection:
-            if stored.find(connection, incident_id(number)) is None:
-                raise unknown(number)
-            newest = next(history.of_incident(connection, incident_id(number)), None)
+            incident = find(connection, number)
+            newest = next(history.of_incident(connection, incident.id), None)
         if newest is None:
-            raise FatalError(f"no notification of {incident_id(number)} is stored any more")
+            raise FatalError(f"no notification of {incident.id} is stored any more")
     context.invoke(replay, number=newest.id, dry_run=dry_run, output="text")
 
 
@@ -235,9 +228,9 @@ def postmortem(incident: str, output: Path | None, *, force: bool) -> None:
 
     with named_failures(), bootstrap.database(bootstrap.settings_from_environment()) as database:
         with database.read() as connection:
-            found = records.of_incident(connection, one_line(incident).upper())
+            found = records.of_incident(connection, incident_id(incident))
         if found is None:
-            raise FatalError(f"no incident {one_line(incident)[:40]}; run: responder incidents list --state all")
+            raise unknown(incident)
         text = draft.postmortem(found, bootstrap.SystemClock().now())
         if output is None:
             click.echo(text)
@@ -282,19 +275,10 @@ def _act(
     with named_failures(), bootstrap.database(bootstrap.settings_from_environment()) as database:
         with database.read() as connection:
             known = dict.fromkeys(find(connection, each).id for each in numbers)
-        wanted = []
-        for each in known:
-            at = clock.now()
-            until = at + span if span else None
-            key = f"{kind.value}/{each}/{actor}/{at.isoformat()}"
-            own: dict[str, Any] = {"text": text, "target": target, "until": until}
-            wanted.append(Action(incident=each, kind=kind, entry=ENTRY, key=key, actor=actor, at=at, **own))
-        good = carried_out(database, clock, wanted, wait)
+        now = clock.now()
+        own = {"text": text, "target": target, "until": now + span if span else None}
+        good = carried_out(database, clock, [action(kind, each, actor, now, **own) for each in known], wait)
     sys.exit(0 if good else FAILED)
-
-
-def _output(wanted: str | None) -> str:
-    return wanted or ("json" if terminal() is None else "text")
 
 
 def _cells(row: "ListedIncident") -> tuple[str, ...]:

@@ -1,5 +1,7 @@
 """Options shared by several commands."""
 
+import sys
+
 import click
 
 
@@ -26,6 +28,18 @@ OUTPUT = click.option(
     default="text",
     show_default=True,
     help="Output format.",
+)
+
+
+def _automatic(_context: click.Context, _parameter: click.Parameter, chosen: str | None) -> str:
+    return chosen or ("text" if sys.stdout.isatty() else "json")
+
+
+AUTO_OUTPUT = click.option(
+    "--output",
+    type=click.Choice(["text", "json"]),
+    callback=_automatic,
+    help="Output format. [default: text on a terminal, else json]",
 )
 LIMIT = click.option(
     "--limit",

@@ -87,7 +87,7 @@ def _wrapped(source: str, alerts: list[Any], now: datetime) -> Iterator[Sample]:
 
 def _body(name: str, alerts: list[dict[str, Any]], now: datetime) -> dict[str, Any]:
     labels = {"alertname": name} if name else {}
-    return webhook([_alert(alert, now) for alert in alerts], labels)
+    return webhook([completed(alert, now) for alert in alerts], labels)
 
 
 def webhook(
@@ -112,8 +112,8 @@ def webhook(
     }
 
 
-def _alert(given: dict[str, Any], now: datetime) -> dict[str, Any]:
-    """Complete an alert written by hand or by Alertmanager's API, whose status is an object and not a word."""
+def completed(given: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """Complete an alert, which may be written by hand or by Alertmanager's API: its status is an object, not a word."""
     labels = given["labels"]
     status = given.get("status")
     return {
@@ -136,7 +136,7 @@ def of_group(
     source: str, alerts: list[dict[str, Any]], group_labels: dict[str, str], receiver: str, cluster: str, now: datetime
 ) -> Sample:
     """Build the payload of a group from Alertmanager's API."""
-    body = webhook([_alert(each, now) for each in alerts], group_labels, receiver=receiver)
+    body = webhook([completed(each, now) for each in alerts], group_labels, receiver=receiver)
     return Sample(source, json.dumps(body).encode(), cluster=cluster)
 
 
@@ -144,6 +144,6 @@ def of_labels(
     members: Iterable[Mapping[str, str]], annotations: dict[str, str], now: datetime, source: str = "labels"
 ) -> Sample:
     """Build the payload of one group of firing alerts with these labels."""
-    alerts = [_alert({"labels": dict(labels), "annotations": annotations}, now) for labels in members]
+    alerts = [completed({"labels": dict(labels), "annotations": annotations}, now) for labels in members]
     name = alerts[0]["labels"].get("alertname", "")
     return Sample(source, json.dumps(webhook(alerts, {"alertname": name} if name else {})).encode())

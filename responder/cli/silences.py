@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from responder import bootstrap
-from responder.cli.acting import AS, ENTRY, WAIT, actor_of, carried_out, find, incident_id
+from responder.cli.acting import AS, WAIT, action, actor_of, carried_out, find, incident_id
 from responder.cli.errors import FAILED, FatalError, named_failures
-from responder.cli.incidents import OUTPUT
-from responder.cli.table import Column, format_time, print_rows, terminal
-from responder.model.action import Action, ActionKind
+from responder.cli.options import AUTO_OUTPUT
+from responder.cli.table import Column, format_time, print_rows
+from responder.model.action import ActionKind
 from responder.model.clock import Clock
 from responder.model.silence import SilenceReach, incident_of
 from responder.model.text import number_of, one_line
@@ -44,8 +44,8 @@ def silences() -> None:
 
 @silences.command("list", short_help="List the silences in force.")
 @click.option("--all", "everything", is_flag=True, help="Also those that were not created by responder.")
-@OUTPUT
-def list_them(*, everything: bool, output: str | None) -> None:
+@AUTO_OUTPUT
+def list_them(*, everything: bool, output: str) -> None:
     """List silences that are active or pending: id, incident, end, person, matchers and comment.
 
     Exit status: 0, or 1 if an Alertmanager did not answer.
@@ -59,7 +59,7 @@ def list_them(*, everything: bool, output: str | None) -> None:
             *(Column("SILENCE"), Column("INCIDENT"), Column("UNTIL"), Column("BY"), Column("MATCHERS")),
             Column("COMMENT"),
         )
-        print_rows(found, output or ("json" if terminal() is None else "text"), columns, _cells, _fields)
+        print_rows(found, output, columns, _cells, _fields)
         click.echo(number_of(len(found), "silence"), err=True)
         if problems:
             raise FatalError("; ".join(problems))
@@ -98,7 +98,8 @@ def create(
                 found, reach = _previewed(database, incident, client)
             if reach.others > confirm:
                 raise FatalError(f"NOT silenced; add --confirm {reach.others} to silence alerts of others, too")
-            wanted = _action(ActionKind.SILENCE, found.id, actor, clock.now(), comment, end, str(confirm))
+            given = {"text": comment, "until": end, "target": str(confirm)}
+            wanted = action(ActionKind.SILENCE, found.id, actor, clock.now(), **given)
             good = carried_out(database, clock, [wanted], wait)
     sys.exit(0 if good else FAILED)
 
@@ -120,7 +121,7 @@ def expire(wanted: tuple[str, ...], person: str | None, wait: float) -> None:
         with bootstrap.database(settings) as database:
             with database.read() as connection:
                 known = [find(connection, each).id for each in names]
-            todo = [_action(ActionKind.UNSILENCE, each, actor, clock.now()) for each in known]
+            todo = [action(ActionKind.UNSILENCE, each, actor, clock.now()) for each in known]
             good = carried_out(database, clock, todo, wait)
     sys.exit(0 if good else FAILED)
 
@@ -130,29 +131,6 @@ def _client(settings: Settings, clock: Clock) -> "Iterator[Silences]":
     client = bootstrap.silences(settings, clock)
     with contextlib.closing(client.outgoing):
         yield client
-
-
-def _action(
-    kind: ActionKind,
-    incident: str,
-    actor: str,
-    at: datetime,
-    text: str = "",
-    until: datetime | None = None,
-    target: str = "",
-) -> Action:
-    key = f"{kind.value}/{incident}/{actor}/{at.isoformat()}"
-    return Action(
-        incident=incident,
-        kind=kind,
-        entry=ENTRY,
-        key=key,
-        actor=actor,
-        text=text,
-        until=until,
-        target=target,
-        at=at,
-    )
 
 
 def _end(duration: str | None, until: str | None, now: datetime) -> datetime:

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from responder.cli.samples import NEVER, webhook
+from responder.cli.samples import completed, webhook
 
 
 class NoEventError(Exception):
@@ -85,16 +85,14 @@ def read_line(line: bytes, receivers: tuple[str, ...] = ()) -> tuple[bytes, date
 
 
 def _alert(alert: _Alert, at: datetime) -> dict[str, Any]:
-    began = (alert.starts_at or at).isoformat()
-    return {
+    given = {
         "status": "resolved" if alert.resolved else "firing",
         "labels": _plain(alert.labels),
         "annotations": _plain(alert.annotations),
-        "startsAt": began,
-        "endsAt": (alert.ends_at or at).isoformat() if alert.resolved else NEVER,
-        "generatorURL": "",
+        "startsAt": (alert.starts_at or at).isoformat(),
         "fingerprint": f"{int(alert.fingerprint):016x}",
     }
+    return completed(given, alert.ends_at or at)
 
 
 def _plain(labels: _Labels) -> dict[str, str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from responder.cli.samples import NEVER, fingerprint, webhook
+from responder.cli.samples import completed, fingerprint, webhook
 
 QUERY = 'ALERTS{alertstate="firing"}'
 _NOT_OF_THE_ALERT = frozenset({"__name__", "alertstate"})
@@ -82,16 +82,6 @@ def _points(answer: Any) -> tuple[dict[str, Labels], dict[float, set[str]]]:
 
 
 def _alert(name: str, labels: Labels, since: float, until: float | None) -> dict[str, Any]:
-    return {
-        "status": "firing" if until is None else "resolved",
-        "labels": labels,
-        "annotations": {},
-        "startsAt": _text(since),
-        "endsAt": NEVER if until is None else _text(until),
-        "generatorURL": "",
-        "fingerprint": name,
-    }
-
-
-def _text(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat()
+    began, ended = (datetime.fromtimestamp(each, UTC) for each in (since, since if until is None else until))
+    status = "firing" if until is None else "resolved"
+    return completed({"status": status, "labels": labels, "startsAt": began.isoformat(), "fingerprint": name}, ended)
