@@ -1,6 +1,6 @@
 """The only place that builds things and joins them: time, environment, randomness and paths come in here.
 
-This is what commands need; ``workers.py`` builds the workers of ``responder serve``.
+The names below are what commands need; ``workers.py`` builds the workers of ``responder serve``.
 """
 
 from responder.bootstrap.channels import (
@@ -22,7 +22,6 @@ from responder.bootstrap.environment import (
     config_file,
     environment,
     folders_from_environment,
-    print_page,
     settings_from_environment,
 )
 from responder.bootstrap.rulebook import (
@@ -38,58 +37,13 @@ from responder.bootstrap.rulebook import (
     rule_references,
     try_rules,
 )
-from responder.bootstrap.runbooks import document_of, runbook_set, scope_of, step_tools
+from responder.bootstrap.runbooks import document_of, scope_of, step_tools
 from responder.bootstrap.store import (
     back_up,
     check_store,
     database,
-    inbox,
     join_store,
     prepare_store,
     prepare_store_aside,
     retention,
 )
-
-__all__ = [
-    "READ_SECONDS",
-    "SystemClock",
-    "back_up",
-    "channels",
-    "check_store",
-    "config_file",
-    "context",
-    "database",
-    "deliverer",
-    "deliverer_with",
-    "document_of",
-    "environment",
-    "examine_rules",
-    "find_named_channels",
-    "folders_from_environment",
-    "inbox",
-    "join_store",
-    "last_valid",
-    "load_changed",
-    "load_rules",
-    "loaded",
-    "loaded_in_place_of",
-    "named_channels",
-    "outgoing",
-    "prepare_store",
-    "prepare_store_aside",
-    "print_page",
-    "probe_once",
-    "prober",
-    "proxies",
-    "retention",
-    "rule_files",
-    "rule_references",
-    "runbook_set",
-    "scope_of",
-    "settings_from_environment",
-    "shown_channels",
-    "silences",
-    "step_tools",
-    "try_rules",
-    "vendors",
-]

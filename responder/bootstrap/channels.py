@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
@@ -245,8 +246,5 @@ def prober(settings: Settings, clock: Clock) -> "Prober":
 def probe_once(questions: "Sequence[ProbeQuestion]", settings: Settings, seconds: float) -> "tuple[Finding, ...]":
     """Run probes for at most some seconds, and close their connections."""
     clock = SystemClock()
-    found = prober(settings, clock)
-    try:
+    with closing(prober(settings, clock)) as found:
         return found.run(questions, Deadline(clock.monotonic() + seconds))
-    finally:
-        found.close()

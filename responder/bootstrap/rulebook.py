@@ -184,11 +184,8 @@ def loaded_in_place_of(
 
     states = rule_files(settings)
     try:
-        database = Database(settings.database_url.reveal(), create=False)
-        try:
+        with contextlib.closing(Database(settings.database_url.reveal(), create=False)) as database:
             found = last_valid(settings, database, channels)
-        finally:
-            database.close()
     except StoreError:
         return None
     return LoadedRules(found, states, problems=problems_of(error)) if found else None

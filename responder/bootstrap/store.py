@@ -14,7 +14,6 @@ from responder.settings import Settings
 if TYPE_CHECKING:
     from responder.engine.jobs.retention import RetentionJob
     from responder.store.database import Database
-    from responder.store.inbox.inbox import Inbox
 
 #: How long a start waits for another process that migrates the database.
 MIGRATE_SECONDS = 60.0
@@ -28,11 +27,8 @@ def prepare_store(settings: Settings) -> None:
     from responder.store.database import Database
     from responder.store.schema.migrate import migrate
 
-    database = Database(settings.database_url.reveal(), busy_seconds=MIGRATE_SECONDS)
-    try:
+    with contextlib.closing(Database(settings.database_url.reveal(), busy_seconds=MIGRATE_SECONDS)) as database:
         migrate(database)
-    finally:
-        database.close()
 
 
 def check_store(settings: Settings) -> None:
@@ -40,15 +36,12 @@ def check_store(settings: Settings) -> None:
     from responder.store.database import Database, StoreError
     from responder.store.schema.migrate import known_revision, refuse_unusable
 
-    database = Database(settings.database_url.reveal(), create=False)
-    try:
+    with contextlib.closing(Database(settings.database_url.reveal(), create=False)) as database:
         if database.exists():
             refuse_unusable(database)
             known_revision(database)
         elif not os.access(Path(database.name).parent, os.W_OK | os.X_OK):
             raise StoreError(f"database {database.name}: no folder in which this user can create it")
-    finally:
-        database.close()
 
 
 def join_store(settings: Settings) -> None:
@@ -57,15 +50,11 @@ def join_store(settings: Settings) -> None:
     from responder.store.maintenance import clock_correction
     from responder.store.schema import tables
 
-    found = Database(settings.database_url.reveal())
-    try:
-        with found.joining() as alone:
-            if alone:
-                with found.transaction() as connection:
-                    for table in (tables.messages, tables.diagnoses):
-                        clock_correction.shorten(connection, table, SystemClock().now(), timedelta())
-    finally:
-        found.close()
+    with contextlib.closing(Database(settings.database_url.reveal())) as found, found.joining() as alone:
+        if alone:
+            with found.transaction() as connection:
+                for table in (tables.messages, tables.diagnoses):
+                    clock_correction.shorten(connection, table, SystemClock().now(), timedelta())
 
 
 def prepare_store_aside(settings: Settings) -> None:
@@ -79,13 +68,10 @@ def prepare_store_aside(settings: Settings) -> None:
     from responder.store.database import Database
     from responder.store.schema.migrate import is_newest, refuse_unusable
 
-    database = Database(settings.database_url.reveal())
-    try:
+    with contextlib.closing(Database(settings.database_url.reveal())) as database:
         refuse_unusable(database)
         if is_newest(database):
             return
-    finally:
-        database.close()
     with ProcessPoolExecutor(1, mp_context=get_context("fork")) as child:
         child.submit(prepare_store, settings).result()
 
@@ -96,32 +82,17 @@ def database(settings: Settings) -> "Iterator[Database]":
     from responder.store.database import Database
     from responder.store.schema.migrate import require
 
-    found = Database(settings.database_url.reveal(), busy_seconds=LOOK_SECONDS)
-    try:
+    with contextlib.closing(Database(settings.database_url.reveal(), busy_seconds=LOOK_SECONDS)) as found:
         require(found)
         yield found
-    finally:
-        found.close()
 
 
 def back_up(settings: Settings, target: Path, seconds: float) -> None:
     """Copy the database, of any version, to a new file within ``seconds``. Raises StoreError."""
     from responder.store.database import Database
 
-    found = Database(settings.database_url.reveal())
-    try:
+    with contextlib.closing(Database(settings.database_url.reveal())) as found:
         found.back_up(target, os.environ, seconds)
-    finally:
-        found.close()
-
-
-@contextlib.contextmanager
-def inbox(settings: Settings) -> "Iterator[Inbox]":
-    """Open the stored payloads of an existing database. Raises StoreError."""
-    from responder.store.inbox.inbox import Inbox
-
-    with database(settings) as found:
-        yield Inbox(found)
 
 
 def retention(settings: Settings, database: "Database", clock: Clock) -> "RetentionJob":

@@ -1,15 +1,18 @@
 """Output formats for problems of files: text, JSON, GitHub annotations, SARIF."""
 
 import json
+import sys
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import click
 
 from responder import __version__
+from responder.cli.errors import FAILED
 from responder.model.problem import Level, Problem
+from responder.model.suggestions import nearest
 from responder.model.text import number_of
 
 _WITHOUT_LINE = frozenset({"no-rules", "unreadable", "encoding", "too-big"})
@@ -100,6 +103,22 @@ WRITERS: Mapping[str, Callable[[Findings], str]] = {
     "sarif": as_sarif,
     "github": as_github,
 }
+OUTPUT = click.option("--output", type=click.Choice(list(WRITERS)), default="text", show_default=True)
+STRICT = click.option("--strict", is_flag=True, help="Fail on warnings as well.")
+EXPLAIN = click.option("--explain", "code", metavar="CODE", help="Explain a problem code, with examples, and exit.")
+
+
+def finish(found: Findings, output: str, *, strict: bool) -> None:
+    """Print problems and exit."""
+    click.echo(WRITERS[output](found))
+    sys.exit(FAILED if found.errors or (strict and found.problems) else 0)
+
+
+def explain(code: str, codes: Collection[str], page: Callable[[str], str]) -> None:
+    """Print the explanation of one of some codes. Raises click.BadParameter for another."""
+    if code not in codes:
+        raise click.BadParameter(f"unknown code '{code}': {nearest(code, codes)}", param_hint="--explain")
+    click.echo(f"{click.style(code, bold=True)}\n\n{page(code).strip()}")
 
 
 def _result(problem: Problem, path: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """GET of JSON from a live Prometheus or Alertmanager, for commands."""
 
 import json
+from contextlib import closing
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -40,14 +41,12 @@ def get_json(url: str, settings: Settings) -> Any:
     from responder.outgoing import UnreachableError
 
     clock = bootstrap.SystemClock()
-    outgoing = bootstrap.outgoing(settings, clock)
-    where = without_credentials(url.partition("?")[0])
+    where, deadline = without_credentials(url.partition("?")[0]), Deadline(clock.monotonic() + TIMEOUT_SECONDS)
     try:
-        answer = outgoing.query(Request(url, b"", method="GET"), Deadline(clock.monotonic() + TIMEOUT_SECONDS), CAP)
+        with closing(bootstrap.outgoing(settings, clock)) as outgoing:
+            answer = outgoing.query(Request(url, b"", method="GET"), deadline, CAP)
     except UnreachableError as error:
         raise FatalError(f"{where}: {error}") from error
-    finally:
-        outgoing.close()
     if answer.status in {401, 403}:
         raise FatalError(f"{where}: status {answer.status}: {_ACCESS}")
     try:

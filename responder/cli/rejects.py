@@ -1,7 +1,7 @@
 """``responder rejects``: list and show authenticated payloads that were rejected."""
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -10,9 +10,7 @@ from responder.cli.errors import FatalError, named_failures
 from responder.cli.options import LIMIT, OUTPUT
 from responder.cli.table import Column, format_time, print_rows, printable_bytes
 from responder.model.text import number_of
-
-if TYPE_CHECKING:
-    from responder.store.inbox.inbox import RejectedPayload
+from responder.store.inbox.inbox import Inbox, RejectedPayload
 
 
 @click.group()
@@ -25,8 +23,8 @@ def rejects() -> None:
 @OUTPUT
 def list_them(limit: int, output: str) -> None:
     """List rejected payloads: number, time, status, size, sender and reason."""
-    with named_failures(), bootstrap.inbox(bootstrap.settings_from_environment()) as inbox:
-        found = inbox.rejected(limit)
+    with named_failures(), bootstrap.database(bootstrap.settings_from_environment()) as database:
+        found = Inbox(database).rejected(limit)
     columns = (
         *(Column("ID", right=True), Column("RECEIVED"), Column("STATUS"), Column("BYTES", right=True)),
         *(Column("FROM"), Column("REASON")),
@@ -35,11 +33,11 @@ def list_them(limit: int, output: str) -> None:
     click.echo(number_of(len(found), "rejected payload", "rejected payloads"), err=True)
 
 
-def _cells(each: "RejectedPayload") -> tuple[str, ...]:
+def _cells(each: RejectedPayload) -> tuple[str, ...]:
     return str(each.id), format_time(each.received_at), str(each.status), str(each.size), each.remote, each.error
 
 
-def _fields(each: "RejectedPayload") -> dict[str, Any]:
+def _fields(each: RejectedPayload) -> dict[str, Any]:
     """Element of ``list --output json``. Scripts rely on its keys: add, never rename."""
     return {
         "id": each.id,
@@ -58,8 +56,8 @@ def show(number: int) -> None:
 
     On a terminal, control characters are replaced.
     """
-    with named_failures(), bootstrap.inbox(bootstrap.settings_from_environment()) as inbox:
-        found = inbox.reject(number)
+    with named_failures(), bootstrap.database(bootstrap.settings_from_environment()) as database:
+        found = Inbox(database).reject(number)
         if found is None:
             raise FatalError(f"no rejected payload {number}; run: responder rejects list")
     sys.stdout.buffer.write(printable_bytes(found.body, to_terminal=sys.stdout.isatty()))

@@ -3,6 +3,7 @@
 import signal
 import sys
 import tempfile
+from contextlib import closing
 from pathlib import Path
 from types import FrameType
 
@@ -58,11 +59,8 @@ def _play(payloads: list[Path], folder: Path, *, once: bool, port: int | None) -
             settings = around.read_settings()
             channels = bootstrap.channels(settings) | bootstrap.named_channels(settings, book)
             context = bootstrap.context(settings, book, channels)
-            prober = bootstrap.prober(settings, clock)
-            try:
+            with closing(bootstrap.prober(settings, clock)) as prober:
                 return DemoSession(around, watch, context, prober, clock, payloads).run(once=once)
-            finally:
-                prober.close()
     except (DidNotStart, ServeEnded) as error:
         click.echo(f"error: {error}", err=True)
         return FAILED

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import closing
 from typing import Any
 
 from responder.cli.doctor.context import DoctorContext
@@ -117,11 +118,8 @@ def targets(context: DoctorContext) -> tuple[Result, ...]:
                     questions.setdefault(question.query, question)
     if not questions:
         return (skipped("targets", "no probe uses an address"),)
-    prober = Prober(PROBES, ProbeTools(outgoing=context.outgoing, clock=context.clock))
-    try:
+    with closing(Prober(PROBES, ProbeTools(outgoing=context.outgoing, clock=context.clock))) as prober:
         findings = prober.run(list(questions.values()), context.deadline)
-    finally:
-        prober.close()
     by_target: dict[str, list[Finding]] = {}
     for finding in findings:
         by_target.setdefault(finding.target, []).append(finding)

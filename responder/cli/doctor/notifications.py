@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Final
 
 from responder import bootstrap
@@ -62,14 +62,11 @@ def _stored(context: DoctorContext, about: str) -> list[Notification] | Result:
     if context.book is None:
         return skipped(about, "the rules cannot be used", "see rules above")
     try:
-        opened = Database(context.settings.database_url.reveal())
-        try:
+        with closing(Database(context.settings.database_url.reveal())) as opened:
             if not opened.exists():  # reading would create an SQLite file
                 return skipped(about, "no stored notifications")
             with opened.read() as connection:
                 return history.newest(connection, READ)
-        finally:
-            opened.close()
     except StoreError:
         return skipped(about, "no stored notifications can be read", "see database above")
 

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from responder.cli.errors import FAILED, MISUSED, named_failures
+from responder.cli.errors import MISUSED, named_failures
+from responder.cli.findings import EXPLAIN, OUTPUT, STRICT, WRITERS, Findings, explain, finish
+from responder.model.problem import Problem
+from responder.model.text import number_of
+from responder.rulebook.check_pages import CODES, page
 
 if TYPE_CHECKING:
-    from responder.cli.findings import Findings
     from responder.rulebook.lint import LintResult
-
-FORMATS = ("text", "json", "sarif", "github")
 
 
 @click.command()
@@ -26,14 +27,14 @@ FORMATS = ("text", "json", "sarif", "github")
     metavar="DIR",
     help="Folder of the runbooks. [default: runbooks, beside FOLDER]",
 )
-@click.option("--output", type=click.Choice(FORMATS), default="text", show_default=True)
-@click.option("--strict", is_flag=True, help="Fail on warnings as well.")
+@OUTPUT
+@STRICT
 @click.option(
     "--online",
     is_flag=True,
     help="Request the runbooks that are URLs, and report dead links.",
 )
-@click.option("--explain", "code", metavar="CODE", help="Explain a problem code, with examples, and exit.")
+@EXPLAIN
 def check(
     folder: Path | None, runbooks: Path | None, output: str, *, strict: bool, online: bool, code: str | None
 ) -> None:
@@ -48,10 +49,9 @@ def check(
     or has no rule file.
     """
     if code is not None:
-        _explain(code)
+        explain(code, CODES, page)
         return
     from responder.bootstrap import examine_rules, settings_from_environment
-    from responder.cli.findings import WRITERS
     from responder.rulebook.yaml.reader import no_collection
 
     if folder is None:
@@ -68,18 +68,14 @@ def check(
         with named_failures():
             links = dead_links(found.rule_files, folder / "tests", settings_from_environment())
         found = replace(found, problems=tuple(sorted((*found.problems, *links))))
-    click.echo(WRITERS[output](findings_of(found, folder)))
     if any(problem.code == "no-rules" for problem in found.problems):
+        click.echo(WRITERS[output](findings_of(found, folder)))
         sys.exit(MISUSED)
-    sys.exit(FAILED if found.errors or (strict and found.problems) else 0)
+    finish(findings_of(found, folder), output, strict=strict)
 
 
-def findings_of(found: "LintResult", folder: Path) -> "Findings":
+def findings_of(found: "LintResult", folder: Path) -> Findings:
     """Return the problems of rule files in the form of the output formats."""
-    from responder.cli.findings import Findings
-    from responder.model.problem import Problem
-    from responder.model.text import number_of
-    from responder.rulebook.check_pages import CODES, page
 
     def path(problem: Problem) -> str:
         if problem.code == "no-rules":
@@ -100,12 +96,3 @@ def findings_of(found: "LintResult", folder: Path) -> "Findings":
         passed=passed,
         keys={"rules": rules},
     )
-
-
-def _explain(code: str) -> None:
-    from responder.model.suggestions import nearest
-    from responder.rulebook.check_pages import CODES, page
-
-    if code not in CODES:
-        raise click.BadParameter(f"unknown code '{code}': {nearest(code, CODES)}", param_hint="--explain")
-    click.echo(f"{click.style(code, bold=True)}\n\n{page(code).strip()}")

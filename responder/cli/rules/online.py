@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 from responder import bootstrap
@@ -35,12 +35,9 @@ _WEB = ("http://", "https://")
 def request_all(urls: Iterable[str], settings: Settings) -> dict[str, Verdict]:
     """Request each page once, in parallel, under a deadline for all of them."""
     clock = bootstrap.SystemClock()
-    outgoing = bootstrap.outgoing(settings, clock)
     until = Deadline(clock.monotonic() + _LINKS_SECONDS)
-    try:
+    with closing(bootstrap.outgoing(settings, clock)) as outgoing:
         return check_all(urls, lambda url: _request(url, outgoing, until.earlier(_LINK_SECONDS, clock.monotonic())))
-    finally:
-        outgoing.close()
 
 
 def _request(url: str, outgoing: Outgoing, deadline: Deadline) -> Verdict:

@@ -5,24 +5,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import click
 
 from responder import bootstrap
-from responder.cli.errors import FAILED, MISUSED, FatalError, named_failures
+from responder.cli.errors import MISUSED, FatalError, named_failures
+from responder.cli.findings import EXPLAIN, OUTPUT, STRICT, Findings, explain, finish
 from responder.cli.git import git
-from responder.runbooks.lint.contract import Failure
+from responder.cli.rules.links import LinkStatus
+from responder.cli.runbooks.folder import Folder, catalog_of, load_book, open_folder, rules_beside
+from responder.cli.runbooks.shellcheck import find_parser
+from responder.model.problem import Problem
+from responder.model.text import number_of
+from responder.runbooks.lint.contract import Failure, Profile, Runbook
+from responder.runbooks.lint.lint import apply, examine, profile_of
+from responder.runbooks.lint.pages import CODES, page
+from responder.runbooks.lint.shell import script_of
+from responder.settings import Settings
 
-if TYPE_CHECKING:
-    from responder.cli.findings import Findings
-    from responder.cli.runbooks.folder import Folder
-    from responder.model.problem import Problem
-    from responder.runbooks.lint.contract import Runbook
-    from responder.settings import Settings
-
-
-FORMATS = ("text", "json", "sarif", "github")
 PROFILES = ("auto", "template", "plain")
 #: Incidents that are read, the newest first.
 _MOST_INCIDENTS: Final = 1000
@@ -36,7 +37,7 @@ _MOST_INCIDENTS: Final = 1000
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="Folder of the rule files to compare with.",
 )
-@click.option("--output", type=click.Choice(FORMATS), default="text", show_default=True)
+@OUTPUT
 @click.option(
     "--profile",
     type=click.Choice(PROFILES),
@@ -51,9 +52,9 @@ _MOST_INCIDENTS: Final = 1000
 @click.option("--incidents", is_flag=True, help="Also name incidents in the database that a runbook did not solve.")
 @click.option("--online", is_flag=True, help="Request the URLs, and report dead links.")
 @click.option("--fix", is_flag=True, help="Fix what is mechanical, and print what is left.")
-@click.option("--strict", is_flag=True, help="Fail on warnings as well.")
+@STRICT
 @click.option("--shellcheck", metavar="FILE", help="Program that parses the commands. [default: shellcheck]")
-@click.option("--explain", "code", metavar="CODE", help="Explain a problem code, with examples, and exit.")
+@EXPLAIN
 def lint(
     paths: tuple[Path, ...],
     rules: Path | None,
@@ -81,11 +82,8 @@ def lint(
     or has no runbook.
     """
     if code is not None:
-        _explain(code)
+        explain(code, CODES, page)
         return
-    from responder.cli.findings import WRITERS
-    from responder.cli.runbooks.folder import open_folder
-
     if missing := [path for path in paths if not path.exists()]:
         click.echo(f"error: {missing[0]}: no such file or folder of runbooks", err=True)
         sys.exit(MISUSED)
@@ -100,8 +98,7 @@ def lint(
         if fix:
             linter.fix(names)
         found = linter.findings(names)
-    click.echo(WRITERS[output](found))
-    sys.exit(FAILED if found.errors or (strict and found.problems) else 0)
+    finish(found, output, strict=strict)
 
 
 class _Linter:
@@ -109,7 +106,7 @@ class _Linter:
 
     def __init__(
         self,
-        folder: "Folder",
+        folder: Folder,
         rules: Path | None,
         profile: str,
         days: tuple[int, int],
@@ -118,11 +115,6 @@ class _Linter:
         incidents: bool,
         online: bool,
     ) -> None:
-        from responder import bootstrap
-        from responder.cli.runbooks.folder import catalog_of, load_book, rules_beside
-        from responder.cli.runbooks.lint import changed_dates, failures
-        from responder.cli.runbooks.shellcheck import find_parser
-
         self.folder, self.profile, self.days, self.online = folder, profile, days, online
         self.parser = find_parser(shellcheck)
         book, self.note = load_book(rules_beside(folder.path, rules))
@@ -131,13 +123,8 @@ class _Linter:
         self.changed = changed_dates(folder.path)
         self.failures = failures(bootstrap.settings_from_environment()) if incidents else {}
 
-    def findings(self, names: list[str]) -> "Findings":
+    def findings(self, names: list[str]) -> Findings:
         """Return all problems of the files."""
-        from responder.cli.findings import Findings
-        from responder.model.text import number_of
-        from responder.runbooks.lint.lint import examine
-        from responder.runbooks.lint.pages import page
-
         runbooks = self._runbooks(names)
         if self.note:
             click.echo(f"note: {self.note}", err=True)
@@ -159,9 +146,6 @@ class _Linter:
 
     def fix(self, names: list[str]) -> None:
         """Apply the edits of the problems that have some."""
-        from responder.model.text import number_of
-        from responder.runbooks.lint.lint import apply, examine
-
         edits = examine(self._runbooks(names)).edits
         for name, each in edits.items():
             path = (self.folder.path / name).resolve()
@@ -171,11 +155,7 @@ class _Linter:
         count = sum(len(each) for each in edits.values())
         click.echo(f"{number_of(count, 'edit')} in {number_of(len(edits), 'file')}", err=True)
 
-    def _runbooks(self, names: list[str]) -> "list[Runbook]":
-        from responder.runbooks.lint.contract import Profile, Runbook
-        from responder.runbooks.lint.lint import profile_of
-        from responder.runbooks.lint.shell import script_of
-
+    def _runbooks(self, names: list[str]) -> list[Runbook]:
         documents = list(self.folder.documents(names))
         scripts = {
             (document.path, index): script_of(command.fence)
@@ -203,11 +183,9 @@ class _Linter:
             )
         return found
 
-    def _dead_urls(self, targets: set[str]) -> "Mapping[str, tuple[str, bool]]":
+    def _dead_urls(self, targets: set[str]) -> Mapping[str, tuple[str, bool]]:
         if not self.online:
             return {}
-        from responder import bootstrap
-        from responder.cli.rules.links import LinkStatus
         from responder.cli.rules.online import request_all
 
         urls = {each for each in targets if each.startswith(("http://", "https://"))}
@@ -221,18 +199,9 @@ class _Linter:
     def _shown(self, name: str) -> str:
         return (self.folder.path / name).as_posix()
 
-    def _placed(self, problem: "Problem") -> "Problem":
+    def _placed(self, problem: Problem) -> Problem:
         """Return a problem with the path as the user wrote it."""
         return replace(problem, position=problem.position._replace(path=self._shown(problem.position.path)))
-
-
-def _explain(code: str) -> None:
-    from responder.model.suggestions import nearest
-    from responder.runbooks.lint.pages import CODES, page
-
-    if code not in CODES:
-        raise click.BadParameter(f"unknown code '{code}': {nearest(code, CODES)}", param_hint="--explain")
-    click.echo(f"{click.style(code, bold=True)}\n\n{page(code).strip()}")
 
 
 def changed_dates(folder: Path) -> Mapping[str, date]:
@@ -255,7 +224,7 @@ def changed_dates(folder: Path) -> Mapping[str, date]:
     return found
 
 
-def failures(settings: "Settings") -> Mapping[str, Sequence[Failure]]:
+def failures(settings: Settings) -> Mapping[str, Sequence[Failure]]:
     """Return the incidents that re-fired or took over a day, by the file of their runbook. Raises StoreError."""
     from responder.store.incidents.runbook_use import unsolved
 

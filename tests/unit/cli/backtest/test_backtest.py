@@ -16,6 +16,7 @@ from click.testing import Result
 from responder import bootstrap
 from responder.model.secret import Secret
 from responder.settings import Settings
+from responder.store.inbox.inbox import Inbox
 from tests.unit.cli.backtest.conftest import BEGAN, HISTORY, a_body, as_found
 
 ROOT = Path(__file__).parents[4]
@@ -103,9 +104,9 @@ def test_our_own_store_is_the_usual_history(run: Run, sets: Path) -> None:
     settings = Settings(database_url=Secret(f"sqlite:///{sets}/responder.db"))
     now = bootstrap.SystemClock().now()
     bootstrap.prepare_store(settings)
-    with bootstrap.inbox(settings) as inbox:
+    with bootstrap.database(settings) as database:
         for number, body in enumerate(HISTORY):
-            inbox.keep(_bytes(body), "", now - timedelta(hours=len(HISTORY) - number))
+            Inbox(database).keep(_bytes(body), "", now - timedelta(hours=len(HISTORY) - number))
     whole = as_found(run("--output", "json"))
     assert (whole["summary"]["notifications"], whole["summary"]["new_page"], whole["summary"]["lost_page"]) == (9, 2, 1)
     assert whole["history"] == "the database"
