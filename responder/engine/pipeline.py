@@ -17,7 +17,7 @@ from datetime import datetime
 from responder.diagnose.conclude import conclude, matching_adjustment
 from responder.engine.effects.context import DecisionContext, History
 from responder.engine.effects.on_notification import effects_of
-from responder.engine.effects.page import counts, messages_for, of_severity, shadowed
+from responder.engine.effects.page import counts, marked_as_paged, messages_for, of_severity
 from responder.model.alert import AlertGroup
 from responder.model.clock import time_between
 from responder.model.conclusion_codes import closest
@@ -146,7 +146,7 @@ def revise(
     updated_facts = replace(facts, update=f"{why}; {late_note(work, now)}")
     updates = messages_for(own, MessageKind.UPDATE, updated_facts, follows, priority=priority, due_at=now)
     return SeverityRevision(
-        shadowed(replace(moved, channels=kept + added), added, context),
+        marked_as_paged(replace(moved, channels=kept + added), added, context),
         content,
         priority=priority,
         messages=(*updates, *pages),

@@ -49,11 +49,11 @@ def decide(
     firing = len(group.firing) + group.truncated
     matches = tuple(_rule_on(alert, book, matching, firing, now) for alert in group.alerts or (_stand_in(group),))
     deciding = [match for match in matches if match.alert.firing] or list(matches)
-    ranked = sorted(deciding, key=_loudness)
+    ranked = sorted(deciding, key=_by_severity)
     worst = ranked[0]
-    shadow = min((match.shadow for match in deciding if match.shadow is not None), key=_loudness, default=None)
+    shadow = min((match.shadow for match in deciding if match.shadow is not None), key=_by_severity, default=None)
     known = incident.severity_override if incident is not None and incident.open else None
-    worst, found = keep_override(worst, known, book) if known else (worst, None)
+    worst, found = keep_override(worst, known, book)
     key = key_of(group, matching) if book.gathers else ""
     alone = Combined(compare(group, view(incident, group), notification, now, timing), worst)
     whole = combined(alone, key, matches, group, incident, book, now, timing)
@@ -75,9 +75,7 @@ def decide(
         uncounted=uncounted + (group.truncated if also else 0),
         change=change,
         reason="; ".join(filter(None, (why, to, f"{change.kind.value}: {change.reason}", silent, str(shadow or "")))),
-        adjustments=adjustments(worst.rule, worst.alert.labels, worst.severity, firing, book, now)
-        if worst.rule.adjust
-        else (),
+        adjustments=adjustments(worst.rule, worst.alert.labels, worst.severity, firing, book, now),
         suppressed_by=silent,
         severity_override=found,
         key=key,
@@ -104,7 +102,7 @@ def _shadow(rule: Rule, alert: Alert, book: RuleBook, firing: int, now: datetime
     )
 
 
-def _loudness(each: RuleMatch | ShadowDecision) -> tuple[bool, int, int]:
+def _by_severity(each: RuleMatch | ShadowDecision) -> tuple[bool, int, int]:
     """Sort key: the worst severity, then the worst word of the alert's own label; alerts without messages last."""
     wanted = each.rule.severity
     names = wanted.names if isinstance(wanted, SeverityFrom) else ("severity",)
@@ -217,7 +215,7 @@ def adjustments(
 def keep_override(
     match: RuleMatch, found: SeverityOverride | None, book: RuleBook
 ) -> tuple[RuleMatch, SeverityOverride | None]:
-    """Return the ruling with the severity that findings gave the incident, and the override that stays in force.
+    """Return the match with the severity that findings gave the incident, and the override that stays in force.
 
     The override ends when the rule gives a worse severity than before the findings; even then the worse of the two
     applies, so that bad news never lowers the severity of an incident.
@@ -321,7 +319,7 @@ def combined(
         return alone
     change = _merged(alone.change, incident, group, now, timing)
     members = _members(change, incident, group, matches, alone.match.severity.name)
-    other = _louder(alone.match, change, members, group, book)
+    other = _worse_of_another_group(alone.match, change, members, group, book)
     before = book.severities.get(incident.severity) if incident is not None and is_open else None
     as_severe = before is not None and before.priority <= alone.match.severity.priority
     return Combined(change, other or alone.match, members, joins=is_open and (other is not None or as_severe))
@@ -374,10 +372,10 @@ def _members(
     return {name: own.get(name) or before.get(name, cut) for name in change.alerts}
 
 
-def _louder(
+def _worse_of_another_group(
     match: RuleMatch, change: Change, gathered: Mapping[str, GroupedAlert], group: AlertGroup, book: RuleBook
 ) -> RuleMatch | None:
-    """Return the ruling with the severity of another group of the incident if that is worse, else None."""
+    """Return the match with the severity of another group of the incident if that is worse, else None."""
     firing = {
         gathered[name].severity
         for name, known in change.alerts.items()

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from responder.engine.effects.context import DecisionContext, History
 from responder.engine.effects.page import (
     channels_to_notify,
+    effects_of_page,
     group_counts,
     in_digest,
     incident_id,
@@ -15,8 +16,7 @@ from responder.engine.effects.page import (
     left_open,
     messages_for,
     next_state,
-    opened,
-    page_or_hold,
+    page_or_digest,
     recorded,
     why_again,
 )
@@ -111,7 +111,7 @@ def _opened_incident(
         gathered=decision.gathered,
     )
     before = past(history.incident, history.times, notification.received_at)
-    return page_or_hold(decision, group, notification, blank, context, flood_state, before)
+    return page_or_digest(decision, group, notification, blank, context, flood_state, before)
 
 
 def _returned(
@@ -131,7 +131,7 @@ def _returned(
     moved = replace(
         next_state(incident, decision, notification, context), open=True, resolved_at=None, channels=(*wanted, *others)
     )
-    return page_or_hold(decision, group, notification, moved, context, flood_state)
+    return page_or_digest(decision, group, notification, moved, context, flood_state)
 
 
 def _again(channel: Channel, wanted: tuple[str, ...]) -> bool:
@@ -185,7 +185,7 @@ def _updated(
     update = messages_for(moved, MessageKind.UPDATE, facts, notified, priority=priority, due_at=now, within=within)
     if not added:
         return replace(recorded(decision, notification, moved, decision.reason), content=content, messages=update)
-    page = opened(decision, group, notification, moved, added, context, owed or again, before=content)
+    page = effects_of_page(decision, group, notification, moved, added, context, owed or again, before=content)
     return replace(page, messages=update + page.messages)
 
 

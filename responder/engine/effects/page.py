@@ -23,7 +23,7 @@ from responder.notify.report.content import content_of, headed
 from responder.triage.flood import FloodVerdict, decide_paging
 
 
-def page_or_hold(
+def page_or_digest(
     decision: Decision,
     group: AlertGroup,
     notification: Notification,
@@ -44,15 +44,15 @@ def page_or_hold(
     )
     if flood_verdict is not None and flood_verdict.suppressed_by:
         return replace(
-            _held(decision, group, notification, incident, flood_verdict, context), flood=flood_verdict.flood
+            _only_in_digest(decision, group, notification, incident, flood_verdict, context), flood=flood_verdict.flood
         )
-    page = opened(decision, group, notification, incident, channels, context, history=before)
+    page = effects_of_page(decision, group, notification, incident, channels, context, history=before)
     if flood_verdict is None:
         return page
     return replace(page, flood=flood_verdict.flood, outcome="; ".join(filter(None, (page.outcome, flood_verdict.why))))
 
 
-def _held(
+def _only_in_digest(
     decision: Decision,
     group: AlertGroup,
     notification: Notification,
@@ -77,13 +77,13 @@ def page_after(
 ) -> Effects:
     """Return the page of an open incident that only the digest of an ended flood mentioned."""
     channels = channels_to_notify(decision, context)
-    page = opened(decision, group, notification, replace(incident, channels=channels), channels, context)
+    page = effects_of_page(decision, group, notification, replace(incident, channels=channels), channels, context)
     return replace(
         page, notification=None, outcome=f"{incident.id} still firing after {incident.digest}: paged separately"
     )
 
 
-def opened(
+def effects_of_page(
     decision: Decision,
     group: AlertGroup,
     notification: Notification,
@@ -113,15 +113,37 @@ def opened(
     again = decision.change.kind is ChangeKind.AGAIN
     update = "; ".join(filter(None, (decision.change.reason if again else "", why)))
     facts = replace(group_counts(group), update=sanitize_line(update, LINE_LIMIT))
-    budget = min(
-        each.page_budget for each in (decision.severity, *(adjustment.severity for adjustment in decision.adjustments))
+    severities = (decision.severity, *(adjustment.severity for adjustment in decision.adjustments))
+    due_at = now + timedelta(seconds=min(each.page_budget for each in severities)) if probes else now
+    messages = messages_for(
+        incident,
+        MessageKind.AGAIN if again else MessageKind.START,
+        facts,
+        (context.channels[name] for name in to),
+        priority=decision.severity.priority,
+        due_at=due_at,
+        enrich=bool(probes),
+        within=due_at,
     )
-    due_at = now + timedelta(seconds=budget) if probes else now
-    priority = decision.severity.priority
-    work = DiagnosisRequest(
+    return Effects(
+        notification=notification.id,
+        outcome=decision.reason,
+        decision=decision,
+        incident=marked_as_paged(replace(incident, title=title(content.decision)), to, context),
+        content=content,
+        messages=messages,
+        request=_diagnosis_request(decision, incident, to, began, now) if probes or late else None,
+        due_at=due_at,
+    )
+
+
+def _diagnosis_request(
+    decision: Decision, incident: Incident, to: tuple[str, ...], began: datetime | None, now: datetime
+) -> DiagnosisRequest:
+    return DiagnosisRequest(
         incident=incident.id,
         ordering_key=incident.page_keys[-1],
-        priority=priority,
+        priority=decision.severity.priority,
         probes=decision.rule.probes,
         subject=decision.subject,
         channels=to,
@@ -136,26 +158,6 @@ def opened(
         runbook=decision.rule.runbook,
         rule=decision.rule.id,
         labels=_labels_in_urls(decision),
-    )
-    messages = messages_for(
-        incident,
-        MessageKind.AGAIN if again else MessageKind.START,
-        facts,
-        (context.channels[name] for name in to),
-        priority=priority,
-        due_at=due_at,
-        enrich=bool(probes),
-        within=due_at,
-    )
-    return Effects(
-        notification=notification.id,
-        outcome=decision.reason,
-        decision=decision,
-        incident=shadowed(replace(incident, title=title(content.decision)), to, context),
-        content=content,
-        messages=messages,
-        request=work if probes or late else None,
-        due_at=due_at,
     )
 
 
@@ -216,7 +218,7 @@ def _keys(incident: Incident, kind: MessageKind, channel: Channel) -> tuple[str,
     return incident.page_keys if kind is MessageKind.RESOLUTION else incident.page_keys[-1:]
 
 
-def shadowed(incident: Incident, to: Collection[str], context: DecisionContext) -> Incident:
+def marked_as_paged(incident: Incident, to: Collection[str], context: DecisionContext) -> Incident:
     """Return the incident after a page to the channels ``to``: its firing alerts are those it was paged for."""
     if context.pagers.isdisjoint(to):
         return incident

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from responder.converse.reminders import Reminder
 from responder.engine.effects.context import DecisionContext
-from responder.engine.effects.page import counts, messages_for, shadowed
+from responder.engine.effects.page import counts, marked_as_paged, messages_for
 from responder.model.clock import LINE_LIMIT
 from responder.model.delivery import Effects
 from responder.model.incident import Incident
@@ -36,7 +36,7 @@ def reminded(
     messages = messages_for(incident, MessageKind.REMINDER, facts, known, priority=severity.priority, due_at=now)
     messages += messages_for(incident, MessageKind.START, facts, further, priority=severity.priority, due_at=now)
     names = tuple(each.name for each in further)
-    after = shadowed(replace(incident, channels=(*incident.channels, *names)), names, context)
+    after = marked_as_paged(replace(incident, channels=(*incident.channels, *names)), names, context)
     decision = content.decision
     decision = replace(decision, pages=decision.pages or any(each.pages for each in further))
     handled = replace(content, decision=decision, handling=reminder.handling)

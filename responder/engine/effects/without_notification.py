@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from responder.engine.effects.context import DecisionContext
-from responder.engine.effects.page import counts, left_open, messages_for, shadowed
+from responder.engine.effects.page import counts, left_open, marked_as_paged, messages_for
 from responder.model.clock import LINE_LIMIT, time_of_epoch
 from responder.model.delivery import Effects
 from responder.model.incident import Change, ChangeKind, Incident
@@ -84,7 +84,9 @@ def paged(
     content = replace(content, decision=replace(content.decision, pages=True))
     facts = replace(counts(incident), update=sanitize_line(why, LINE_LIMIT))
     messages = messages_for(incident, MessageKind.START, facts, added, priority=severity.priority, due_at=now)
-    return Effects(outcome=why, incident=shadowed(after, after.channels, context), content=content, messages=messages)
+    return Effects(
+        outcome=why, incident=marked_as_paged(after, after.channels, context), content=content, messages=messages
+    )
 
 
 def noted(
