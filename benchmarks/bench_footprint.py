@@ -2,6 +2,8 @@
 
 Memory is PSS: what processes share is counted once. It is taken with two workers on the shipped rules, once after the
 start and once after the first page was sent, a second later. `--help` is measured with the modules already compiled.
+The start creates the database. Its goal is a ratio to the floor's, since machines differ: 1.5 s on the one where the
+floor took 0.25 s.
 """
 
 from __future__ import annotations
@@ -85,7 +87,7 @@ def main() -> None:
     )
     started, paged, ready, helped = columns["responder"]
     harness.goal("memory at rest, after the first page", max(started, paged), unit="MB", below=135)
-    harness.goal("start to ready", ready, unit="s", below=1.5)
+    harness.goal("start to ready, ratio to the floor's", ready / columns["floor"][2], unit="times", below=6)
     harness.goal("responder --help", helped, unit="s", below=0.3)
 
 

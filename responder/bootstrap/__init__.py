@@ -44,6 +44,6 @@ from responder.bootstrap.store import (
     database,
     join_store,
     prepare_store,
-    prepare_store_aside,
     retention,
+    store_prepared_aside,
 )

@@ -57,10 +57,11 @@ def join_store(settings: Settings) -> None:
                     clock_correction.shorten(connection, table, SystemClock().now(), timedelta())
 
 
-def prepare_store_aside(settings: Settings) -> None:
-    """Bring the database to the newest schema in a child process, whose memory is freed; only before threads start.
+@contextlib.contextmanager
+def store_prepared_aside(settings: Settings) -> Iterator[None]:
+    """Bring the database to the newest schema in a child process while the body runs; only before threads start.
 
-    Raises StoreError.
+    The memory of the migration ends with the child. Raises StoreError, at the latest at the end of the body.
     """
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
@@ -70,10 +71,14 @@ def prepare_store_aside(settings: Settings) -> None:
 
     with contextlib.closing(Database(settings.database_url.reveal())) as database:
         refuse_unusable(database)
-        if is_newest(database):
-            return
+        newest = is_newest(database)
+    if newest:
+        yield
+        return
     with ProcessPoolExecutor(1, mp_context=get_context("fork")) as child:
-        child.submit(prepare_store, settings).result()
+        migration = child.submit(prepare_store, settings)
+        yield
+        migration.result()
 
 
 @contextlib.contextmanager

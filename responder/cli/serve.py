@@ -152,7 +152,8 @@ def _serve(settings: Settings, *, check: bool) -> None:
         return
     away = ""
     try:
-        bootstrap.prepare_store_aside(settings)
+        with bootstrap.store_prepared_aside(settings):
+            import responder.cli.gunicorn_app  # noqa: F401 - takes as long as the migration
     except DatabaseUnavailable as error:
         away = str(error)
         log.warning("serve.waiting", reason=away, advice=_ADVICE)
