@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from responder.model.secret import Secret
+
 
 def _anything(_text: str) -> str:
     return ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Setting:
     """A setting; its environment variable is RESPONDER_<NAME>, and RESPONDER_<NAME>_FILE too for a secret.
 
@@ -19,11 +21,21 @@ class Setting:
     """
 
     name: str
-    kind: Any
-    default: Any
     doc: str
+    kind: Any = str
+    default: Any = ""
     check: Callable[[str], str] = _anything
     calls_oncall: bool = False
+
+
+def secret(name: str, doc: str, check: Callable[[str], str] = _anything, *, calls_oncall: bool = False) -> Setting:
+    """Return a setting whose value is a secret, empty where it is not given."""
+    return Setting(name, doc, Secret, Secret(""), check, calls_oncall)
+
+
+def rate(name: str, default: int, of: str) -> Setting:
+    """Return the setting of a rate limit: messages a minute of ``of``, all replicas together."""
+    return Setting(name, f"rate limit of {of}, all replicas together", int, default)
 
 
 def one_of(*words: str) -> Callable[[str], str]:

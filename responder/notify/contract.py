@@ -165,6 +165,8 @@ class Channel(ABC):
     assumed: ClassVar[Mapping[str, Any]] = {}
     #: Name in a sentence.
     title: ClassVar[str]
+    #: Fields by whose values the vendor counts messages: channels with equal ones share one rate limit.
+    account: ClassVar[tuple[str, ...]] = ("name",)
     #: True if a message opens an incident at the vendor that calls on-call. The vendor merges messages of one dedup
     #: key, does not page for an update, and keeps the incident open until it is resolved.
     pages: ClassVar[bool] = False
@@ -222,8 +224,9 @@ class Channel(ABC):
 
     @property
     def counted_by(self) -> tuple[str, ...]:
-        """Values by which the vendor counts messages: channels with equal ones share one rate limit. Never stored."""
-        return (self.name,)
+        """Values by which the vendor counts messages: those of ``account``. Never stored."""
+        values = (getattr(self, each) for each in self.account)
+        return tuple(value.reveal() if isinstance(value, Secret) else value for value in values)
 
     @property
     def method_limits(self) -> tuple[MethodLimit, ...]:

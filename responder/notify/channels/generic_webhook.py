@@ -33,7 +33,7 @@ from responder.model.message import ClaimedMessage, Request, Response
 from responder.model.outcome import Outcome
 from responder.model.report import MessageKind, Report
 from responder.model.secret import Secret
-from responder.model.setting import Setting
+from responder.model.setting import Setting, rate, secret
 from responder.model.text import clean
 from responder.notify.contract import Channel, RateLimit, SendRequest, call_host, per_minute
 from responder.notify.render.plain_text import minimal
@@ -65,28 +65,17 @@ class GenericWebhook(Channel):
     rate_limit: RateLimit = RATE_LIMIT
     name: str = field(default="generic_webhook", kw_only=True)
     settings: ClassVar[tuple[Setting, ...]] = (
-        Setting(
-            name="generic_webhook_url",
-            kind=Secret,
-            default=Secret(""),
-            doc="address that gets each change of an incident as signed JSON",
-        ),
-        Setting(
-            name="generic_webhook_signing_secret",
-            kind=Secret,
-            default=Secret(""),
-            doc="key of the signatures, at least 16 bytes: text, or whsec_ with Base64",
+        secret("generic_webhook_url", "address that gets each change of an incident as signed JSON"),
+        secret(
+            "generic_webhook_signing_secret",
+            "key of the signatures, at least 16 bytes: text, or whsec_ with Base64",
             check=key_problem,
         ),
-        Setting(
-            name="generic_webhook_messages_per_minute",
-            kind=int,
-            default=60,
-            doc="rate limit of one address, all replicas together",
-        ),
+        rate("generic_webhook_messages_per_minute", 60, "one address"),
     )
     destination: ClassVar[str] = "generic_webhook_url"
     title: ClassVar[str] = "the webhook"
+    account: ClassVar[tuple[str, ...]] = ("url",)
     fallback_order: ClassVar[int] = 58
     steps: ClassVar[Mapping[MessageKind, tuple[str, ...]]] = dict.fromkeys(MessageKind, _STEPS)
 
@@ -102,11 +91,6 @@ class GenericWebhook(Channel):
         """Yield that the address has no key."""
         if given["generic_webhook_url"].reveal() and not given["generic_webhook_signing_secret"].reveal():
             yield "RESPONDER_GENERIC_WEBHOOK_URL needs RESPONDER_GENERIC_WEBHOOK_SIGNING_SECRET"
-
-    @property
-    def counted_by(self) -> tuple[str, ...]:
-        """The address."""
-        return (self.url.reveal(),)
 
     def check(self, send: SendRequest) -> Iterator[Result]:
         """Check that the host answers; any request to the address itself might be taken for a message."""

@@ -28,7 +28,7 @@ from responder.model.message import ClaimedMessage, Request, Response
 from responder.model.outcome import Delivered, Outcome, Refused, TryLater
 from responder.model.report import MessageKind, Report
 from responder.model.secret import Secret
-from responder.model.setting import Setting
+from responder.model.setting import Setting, rate, secret
 from responder.model.text import cut, sanitize_line
 from responder.notify.contract import Channel, RateLimit, SendRequest, ShownMessage, per_minute
 from responder.notify.render.plain_text import further_lines, minimal, page_lines
@@ -67,29 +67,18 @@ class Jsm(Channel):
     rate_limit: RateLimit = RATE_LIMIT
     name: str = field(default="jsm", kw_only=True)
     settings: ClassVar[tuple[Setting, ...]] = (
+        secret("jsm_api_key", "key of an API integration of Jira Service Management or Opsgenie", calls_oncall=True),
         Setting(
-            name="jsm_api_key",
-            kind=Secret,
-            default=Secret(""),
-            doc="key of an API integration of Jira Service Management or Opsgenie",
-            calls_oncall=True,
-        ),
-        Setting(
-            name="jsm_url",
-            kind=str,
+            "jsm_url",
+            "base of /v2/alerts; https://api.opsgenie.com or https://api.eu.opsgenie.com for Opsgenie",
             default="https://api.atlassian.com/jsm/ops/integration",
-            doc="base of /v2/alerts; https://api.opsgenie.com or https://api.eu.opsgenie.com for Opsgenie",
         ),
-        Setting(
-            name="jsm_requests_per_minute",
-            kind=int,
-            default=60,
-            doc="rate limit of one integration, all replicas together",
-        ),
+        rate("jsm_requests_per_minute", 60, "one integration"),
     )
     destination: ClassVar[str] = "jsm_api_key"
     alertmanager_receiver: ClassVar[str] = "opsgenie_configs"
     title: ClassVar[str] = "Jira Service Management"
+    account: ClassVar[tuple[str, ...]] = ("base_url", "api_key")
     pages: ClassVar[bool] = True
     fallback_order: ClassVar[int] = 25
     steps: ClassVar[Mapping[MessageKind, tuple[str, ...]]] = {
@@ -110,11 +99,6 @@ class Jsm(Channel):
         key = given["jsm_api_key"]
         limit = per_minute(given["jsm_requests_per_minute"], BURST)
         return cls(key, given["jsm_url"].rstrip("/"), limit) if key.reveal() else None
-
-    @property
-    def counted_by(self) -> tuple[str, ...]:
-        """The integration."""
-        return self.base_url, self.api_key.reveal()
 
     @property
     def clock_url(self) -> str:

@@ -27,7 +27,7 @@ from responder.model.outcome import Delivered, Outcome, TryLater
 from responder.model.report import MessageKind, Report
 from responder.model.rule import Link
 from responder.model.secret import Secret
-from responder.model.setting import Setting
+from responder.model.setting import Setting, rate, secret
 from responder.model.text import one_line
 from responder.notify.contract import Channel, RateLimit, SendRequest, ShownMessage, call_host, per_minute
 from responder.notify.render.plain_text import further_lines, minimal, page_lines, title
@@ -61,22 +61,13 @@ class Mattermost(Channel):
     rate_limit: RateLimit = RATE_LIMIT
     name: str = field(default="mattermost", kw_only=True)
     settings: ClassVar[tuple[Setting, ...]] = (
-        Setting(
-            name="mattermost_webhook_url",
-            kind=Secret,
-            default=Secret(""),
-            doc="Mattermost incoming webhook",
-        ),
-        Setting(
-            name="mattermost_messages_per_minute",
-            kind=int,
-            default=60,
-            doc="rate limit of one Mattermost webhook, all replicas together",
-        ),
+        secret("mattermost_webhook_url", "Mattermost incoming webhook"),
+        rate("mattermost_messages_per_minute", 60, "one Mattermost webhook"),
     )
     destination: ClassVar[str] = "mattermost_webhook_url"
     alertmanager_receiver: ClassVar[str] = "mattermost_configs"
     title: ClassVar[str] = "Mattermost"
+    account: ClassVar[tuple[str, ...]] = ("url",)
     fallback_order: ClassVar[int] = 55
     steps: ClassVar[Mapping[MessageKind, tuple[str, ...]]] = dict.fromkeys(MessageKind, _STEPS)
 
@@ -85,11 +76,6 @@ class Mattermost(Channel):
         """Return the channel of the webhook."""
         url = given["mattermost_webhook_url"]
         return cls(url, per_minute(given["mattermost_messages_per_minute"], BURST)) if url.reveal() else None
-
-    @property
-    def counted_by(self) -> tuple[str, ...]:
-        """The webhook."""
-        return (self.url.reveal(),)
 
     def check(self, send: SendRequest) -> Iterator[Result]:
         """Check that the server answers; any request to the address itself would post."""

@@ -24,7 +24,7 @@ from responder.model.outcome import Delivered, Outcome, Refused, TryLater
 from responder.model.report import MessageKind, Report
 from responder.model.rule import Link
 from responder.model.secret import Secret
-from responder.model.setting import Setting, one_of
+from responder.model.setting import Setting, one_of, rate, secret
 from responder.model.text import cut
 from responder.notify.contract import Channel, RateLimit, SendRequest, ShownMessage, Use, per_minute
 from responder.notify.render import pagerduty_event
@@ -64,56 +64,34 @@ class PagerDuty(Channel):
     name: str = field(default="pagerduty", kw_only=True)
     console_url: str = field(default="", kw_only=True)
     settings: ClassVar[tuple[Setting, ...]] = (
-        Setting(
-            name="pagerduty_routing_key",
-            kind=Secret,
-            default=Secret(""),
-            doc="integration key of a PagerDuty Events API v2 service",
+        secret("pagerduty_routing_key", "integration key of a PagerDuty Events API v2 service"),
+        Setting("pagerduty_url", "base of /v2/enqueue", default="https://events.pagerduty.com"),
+        rate("pagerduty_events_per_minute", 120, "one PagerDuty key"),
+        secret(
+            "pagerduty_webhook_secret",
+            "secret of the webhook subscription, so that acknowledgements reach responder; several, by spaces",
         ),
-        Setting(name="pagerduty_url", kind=str, default="https://events.pagerduty.com", doc="base of /v2/enqueue"),
-        Setting(
-            name="pagerduty_events_per_minute",
-            kind=int,
-            default=120,
-            doc="rate limit of one PagerDuty key, all replicas together",
+        secret(
+            "pagerduty_api_token",
+            "REST API token: finds the incidents of PagerDuty, to link them and where PagerDuty groups alerts",
         ),
         Setting(
-            name="pagerduty_webhook_secret",
-            kind=Secret,
-            default=Secret(""),
-            doc="secret of the webhook subscription, so that acknowledgements reach responder; several, by spaces",
+            "pagerduty_api_from",
+            "e-mail address of the PagerDuty user who writes notes; with it the token must be able to write",
         ),
         Setting(
-            name="pagerduty_api_token",
-            kind=Secret,
-            default=Secret(""),
-            doc="REST API token: finds the incidents of PagerDuty, to link them and where PagerDuty groups alerts",
-        ),
-        Setting(
-            name="pagerduty_api_from",
-            kind=str,
-            default="",
-            doc="e-mail address of the PagerDuty user who writes notes; with it the token must be able to write",
-        ),
-        Setting(
-            name="pagerduty_api_url",
-            kind=str,
+            "pagerduty_api_url",
+            "base of /incidents; https://api.eu.pagerduty.com in the EU",
             default="https://api.pagerduty.com",
-            doc="base of /incidents; https://api.eu.pagerduty.com in the EU",
         ),
     )
     destination: ClassVar[str] = "pagerduty_routing_key"
     alertmanager_receiver: ClassVar[str] = "pagerduty_configs"
     file_settings: ClassVar[tuple[Setting, ...]] = (
-        Setting(
-            name="pagerduty_region",
-            kind=str,
-            default="us",
-            doc="us or eu, instead of the url",
-            check=one_of(*REGIONS),
-        ),
+        Setting("pagerduty_region", "us or eu, instead of the url", default="us", check=one_of(*REGIONS)),
     )
     title: ClassVar[str] = "PagerDuty"
+    account: ClassVar[tuple[str, ...]] = ("base_url", "routing_key")
     pages: ClassVar[bool] = True
     fallback_order: ClassVar[int] = 10
     steps: ClassVar[Mapping[MessageKind, tuple[str, ...]]] = {
@@ -140,11 +118,6 @@ class PagerDuty(Channel):
         region = own.get("pagerduty_region")
         there = {"pagerduty_url": REGIONS[region]} if region else {}
         return super(PagerDuty, cls).from_rule_files(name, {**there, **own}, given)
-
-    @property
-    def counted_by(self) -> tuple[str, ...]:
-        """The routing key, in one region."""
-        return self.base_url, self.routing_key.reveal()
 
     @property
     def clock_url(self) -> str:
@@ -287,19 +260,12 @@ class PagerDutyFallback(PagerDuty):
     destination: ClassVar[str] = ""
     file_settings: ClassVar[tuple[Setting, ...]] = ()
     settings: ClassVar[tuple[Setting, ...]] = (
-        Setting(
-            name="pagerduty_fallback_routing_key",
-            kind=Secret,
-            default=Secret(""),
-            doc="second integration key, used while the first does not accept pages",
+        secret(
+            "pagerduty_fallback_routing_key",
+            "second integration key, used while the first does not accept pages",
             calls_oncall=True,
         ),
-        Setting(
-            name="pagerduty_fallback_url",
-            kind=str,
-            default="",
-            doc="base of /v2/enqueue for the second key, another region for example",
-        ),
+        Setting("pagerduty_fallback_url", "base of /v2/enqueue for the second key, another region for example"),
     )
 
     @classmethod

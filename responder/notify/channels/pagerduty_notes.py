@@ -50,6 +50,7 @@ class PagerDutyNotes(Channel):
     rate_limit: RateLimit = RATE
     name: str = field(default="pagerduty_notes", kw_only=True)
     title: ClassVar[str] = "PagerDuty's notes"
+    account: ClassVar[tuple[str, ...]] = ("base_url", "token")
     fallback_order: ClassVar[None] = None
     use: ClassVar[Use] = Use.COMPANION
     accompanies: ClassVar[frozenset[str]] = frozenset(("pagerduty", "pagerduty_fallback"))
@@ -63,11 +64,6 @@ class PagerDutyNotes(Channel):
         """Return the channel of a token that may write, None without an author."""
         token, author = given["pagerduty_api_token"], given["pagerduty_api_from"]
         return cls(token, author, given["pagerduty_api_url"]) if token.reveal() and author else None
-
-    @property
-    def counted_by(self) -> tuple[str, ...]:
-        """The token, in one region."""
-        return self.base_url, self.token.reveal()
 
     def render(self, message: ClaimedMessage) -> Request:
         """Return the look-up of the incident, the note, or the check of the attempt before. Raises ValueError."""

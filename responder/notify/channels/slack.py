@@ -20,7 +20,7 @@ from responder.model.message import ClaimedMessage, Request, Response
 from responder.model.outcome import Delivered, Outcome, Refused, TryLater
 from responder.model.report import MessageKind
 from responder.model.secret import Secret
-from responder.model.setting import Setting, one_of
+from responder.model.setting import Setting, one_of, rate, secret
 from responder.notify.contract import Channel, MethodLimit, RateLimit, SendRequest, ShownMessage, per_minute
 from responder.notify.render.response import decoded, encoded, error_text, outcome_of, retry_after, text_of
 from responder.notify.render.slack_messages import (
@@ -71,44 +71,30 @@ class Slack(Channel):
     pictures: bool = field(default=False, kw_only=True)
     name: str = field(default="slack", kw_only=True)
     settings: ClassVar[tuple[Setting, ...]] = (
-        Setting(
-            name="slack_bot_token",
-            kind=Secret,
-            default=Secret(""),
-            doc="bot token (xoxb-...): messages are edited in place and threaded",
+        secret("slack_bot_token", "bot token (xoxb-...): messages are edited in place and threaded"),
+        Setting("slack_channel", "Slack channel that gets the pages", default="#incidents"),
+        secret(
+            "slack_signing_secret",
+            "signing secret of the app: pages get buttons, and Slack sends presses to /slack/interactions",
         ),
-        Setting(name="slack_channel", kind=str, default="#incidents", doc="Slack channel that gets the pages"),
-        Setting(
-            name="slack_signing_secret",
-            kind=Secret,
-            default=Secret(""),
-            doc="signing secret of the app: pages get buttons, and Slack sends presses to /slack/interactions",
+        secret(
+            "slack_app_token",
+            "app token (xapp-...) for Socket Mode: pages get buttons, and no public address is needed",
         ),
         Setting(
-            name="slack_app_token",
-            kind=Secret,
-            default=Secret(""),
-            doc="app token (xapp-...) for Socket Mode: pages get buttons, and no public address is needed",
-        ),
-        Setting(
-            name="slack_pictures",
-            kind=str,
+            "slack_pictures",
+            "on: the range behind the alert follows the page as a picture in its thread (scope files:write)",
             default="off",
-            doc="on: the range behind the alert follows the page as a picture in its thread (scope files:write)",
             check=one_of("on", "off"),
         ),
-        Setting(name="slack_api_url", kind=str, default="https://slack.com/api", doc="base of /chat.postMessage"),
+        Setting("slack_api_url", "base of /chat.postMessage", default="https://slack.com/api"),
         ONCALL_GROUP,
-        Setting(
-            name="slack_messages_per_minute",
-            kind=int,
-            default=60,
-            doc="rate limit of one Slack channel, all replicas together",
-        ),
+        rate("slack_messages_per_minute", 60, "one Slack channel"),
     )
     destination: ClassVar[str] = "slack_channel"
     alertmanager_receiver: ClassVar[str] = "slack_configs"
     title: ClassVar[str] = "Slack"
+    account: ClassVar[tuple[str, ...]] = ("base_url", "token", "channel")
     fallback_order: ClassVar[int] = 30
     steps: ClassVar[Mapping[MessageKind, tuple[str, ...]]] = {
         MessageKind.START: (_POST, _DETAILS),
@@ -228,11 +214,6 @@ class Slack(Channel):
     def shown(self, request: Request) -> ShownMessage:
         """Return the message or the reply in its thread."""
         return shown(request, self.channel)
-
-    @property
-    def counted_by(self) -> tuple[str, ...]:
-        """The channel, as the bot of one token."""
-        return self.base_url, self.token.reveal(), self.channel
 
     @property
     def method_limits(self) -> tuple[MethodLimit, ...]:

@@ -92,21 +92,19 @@ class SlackRoom(Channel):
     name: str = field(default="slack_room", kw_only=True)
     settings: ClassVar[tuple[Setting, ...]] = (
         Setting(
-            name="slack_room_people",
-            kind=str,
-            default="",
-            doc="ids of Slack users (U0123ABCD) and user groups (S0123ABCD) to invite to the channel of an incident",
+            "slack_room_people",
+            "ids of Slack users (U0123ABCD) and user groups (S0123ABCD) to invite to the channel of an incident",
             check=_people_problem,
         ),
         Setting(
-            name="slack_room_prefix",
-            kind=str,
+            "slack_room_prefix",
+            "beginning of the names of the channels of incidents",
             default="incident",
-            doc="beginning of the names of the channels of incidents",
             check=_prefix_problem,
         ),
     )
     title: ClassVar[str] = "the incident's Slack channel"
+    account: ClassVar[tuple[str, ...]] = ("base_url", "token", "name")
     use: ClassVar[Use] = Use.ROOM
     fallback_order: ClassVar[None] = None
     rate_limit: ClassVar[RateLimit] = RATE_LIMIT
@@ -125,11 +123,6 @@ class SlackRoom(Channel):
             return None
         interactive = bool(given["slack_signing_secret"].reveal() or given["slack_app_token"].reveal())
         return cls(token, people, given["slack_room_prefix"], given["slack_api_url"], interactive=interactive)
-
-    @property
-    def counted_by(self) -> tuple[str, ...]:
-        """The bot."""
-        return self.base_url, self.token.reveal(), self.name
 
     def check(self, send: SendRequest) -> Iterator[Result]:
         """Check the scopes of the bot."""

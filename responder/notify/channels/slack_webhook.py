@@ -13,7 +13,7 @@ from responder.model.message import ClaimedMessage, Request, Response
 from responder.model.outcome import Delivered, Outcome, TryLater
 from responder.model.report import MessageKind
 from responder.model.secret import Secret
-from responder.model.setting import Setting
+from responder.model.setting import Setting, secret
 from responder.notify.contract import Channel, RateLimit, SendRequest, ShownMessage, call_host, per_minute
 from responder.notify.render.response import decoded, encoded, outcome_of
 from responder.notify.render.slack_messages import (
@@ -39,15 +39,11 @@ class SlackWebhook(Channel):
     group: str = ""
     name: str = field(default="slack_webhook", kw_only=True)
     settings: ClassVar[tuple[Setting, ...]] = (
-        Setting(
-            name="slack_webhook_url",
-            kind=Secret,
-            default=Secret(""),
-            doc="Slack incoming webhook, used without a bot token",
-        ),
+        secret("slack_webhook_url", "Slack incoming webhook, used without a bot token"),
     )
     destination: ClassVar[str] = "slack_webhook_url"
     title: ClassVar[str] = "Slack's webhook"
+    account: ClassVar[tuple[str, ...]] = ("url",)
     fallback_order: ClassVar[int] = 40
     stands_in_for: ClassVar[str] = "slack"
     steps: ClassVar[Mapping[MessageKind, tuple[str, ...]]] = dict.fromkeys(MessageKind, _STEPS)
@@ -69,11 +65,6 @@ class SlackWebhook(Channel):
     def keys(cls) -> Mapping[str, Setting]:
         """Return the webhook's keys, and the user group of all Slack channels."""
         return {**super(SlackWebhook, cls).keys(), "oncall_group": ONCALL_GROUP}
-
-    @property
-    def counted_by(self) -> tuple[str, ...]:
-        """The webhook."""
-        return (self.url.reveal(),)
 
     def check(self, send: SendRequest) -> Iterator[Result]:
         """Check that the host of the webhook answers."""

@@ -24,8 +24,7 @@ from responder.model.check import Result, bad, ok, warn
 from responder.model.message import ClaimedMessage, MailServer, Request, Response
 from responder.model.outcome import Outcome
 from responder.model.report import MessageKind
-from responder.model.secret import Secret
-from responder.model.setting import Setting, one_of, port
+from responder.model.setting import Setting, one_of, port, secret
 from responder.model.text import cut, one_line
 from responder.notify.contract import Channel, RateLimit, SendRequest, ShownMessage, Use, per_minute
 from responder.notify.render.plain_text import lines, minimal, rows_of, title
@@ -65,27 +64,18 @@ class Smtp(Channel):
     server: MailServer
     name: str = field(default="smtp", kw_only=True)
     settings: ClassVar[tuple[Setting, ...]] = (
+        Setting("smtp_host", "mail server, the last fallback for pages", calls_oncall=True),
+        Setting("smtp_port", "its port", kind=int, default=587, check=port),
         Setting(
-            name="smtp_host", kind=str, default="", doc="mail server, the last fallback for pages", calls_oncall=True
-        ),
-        Setting(name="smtp_port", kind=int, default=587, doc="its port", check=port),
-        Setting(
-            name="smtp_tls",
-            kind=str,
+            "smtp_tls",
+            "starttls, tls (from the first byte, port 465) or none",
             default="starttls",
-            doc="starttls, tls (from the first byte, port 465) or none",
             check=one_of("starttls", "tls", "none"),
         ),
-        Setting(name="smtp_user", kind=str, default="", doc="user to log in as; empty for no login"),
-        Setting(name="smtp_password", kind=Secret, default=Secret(""), doc="password of that user"),
-        Setting(name="smtp_from", kind=str, default="", doc="address that mails come from", check=_address_problem),
-        Setting(
-            name="smtp_to",
-            kind=str,
-            default="",
-            doc="addresses that mails go to, separated by commas",
-            check=_address_problem,
-        ),
+        Setting("smtp_user", "user to log in as; empty for no login"),
+        secret("smtp_password", "password of that user"),
+        Setting("smtp_from", "address that mails come from", check=_address_problem),
+        Setting("smtp_to", "addresses that mails go to, separated by commas", check=_address_problem),
     )
     destination: ClassVar[str] = "smtp_to"
     alertmanager_receiver: ClassVar[str] = "email_configs"

@@ -25,7 +25,7 @@ from responder.model.message import ClaimedMessage, Request, Response
 from responder.model.outcome import Outcome
 from responder.model.report import MessageKind, PublicText
 from responder.model.secret import Secret
-from responder.model.setting import Setting
+from responder.model.setting import Setting, secret
 from responder.notify.contract import Channel, RateLimit, SendRequest, ShownMessage, Use, call_host, per_minute
 from responder.notify.render.response import ascii_only, encoded, outcome_of, within
 from responder.notify.render.standard_webhook import key_problem, signed_headers
@@ -48,22 +48,16 @@ class StatusWebhook(Channel):
     key: Secret
     name: str = field(default="status_webhook", kw_only=True)
     settings: ClassVar[tuple[Setting, ...]] = (
-        Setting(
-            name="status_webhook_url",
-            kind=Secret,
-            default=Secret(""),
-            doc="address that gets what a status page shows, as signed JSON",
-        ),
-        Setting(
-            name="status_webhook_signing_secret",
-            kind=Secret,
-            default=Secret(""),
-            doc="key of the signatures, at least 16 bytes: text, or whsec_ with Base64",
+        secret("status_webhook_url", "address that gets what a status page shows, as signed JSON"),
+        secret(
+            "status_webhook_signing_secret",
+            "key of the signatures, at least 16 bytes: text, or whsec_ with Base64",
             check=key_problem,
         ),
     )
     destination: ClassVar[str] = "status_webhook_url"
     title: ClassVar[str] = "the status page"
+    account: ClassVar[tuple[str, ...]] = ("url",)
     use: ClassVar[Use] = Use.STATUS_PAGE
     fallback_order: ClassVar[None] = None
     rate_limit: ClassVar[RateLimit] = RATE_LIMIT
@@ -86,11 +80,6 @@ class StatusWebhook(Channel):
         """Yield that the address has no key."""
         if given["status_webhook_url"].reveal() and not given["status_webhook_signing_secret"].reveal():
             yield "RESPONDER_STATUS_WEBHOOK_URL needs RESPONDER_STATUS_WEBHOOK_SIGNING_SECRET"
-
-    @property
-    def counted_by(self) -> tuple[str, ...]:
-        """The address."""
-        return (self.url.reveal(),)
 
     def check(self, send: SendRequest) -> Iterator[Result]:
         """Check that the host answers; any request to the address itself might be published."""

@@ -31,7 +31,7 @@ from responder.model.message import ClaimedMessage, Request, Response
 from responder.model.outcome import Continue, Delivered, Outcome, TryLater
 from responder.model.report import MessageKind, PublicText
 from responder.model.secret import Secret
-from responder.model.setting import Setting
+from responder.model.setting import Setting, secret
 from responder.notify.contract import Channel, RateLimit, SendRequest, ShownMessage, Use
 from responder.notify.render.response import ascii_only, decoded, encoded, error_text, outcome_of, text_of, within
 
@@ -66,19 +66,13 @@ class Statuspage(Channel):
     base_url: str = "https://api.statuspage.io"
     name: str = field(default="statuspage", kw_only=True)
     settings: ClassVar[tuple[Setting, ...]] = (
-        Setting(
-            name="statuspage_api_key",
-            kind=Secret,
-            default=Secret(""),
-            doc="API key of a user with the role Incident Manager",
-        ),
-        Setting(name="statuspage_page", kind=str, default="", doc="id of the page", check=_id_problem),
-        Setting(
-            name="statuspage_url", kind=str, default="https://api.statuspage.io", doc="base URL of Statuspage's API"
-        ),
+        secret("statuspage_api_key", "API key of a user with the role Incident Manager"),
+        Setting("statuspage_page", "id of the page", check=_id_problem),
+        Setting("statuspage_url", "base URL of Statuspage's API", default="https://api.statuspage.io"),
     )
     destination: ClassVar[str] = "statuspage_page"
     title: ClassVar[str] = "Statuspage"
+    account: ClassVar[tuple[str, ...]] = ("base_url", "key")
     use: ClassVar[Use] = Use.STATUS_PAGE
     fallback_order: ClassVar[None] = None
     rate_limit: ClassVar[RateLimit] = RATE_LIMIT
@@ -95,11 +89,6 @@ class Statuspage(Channel):
         """Return the channel of the page."""
         key, page = given["statuspage_api_key"], given["statuspage_page"]
         return cls(key, page, given["statuspage_url"]) if key.reveal() and page else None
-
-    @property
-    def counted_by(self) -> tuple[str, ...]:
-        """The key: the vendor counts the requests of all pages together."""
-        return self.base_url, self.key.reveal()
 
     def check(self, send: SendRequest) -> Iterator[Result]:
         """Check that the key may read the page."""

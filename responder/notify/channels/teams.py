@@ -23,7 +23,7 @@ from responder.model.outcome import Outcome
 from responder.model.report import MessageKind, Report
 from responder.model.rule import Link
 from responder.model.secret import Secret
-from responder.model.setting import Setting
+from responder.model.setting import Setting, rate, secret
 from responder.model.text import one_line
 from responder.notify.contract import Channel, RateLimit, SendRequest, ShownMessage, call_host, per_minute
 from responder.notify.render.plain_text import minimal
@@ -60,22 +60,13 @@ class Teams(Channel):
     rate_limit: RateLimit = RATE_LIMIT
     name: str = field(default="teams", kw_only=True)
     settings: ClassVar[tuple[Setting, ...]] = (
-        Setting(
-            name="teams_webhook_url",
-            kind=Secret,
-            default=Secret(""),
-            doc="Microsoft Teams Workflows webhook that posts to a channel",
-        ),
-        Setting(
-            name="teams_messages_per_minute",
-            kind=int,
-            default=60,
-            doc="rate limit of one Teams webhook, all replicas together",
-        ),
+        secret("teams_webhook_url", "Microsoft Teams Workflows webhook that posts to a channel"),
+        rate("teams_messages_per_minute", 60, "one Teams webhook"),
     )
     destination: ClassVar[str] = "teams_webhook_url"
     alertmanager_receiver: ClassVar[str] = "msteamsv2_configs"
     title: ClassVar[str] = "Microsoft Teams"
+    account: ClassVar[tuple[str, ...]] = ("url",)
     fallback_order: ClassVar[int] = 50
     steps: ClassVar[Mapping[MessageKind, tuple[str, ...]]] = dict.fromkeys(MessageKind, _STEPS)
 
@@ -84,11 +75,6 @@ class Teams(Channel):
         """Return the channel of the webhook."""
         url = given["teams_webhook_url"]
         return cls(url, per_minute(given["teams_messages_per_minute"], BURST)) if url.reveal() else None
-
-    @property
-    def counted_by(self) -> tuple[str, ...]:
-        """The webhook."""
-        return (self.url.reveal(),)
 
     def check(self, send: SendRequest) -> Iterator[Result]:
         """Check that the host of the webhook answers; any request to the address itself would start the workflow."""

@@ -82,10 +82,8 @@ def _group_problem(text: str) -> str:
 
 
 ONCALL_GROUP = Setting(
-    name="slack_oncall_group",
-    kind=str,
-    default="",
-    doc="id of the Slack user group (S0123ABCD) to mention with a page that PagerDuty did not accept",
+    "slack_oncall_group",
+    "id of the Slack user group (S0123ABCD) to mention with a page that PagerDuty did not accept",
     check=_group_problem,
     calls_oncall=True,
 )
