@@ -15,7 +15,7 @@ from responder.model.rule import ExpectedHeartbeat
 from responder.store.database import Database
 from responder.store.inbox import inbox
 from responder.store.incidents import detectors
-from responder.store.maintenance import disk, retention
+from responder.store.maintenance import retention
 from responder.store.outbox import backlog, channel_state
 
 
@@ -139,7 +139,7 @@ def _space(connection: Connection, limit: int) -> Iterator[Metric]:
     yield _gauge("responder_database_size_bytes", "Bytes that the rows of the database take.", size)
     text = "RESPONDER_MAX_DATABASE_BYTES: above it the oldest rows go early."
     yield _gauge("responder_database_limit_bytes", text, {(): float(limit)})
-    if (left := disk.free(connection)) is not None:
+    if (left := retention.free(connection)) is not None:
         text = "Space left for it on its disk (SQLite)."
         yield _gauge("responder_database_free_bytes", text, {(): float(left)}, across=MIN)
 

@@ -106,7 +106,7 @@ def database(context: DoctorContext) -> tuple[Result, ...]:
 def _examined(opened: "Database") -> list[Result]:
     from sqlalchemy import text
 
-    from responder.store.maintenance import disk
+    from responder.store.maintenance import retention
     from responder.store.schema.migrate import refuse_foreign_tables, refuse_unusable, revision
     from responder.store.schema.tables import HEAD
 
@@ -116,7 +116,7 @@ def _examined(opened: "Database") -> list[Result]:
         schema = revision(connection)
         if schema is None:
             refuse_foreign_tables(connection, opened.name)
-        left = disk.free(connection)
+        left = retention.free(connection)
         version = str(
             connection.execute(text("SELECT sqlite_version()" if opened.is_sqlite else "SHOW server_version")).scalar()
         )

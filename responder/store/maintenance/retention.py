@@ -1,19 +1,27 @@
-"""Deletion of old rows that nothing needs, the oldest first, in batches that hold the write lock briefly."""
+"""Deletion of old rows that nothing needs, the oldest first, in batches that hold the write lock briefly; row sizes."""
 
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import reduce
+from operator import add
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Integer,
+    LargeBinary,
     Table,
+    Text,
     and_,
     bindparam,
     delete,
     exists,
     func,
+    literal,
     not_,
     or_,
     select,
@@ -23,7 +31,6 @@ from sqlalchemy import (
 
 from responder.store.incidents import detectors
 from responder.store.incidents.diagnoses import ATTEMPTS
-from responder.store.maintenance.disk import row_bytes
 from responder.store.schema.serialization import to_seconds
 from responder.store.schema.tables import (
     UNFINISHED,
@@ -38,6 +45,28 @@ from responder.store.schema.tables import (
     rejects,
     vendor_incidents,
 )
+
+
+def free(connection: Connection) -> int | None:
+    """Return the free bytes on the disk; None if the database is on another machine."""
+    if connection.dialect.name != "sqlite":
+        return None
+    return shutil.disk_usage(Path(str(connection.engine.url.database)).parent).free
+
+
+#: Overhead per row beside its values, including its share of the indexes.
+_ROW_BYTES = 40
+#: Bytes of a value that is no text and no blob.
+_VALUE_BYTES = 8
+
+
+def row_bytes(table: Table, dialect: str) -> ColumnElement[int]:
+    """Return an expression for the bytes of a row. It reads no long value: both databases know its length."""
+    measure = func.pg_column_size if dialect == "postgresql" else func.length
+    long = [column for column in table.c if isinstance(column.type, (LargeBinary, Text))]
+    plain = _ROW_BYTES + _VALUE_BYTES * (len(table.c) - len(long))
+    parts = [func.coalesce(measure(column, type_=Integer), 0) for column in long]
+    return reduce(add, parts, literal(plain, Integer))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Table, Text, case, func, literal, select
 
-from responder.store.maintenance.disk import row_bytes
-from responder.store.maintenance.retention import POLICIES
+from responder.store.maintenance.retention import POLICIES, row_bytes
 from responder.store.schema.serialization import to_time
 from responder.store.schema.tables import incidents, metadata
 
