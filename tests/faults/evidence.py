@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import and_, select
 
-from responder.engine.effects.invalid_rules import RULE as OWN
+from responder.engine.jobs.own_incidents import INVALID_RULE as OWN
 from responder.model.incident import AlertState
 from responder.model.report import Handling
 from responder.model.silence import incident_of

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from responder.engine.effects.invalid_rules import HOLD
-from responder.engine.jobs.own_incidents import EVERY, InvalidRulesJob
+from responder.engine.jobs.own_incidents import EVERY, HOLD, InvalidRulesJob
 from responder.engine.jobs.recheck import RecheckJob
 from responder.engine.workers.rule_reloader import RulesStatus
 from responder.engine.workers.triage import IncidentWriter

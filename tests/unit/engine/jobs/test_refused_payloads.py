@@ -6,8 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from responder.engine.effects.refused_payloads import OUTSIDE_HOLD, SINGLE_PAGES, quiet_period
-from responder.engine.jobs.own_incidents import EVERY, RefusedPayloads
+from responder.engine.jobs.own_incidents import EVERY, OUTSIDE_HOLD, SINGLE_PAGES, RefusedPayloads, quiet_period
 from responder.engine.jobs.recheck import RecheckJob
 from responder.engine.workers.triage import IncidentWriter
 from responder.store.database import Database
