@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from responder.model.problem import Position
 from responder.model.team import TeamSource
@@ -90,21 +89,6 @@ def runbooks_of(shape: RuleShape, rule_files: RuleFiles) -> Mapping[str, str]:
     return {**platform, **shape.runbooks}
 
 
-def runbook_positions(rule_files: RuleFiles) -> Iterator[tuple[str, Position, str]]:
-    """Yield each runbook that a rule, the defaults of a file or the platform name, its position and the rule's id."""
-    for entry in rule_files.rules_and_defaults():
-        named, rule = entry.value.runbook, entry.value.id if isinstance(entry.value, RuleShape) else ""
-        if isinstance(named, RunbookFromShape):
-            if named.otherwise:
-                yield named.otherwise, entry.at("runbook", "otherwise"), rule
-        elif named:
-            yield named, entry.at("runbook"), rule
-    with_codes: list[Entry[Any]] = [*rule_files.rules, *rule_files.platforms]
-    for of in with_codes:
-        for code, by_conclusion in of.value.runbooks.items():
-            yield by_conclusion, of.at("runbooks", code), of.value.id if isinstance(of.value, RuleShape) else ""
-
-
 def probes_of(rule: Entry[RuleShape], rule_files: RuleFiles) -> Iterator[tuple[str, Position]]:
     """Yield the probes of a rule, including its file's baseline, each with its position in the rule."""
     packs = rule_files.pack_lists()
@@ -152,16 +136,6 @@ def base_of(rule: RuleShape) -> set[str]:
     if isinstance(wanted, str):
         return {wanted}
     return {*wanted.map.values(), wanted.unknown or wanted.otherwise, wanted.otherwise}
-
-
-def condition_positions(rule: Entry[RuleShape]) -> Iterator[tuple[Position, str]]:
-    """Yield each probe in a rule's conditions, with its position; ``when`` may be a list or a single condition."""
-    for number, adjust in enumerate(rule.value.adjust):
-        for at, when in enumerate(adjust.when):
-            alone: Path = ("adjust", number, "when", "probe")
-            path = alone if rule.document.has((*rule.path, *alone)) else (*alone[:3], at, "probe")
-            if when.probe is not None:
-                yield rule.at(*path), when.probe
 
 
 def on_findings(entry: AdjustShape) -> bool:

@@ -199,15 +199,19 @@ class RuleFiles:
         entries: list[Entry[object]] = getattr(self, section)
         return {entry.name for entry in entries} | self.invalid.get(section, set())
 
+    def lacks(self, section: str) -> bool:
+        """Return True if a whole section could not be read."""
+        return section in self.invalid.get("parts", set())
+
+    def known(self, *sections: str) -> set[str] | None:
+        """Return the names that sections define; None if one of them could not be read."""
+        return None if any(map(self.lacks, sections)) else set().union(*map(self.names, sections))
+
     def defaults_of(self, file: str) -> schema.Defaults:
         """Return the defaults of a file."""
         if len(self._by_file) != len(self.defaults):
             self._by_file = {entry.document.name: entry.value for entry in self.defaults}
         return self._by_file[file]
-
-    def rules_and_defaults(self) -> list[Entry[rule_schema.RuleShape] | Entry[schema.Defaults]]:
-        """Return all rules that can page, and the defaults of each file, for keys that both may have."""
-        return [*self.paging_rules, *self.defaults]
 
     def pack_lists(self) -> Mapping[str, list[str]]:
         """Return the probes of each pack."""

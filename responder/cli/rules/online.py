@@ -18,7 +18,7 @@ from responder.outgoing import Outgoing, UnreachableError
 from responder.receive.alertmanager import InvalidPayload, parse
 from responder.rulebook.assemble import assemble
 from responder.rulebook.cases import load_cases
-from responder.rulebook.defaults import runbook_positions
+from responder.rulebook.references import RUNBOOKS, references
 from responder.rulebook.rule_files import RuleFiles
 from responder.settings import Settings
 from responder.triage.rule_index import RuleIndex
@@ -56,10 +56,12 @@ def dead_links(rule_files: RuleFiles, cases: Path, settings: Settings) -> list[P
     known = _known_labels(assemble(rule_files, rule_files.revision), cases)
     places: list[tuple[str, Position]] = []
     problems = []
-    for runbook, at, rule in runbook_positions(rule_files):
+    for each in references(rule_files, RUNBOOKS):
+        runbook, at = each.name, each.position
         if not runbook.startswith(_WEB):
             continue
-        several = known[rule] if rule else [labels for each in known.values() for labels in each]
+        own = known.get(each.entry.name)
+        several = [labels for some in known.values() for labels in some] if own is None else own
         urls = {url for labels in several if (url := expanded(runbook, labels))} if "${" in runbook else {runbook}
         places += [(url, at) for url in sorted(urls)]
         if not urls:

@@ -36,7 +36,7 @@ def check(rule_files: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
         for each, adjust in enumerate(entry.value.adjust):
             found: list[Matcher] = []
             for at, when in enumerate(adjust.when):
-                texts = [(text, _inside(entry, each, at, line)) for line, text in enumerate(when.match)]
+                texts = [(text, ("adjust", each, "when", at, "match", line)) for line, text in enumerate(when.match)]
                 found.extend((yield from _read(entry, texts, around)))
             rule_files.conditions[number, each] = tuple(found)
 
@@ -58,13 +58,6 @@ def _read(
             yield Problem(_position(entry, path, text, 0), "bad-matcher", said, "write match: [] if this is intended")
         found.extend(read)
     return tuple(found)
-
-
-def _inside(entry: Entry[RuleShape], adjust: int, at: int, line: int) -> Path:
-    """Return the path of a condition's matcher; ``when`` may be a list or a single condition."""
-    path: Path = ("adjust", adjust, "when", at, "match", line)
-    alone: Path = ("adjust", adjust, "when", "match", line)
-    return alone if entry.document.has((*entry.path, *alone[:-1])) else path
 
 
 def _position(entry: Entry[RuleShape], path: Path, text: str, offset: int) -> Position:

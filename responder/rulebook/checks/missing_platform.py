@@ -20,10 +20,9 @@ from responder.rulebook.rule_files import RuleFiles, RuleReferences
 def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
     """Yield a missing ``platform`` and missing ``severities``."""
     start = Position(rule_files.documents[0].name, 1, 1)
-    invalid = rule_files.invalid.get("parts", set())
-    if not rule_files.platforms and "platform" not in invalid:
+    if not rule_files.platforms and not rule_files.lacks("platform"):
         hint = "add platform: {environment: prod} to one file"
         yield Problem(start, "missing-platform", "no file has `platform`", hint)
-    if not rule_files.names("severities") and "severities" not in invalid:
+    if not rule_files.names("severities") and not rule_files.lacks("severities"):
         hint = "add severities: {P1: {...}, ...}, worst first"
         yield Problem(start, "missing-platform", "no file has `severities`", hint)

@@ -27,7 +27,7 @@ def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
     """Yield a missing last rule without matchers."""
     last = rule_files.rules[-1] if rule_files.rules else None
     everything = [entry for entry in rule_files.rules if entry.value.matches_everything]
-    if any(entry.value.enabled for entry in everything) or "rules" in rule_files.invalid.get("parts", set()):
+    if any(entry.value.enabled for entry in everything) or rule_files.lacks("rules"):
         return
     if rule_files.invalid.get("rules") and last is None:
         return

@@ -25,7 +25,7 @@ from responder.rulebook.rule_schema import RuleShape
 
 def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
     """Yield heartbeats without a live rule that records them."""
-    if rule_files.invalid.get("rules") or "rules" in rule_files.invalid.get("parts", set()):
+    if rule_files.invalid.get("rules") or rule_files.lacks("rules"):
         return
     if rule_files.heartbeats and not any(map(_records, rule_files.rules)):
         said = "heartbeats are configured, but no rule records them"

@@ -32,18 +32,20 @@ from collections.abc import Iterator
 
 from responder.model.problem import Problem
 from responder.model.suggestions import Suggestions
-from responder.rulebook.defaults import condition_positions, probes_of
+from responder.rulebook.defaults import probe_names
+from responder.rulebook.references import references
 from responder.rulebook.rule_files import RuleFiles, RuleReferences
+
+_CONDITIONS = {"rules": ["adjust.*.when.*.probe"]}
 
 
 def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
     """Yield conditions on probes that their rule does not run."""
     suggest = Suggestions()
-    for entry in rule_files.rules:
-        if not entry.value.adjust:
-            continue
-        asked = {name for name, _ in probes_of(entry, rule_files)}
-        for position, name in condition_positions(entry):
-            if name not in asked:
-                said = f"this never holds: '{entry.name}' does not run the probe '{name}'"
-                yield Problem(position, "probe-not-run", said, suggest(name, asked) or f"add {name} to its probes")
+    for each in references(rule_files, _CONDITIONS):
+        run = probe_names(each.entry, rule_files)
+        if each.name not in run:
+            said = f"this never holds: '{each.entry.name}' does not run the probe '{each.name}'"
+            yield Problem(
+                each.position, "probe-not-run", said, suggest(each.name, run) or f"add {each.name} to its probes"
+            )

@@ -18,14 +18,10 @@ Good:
 from collections.abc import Iterator
 
 from responder.model.problem import Problem
-from responder.model.suggestions import Suggestions
+from responder.rulebook.references import unknown
 from responder.rulebook.rule_files import RuleFiles, RuleReferences
 
 
 def check(rule_files: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
     """Yield kinds that are not in the registry."""
-    suggest = Suggestions()
-    for entry in rule_files.probes:
-        if (kind := entry.value.kind) not in around.probe_kinds:
-            said = f"unknown probe kind '{kind}'"
-            yield Problem(entry.at("kind"), "unknown-probe-kind", said, suggest(kind, around.probe_kinds))
+    return unknown(rule_files, "unknown-probe-kind", "unknown probe kind", {"probes": ["kind"]}, around.probe_kinds)

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from responder.model.problem import Problem
 from responder.model.rule import PLACEHOLDER, is_url
 from responder.model.suggestions import Suggestions
-from responder.rulebook.defaults import runbook_positions
+from responder.rulebook.references import RUNBOOKS, references
 from responder.rulebook.rule_files import RuleFiles, RuleReferences
 
 
@@ -27,13 +27,13 @@ def check(rule_files: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
     suggest = Suggestions()
     if around.runbooks is None:
         return
-    for runbook, position, _rule in runbook_positions(rule_files):
-        file = runbook.partition("#")[0]
+    for each in references(rule_files, RUNBOOKS):
+        file = each.name.partition("#")[0]
         if is_url(file):
-            if "${" in PLACEHOLDER.sub("", runbook):
+            if "${" in PLACEHOLDER.sub("", each.name):
                 said = "the URL has a placeholder that is neither ${label} nor ${label|lower}"
-                yield Problem(position, "unknown-runbook", said, "write, for example, ${alertname|lower}")
+                yield Problem(each.position, "unknown-runbook", said, "write, for example, ${alertname|lower}")
         elif file not in around.runbooks:
             said = f"unknown runbook '{file}'"
             hint = suggest(file, around.runbooks) or "no runbooks found: set their folder with --runbooks"
-            yield Problem(position, "unknown-runbook", said, hint)
+            yield Problem(each.position, "unknown-runbook", said, hint)

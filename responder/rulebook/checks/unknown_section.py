@@ -22,16 +22,17 @@ from collections.abc import Iterator
 
 from responder.model.problem import Problem
 from responder.model.suggestions import Suggestions
-from responder.rulebook.defaults import runbook_positions
+from responder.rulebook.references import RUNBOOKS, references
 from responder.rulebook.rule_files import RuleFiles, RuleReferences
 
 
 def check(rule_files: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
     """Yield anchors that no heading of their runbook has."""
     suggest = Suggestions()
-    for runbook, position, _rule in runbook_positions(rule_files):
-        file, _, section = runbook.partition("#")
+    for each in references(rule_files, RUNBOOKS):
+        file, _, section = each.name.partition("#")
         anchors = (around.runbooks or {}).get(file)
         if section and anchors is not None and section not in anchors:
-            said = f"{file} has no section '{section}'"
-            yield Problem(position, "unknown-section", said, suggest(section, anchors))
+            yield Problem(
+                each.position, "unknown-section", f"{file} has no section '{section}'", suggest(section, anchors)
+            )

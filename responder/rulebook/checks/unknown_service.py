@@ -17,26 +17,12 @@ Good:
 from collections.abc import Iterator
 
 from responder.model.problem import Problem
-from responder.model.suggestions import Suggestions
+from responder.rulebook.references import unknown
 from responder.rulebook.rule_files import RuleFiles, RuleReferences
+
+_PLACES = {"services": ["depends_on.*"], "rules": ["subject.*.map.*"]}
 
 
 def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
     """Yield services in ``depends_on`` and ``subject`` that are not in the catalog."""
-    suggest = Suggestions()
-    names = rule_files.names("services")
-    if "services" in rule_files.invalid.get("parts", set()):
-        return
-    for entry in rule_files.services:
-        for number, name in enumerate(entry.value.depends_on):
-            if name not in names:
-                said = f"unknown service '{name}'"
-                yield Problem(entry.at("depends_on", number), "unknown-service", said, suggest(name, names))
-    for rule in rule_files.rules:
-        for number, wanted in enumerate(rule.value.subject):
-            for value, name in ({} if isinstance(wanted, str) else wanted.map).items():
-                if name not in names:
-                    said = f"unknown service '{name}'"
-                    alone = ("subject", "map", value)
-                    path = alone if rule.document.has((*rule.path, *alone)) else ("subject", number, *alone[1:])
-                    yield Problem(rule.at(*path), "unknown-service", said, suggest(name, names))
+    return unknown(rule_files, "unknown-service", "unknown service", _PLACES, rule_files.known("services"))

@@ -16,30 +16,14 @@ Good:
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 from responder.model.problem import Problem
-from responder.model.suggestions import Suggestions
-from responder.rulebook.rule_files import Entry, RuleFiles, RuleReferences
+from responder.rulebook.references import unknown
+from responder.rulebook.rule_files import RuleFiles, RuleReferences
+
+_PLACES = {part: ["team", "team.map.*", "team.otherwise"] for part in ("platforms", "defaults", "rules", "heartbeats")}
 
 
 def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
     """Yield names of teams that no file declares."""
-    suggest = Suggestions()
-    known = rule_files.names("teams")
-    entries: list[Entry[Any]] = [*rule_files.platforms, *rule_files.defaults, *rule_files.rules, *rule_files.heartbeats]
-    for entry in entries:
-        team = entry.value.team
-        if team is None:
-            continue
-        named = (
-            [(("team",), team)]
-            if isinstance(team, str)
-            else [
-                *((("team", "map", key), name) for key, name in team.map.items()),
-                *([(("team", "otherwise"), team.otherwise)] if team.otherwise else []),
-            ]
-        )
-        for path, name in named:
-            if name not in known:
-                yield Problem(entry.at(*path), "unknown-team", f"unknown team '{name}'", suggest(name, known))
+    return unknown(rule_files, "unknown-team", "unknown team", _PLACES, rule_files.known("teams"))

@@ -18,25 +18,16 @@ Good:
 from collections.abc import Iterator
 
 from responder.model.problem import Problem
-from responder.model.suggestions import Suggestions
+from responder.rulebook.references import unknown
 from responder.rulebook.rule_files import RuleFiles, RuleReferences
+
+_PLACES = {
+    "paging_rules": ["pages_in", "pages_in.*"],
+    "defaults": ["pages_in", "pages_in.*"],
+    "severities": ["reminders.window"],
+}
 
 
 def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
     """Yield names of windows that no file defines."""
-    suggest = Suggestions()
-    names = rule_files.names("windows")
-    if "windows" in rule_files.invalid.get("parts", set()):
-        return
-    for entry in rule_files.rules_and_defaults():
-        wanted = entry.value.pages_in
-        named = {(): wanted} if isinstance(wanted, str) else {(key,): name for key, name in (wanted or {}).items()}
-        for path, name in named.items():
-            if name not in names:
-                said = f"unknown window '{name}'"
-                yield Problem(entry.at("pages_in", *path), "unknown-window", said, suggest(name, names))
-    for severity in rule_files.severities:
-        window = severity.value.reminders.window
-        if window is not None and window not in names:
-            said = f"unknown window '{window}'"
-            yield Problem(severity.at("reminders", "window"), "unknown-window", said, suggest(window, names))
+    return unknown(rule_files, "unknown-window", "unknown window", _PLACES, rule_files.known("windows"))

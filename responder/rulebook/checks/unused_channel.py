@@ -19,22 +19,13 @@ Good:
 
 from collections.abc import Iterator
 
-from responder.model.problem import Level, Problem
+from responder.model.problem import Problem
+from responder.rulebook.references import CHANNELS, FALLBACK_CHANNELS, STATUS_PAGES, names, unused
 from responder.rulebook.rule_files import RuleFiles, RuleReferences
 
 
 def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
     """Yield channels that nothing names."""
-    used = {name for team in rule_files.teams for name in (*team.value.channels, *team.value.fallback)}
-    for entry in (*rule_files.platforms, *rule_files.rules_and_defaults()):
-        used.update(entry.value.channels or ())
-    for severity in rule_files.severities:
-        named = severity.value.reminders.escalate
-        used.update(named if isinstance(named, list) else ())
-        used.update(severity.value.status_pages)
-    for channel in rule_files.channels:
-        if channel.name not in used:
-            said = f"nothing notifies the channel '{channel.name}'"
-            yield Problem(
-                channel.key(), "unused-channel", said, "add it to a team or a rule, or remove it", Level.WARNING
-            )
+    used = names(rule_files, CHANNELS, FALLBACK_CHANNELS, STATUS_PAGES)
+    hint = "add it to a team or a rule, or remove it"
+    return unused(rule_files.channels, used, "unused-channel", "nothing notifies the channel", hint)

@@ -20,20 +20,15 @@ Good:
 
 from collections.abc import Iterator
 
-from responder.model.problem import Level, Problem
+from responder.model.problem import Problem
 from responder.rulebook.defaults import probe_names
+from responder.rulebook.references import unused
 from responder.rulebook.rule_files import RuleFiles, RuleReferences
 
 
 def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
     """Yield probes that no rule runs, directly or by ``defaults``."""
-    used = {
-        name
-        for entry in rule_files.paging_rules
-        if entry.value.action == "notify"
-        for name in probe_names(entry, rule_files)
-    }
-    for entry in rule_files.probes:
-        if entry.name not in used:
-            said = f"no rule runs the probe '{entry.name}'"
-            yield Problem(entry.key(), "unused-probe", said, "add it to a rule, or remove it", Level.WARNING)
+    rules = [entry for entry in rule_files.paging_rules if entry.value.action == "notify"]
+    used = {name for entry in rules for name in probe_names(entry, rule_files)}
+    hint = "add it to a rule, or remove it"
+    return unused(rule_files.probes, used, "unused-probe", "no rule runs the probe", hint)

@@ -15,16 +15,16 @@ Good:
 
 from collections.abc import Iterator
 
-from responder.model.problem import Level, Problem
+from responder.model.problem import Problem
 from responder.rulebook.defaults import windows_of
+from responder.rulebook.references import unused
 from responder.rulebook.rule_files import RuleFiles, RuleReferences
 
 
 def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
     """Yield windows that neither a rule, directly or by ``defaults``, nor a severity uses."""
-    used: set[str] = {name for entry in rule_files.rules for name in windows_of(entry, rule_files).values()}
-    used |= {entry.value.reminders.window for entry in rule_files.severities if entry.value.reminders.window}
-    for entry in rule_files.windows:
-        if entry.name not in used:
-            said = f"no rule uses the window '{entry.name}'"
-            yield Problem(entry.key(), "unused-window", said, "use it in pages_in, or remove it", Level.WARNING)
+    used = {name for entry in rule_files.rules for name in windows_of(entry, rule_files).values()}
+    used |= {entry.value.reminders.window or "" for entry in rule_files.severities}
+    return unused(
+        rule_files.windows, used, "unused-window", "no rule uses the window", "use it in pages_in, or remove it"
+    )

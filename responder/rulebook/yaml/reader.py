@@ -44,18 +44,19 @@ class Document:
             return position(self.name, mark)
         return self.at(path)
 
-    def has(self, path: Path) -> bool:
-        """Return True if the file has a value at a path."""
-        return self._walk(path)[1]
-
     def line(self, number: int) -> str:
         """Return a line of the file by number (from 1); "" if there is none."""
         return self.lines[number - 1] if 0 < number <= len(self.lines) else ""
 
     def _walk(self, path: Path) -> tuple[NodePositions | Any | None, bool]:
-        """Return the node of a path or the nearest one around it, and True if it is that of the whole path."""
+        """Return the node of a path or the nearest one around it, and True if it is that of the whole path.
+
+        The schema takes a single value for a list of one: its index leads to the value itself.
+        """
         here = self.position
         for part in path:
+            if isinstance(part, int) and not (isinstance(here, NodePositions) and part in here.values):
+                continue
             inner = here.values.get(part) if isinstance(here, NodePositions) else None
             if inner is None:
                 return here, False

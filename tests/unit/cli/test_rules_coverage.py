@@ -343,6 +343,19 @@ def test_urls_with_labels_are_requested_for_the_alerts_that_are_known(tmp_path: 
     ]
 
 
+def test_the_runbook_of_a_heartbeat_is_requested_for_all_known_alerts(tmp_path: Path) -> None:
+    """A heartbeat decides no alert, so that the labels of all of them give the URLs of its runbook."""
+    with _Pages() as server:
+        server.asked = []
+        (tmp_path / "0.yaml").write_text(
+            "heartbeats:\n  - {cluster: eu, max_gap: 10m, channels: [slack], "
+            f"runbook: '{server.url}/${{alertname|lower}}'}}\n"
+            "rules:\n  - {id: watchdog, match: alertname=Here, severity: P3, first_step: x, action: heartbeat}\n"
+        )
+        assert dead_links(_with_pages(tmp_path), tmp_path / "tests", Settings()) == []
+    assert server.asked == ["/here"]
+
+
 def test_pages_are_asked_for_only_when_wanted(tmp_path: Path) -> None:
     """Each link is fetched once; missing ones are reported, and a failing server counts as unknown."""
     with _Pages() as server:
