@@ -170,7 +170,12 @@ CODES: Final[Mapping[str, Code]] = {
     ),
     "service-selector": Code("selects no pod", "Correct the selector of the Service: `kubectl edit {ref}{in_ns}`."),
     "service-port": Code("target port missing", "Correct the target port of the Service: `kubectl edit {ref}{in_ns}`."),
-    "service-endpoints": Code("has no endpoints", f"Compare the selector of the Service with its pods: {_EVENTS}."),
+    "service-endpoints": Code(
+        "has no usable endpoints", "Check kube-controller-manager, which writes the endpoints: selector and labels fit."
+    ),
+    "change-endpoints": Code(
+        "gets its requests too", "See whether {name} is to get these requests; if not, change the labels of its pods."
+    ),
     "service-unready": Code("has no ready endpoint", "Read why its pods are not ready."),
     "service-loopback": Code(
         "listens on loopback only", "Let the program listen on all addresses (0.0.0.0), not on 127.0.0.1."
@@ -183,9 +188,7 @@ CODES: Final[Mapping[str, Code]] = {
         "gets no answer outside", "Check the name servers that CoreDNS forwards to, and the way to them from its nodes."
     ),
     "dns-name": Code("does not exist", "Correct the host name that the configuration gives.", True),
-    "external": Code(
-        "cannot reach a host outside", "Check the status page of that host, and the way out of the cluster."
-    ),
+    "external": Code("fails at a host outside", "Check the status page of that host, and the way out of the cluster."),
     "call-port": Code("calls a wrong port", "Correct the port that its configuration gives.", True),
     "call-port-edited": Code("lost the port that is called", "Give the Service the port back, or change the callers."),
     "log-error": Code("logs errors", "Check what the error names; it began there or in what it depends on.", True),

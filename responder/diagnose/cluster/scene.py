@@ -14,6 +14,7 @@ from responder.model.clock import ago
 
 _FAILURE = re.compile(
     r"error|fatal|fail|exception|refused|time[sd]? ?out|timeout|deadline|unreachable|reset|unavailable|\b5\d\d\b|"
+    r"too many requests|"
     r"\bwait(?:ing|s)?\b.{0,20}\b(?:for|on)\b",
     re.IGNORECASE,
 )
@@ -303,8 +304,8 @@ class Scene:
             full = name if name in services else f"{name}.{self.place.namespace}"
             service = services.get(full) or addresses.get(name)
             behind = self.behind(service) if service is not None else None
-            if name in pods:
-                behind = self.top(pods[name])
+            if (pod := pods.get(name) or self._member(name)) is not None:
+                behind = self.top(pod)
             if behind is not None and behind is not self.workload:
                 found.setdefault(objects.uid(behind) or objects.reference(behind), behind)
         return tuple(found.values())
@@ -332,8 +333,18 @@ class Scene:
     @cached_property
     def other_namespaces(self) -> tuple[str, ...]:
         """The other namespaces of hosts in log lines about a failure, and of webhooks that cannot be called."""
-        found = [namespace for line in (*self.failures, *self.uncalled) for _, namespace in with_namespace(line)]
-        return tuple(each for each in dict.fromkeys(found) if each != self.place.namespace)
+        found = dict.fromkeys(
+            namespace
+            for line in (*self.failures, *self.uncalled)
+            for host, namespace in with_namespace(line)
+            if self._member(f"{host}.{namespace}") is None
+        )
+        return tuple(each for each in found if each != self.place.namespace)
+
+    def _member(self, host: str) -> Object | None:
+        """Return the pod of a host such as ``kafka-1.kafka``: the name of a pod and a Service of this namespace."""
+        pod, _, service = host.partition(".")
+        return self.find("Pod", pod) if self.find("Service", service) is not None else None
 
     @cached_property
     def fails_lookups(self) -> bool:

@@ -32,7 +32,7 @@ def openmetrics(scenario: Scenario, now: datetime) -> str:
         labels = ",".join(f'{key}="{_escaped(value)}"' for key, value in each.labels.items())
         for moment in moments:
             value = each.value + each.rate * (moment - now).total_seconds()
-            lines.append(f"{each.name}{{{labels}}} {value:g} {moment.timestamp():.3f}")
+            lines.append(f"{each.name}{{{labels}}} {value!r} {moment.timestamp():.3f}")
     return "\n".join([*lines, "# EOF", ""])
 
 

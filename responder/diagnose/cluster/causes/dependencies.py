@@ -25,15 +25,17 @@ _HOST = re.compile(
     r"(?:https?://|[\s\"'(@])((?:[a-z0-9][-a-z0-9]*\.)+(?!svc\b|local\b|cluster\b)[a-z]{2,})(?=[:/\s\"')])"
 )
 _UNREACHED = re.compile(
-    r"refused|time[sd]? ?-?out|unreachable|reset by peer|deadline exceeded|no route to host|\b50[234]\b|certificate",
-    re.IGNORECASE,
+    r"refused|time[sd]? ?-?out|unreachable|reset by peer|deadline exceeded|no route to host|certificate", re.IGNORECASE
 )
+#: What a host answers that does no work for the caller.
+_ANSWERED = re.compile(r"\b(429|50[234])\b|too many requests", re.IGNORECASE)
 
 #: Errors on a port that a Service does not have: kube-proxy refuses such packets, or drops them.
 _NO_ANSWER = re.compile(r"refused|time[sd]? ?-?out|deadline exceeded|ETIMEDOUT", re.IGNORECASE)
 #: A host and a port, in an address or alone.
 _PORT = re.compile(r"(?<![\w.-])([a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?)((?:\.[a-z0-9-]+)*):(\d{2,5})(?!\d)")
 
+_THROTTLED = "Send that host fewer requests, or ask its owner for a higher limit."
 #: Links to documentation in error messages: nothing is called there.
 _DOCUMENTATION = re.compile(
     r"\((?:background|see|for more|more)\b[^)]*\)|\b(?:see|visit|read|documentation|details)\b:? +(?:at )?https?://\S+",
@@ -130,10 +132,15 @@ def _outside(scene: Scene, workload: Object) -> tuple[Clue, ...]:
             return (Clue(code="external", role=Role.CAUSE, entity=entity, says=says, certainty=Certainty.LIKELY),)
     for line in scene.failures:
         match = _HOST.search(_DOCUMENTATION.sub("", line))
-        if match is None or not _UNREACHED.search(line):
+        answered = _ANSWERED.search(line)
+        if match is None or not (answered or _UNREACHED.search(line)):
             continue
-        says = f"{name} cannot reach {match[1]}, which is outside the cluster"
-        return (Clue(code="external", role=Role.CAUSE, entity=entity, says=says, certainty=Certainty.LIKELY),)
+        status = answered[1] or "429" if answered else ""
+        does = f"gets {status} from" if status else "cannot reach"
+        says = f"{name} {does} {match[1]}, which is outside the cluster{': too many requests' * (status == '429')}"
+        step = _THROTTLED if status == "429" else ""
+        likely = Certainty.LIKELY
+        return (Clue(code="external", role=Role.CAUSE, entity=entity, says=says, certainty=likely, first_step=step),)
     return ()
 
 

@@ -1,10 +1,12 @@
 """Services without endpoints or with the wrong port: the selector against the labels, the port against the ports."""
 
 import re
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 
 from responder.diagnose.cluster import objects
-from responder.diagnose.cluster.causes.changes import is_recent, last_edit, template_before
+from responder.diagnose.cluster.causes.changes import before_alert, is_recent, last_edit, template_before
 from responder.diagnose.cluster.causes.policy import lost_labels
 from responder.diagnose.cluster.causes.rollout import template_ports
 from responder.diagnose.cluster.objects import Object
@@ -13,7 +15,7 @@ from responder.diagnose.cluster.scene import Scene
 from responder.diagnose.cluster.signature import without_time
 from responder.model.clock import ago
 from responder.model.clue import Certainty, Clue, Role
-from responder.model.text import cut
+from responder.model.text import cut, number_of
 
 #: What programs log when they listen on the loopback interface.
 _LOOPBACK = re.compile(
@@ -24,7 +26,28 @@ _LOOPBACK = re.compile(
 def look(scene: Scene) -> tuple[Clue, ...]:
     """Return what is wrong with the Services that select, or should select, the pods of the subject."""
     found = tuple(clue for service in services_of(scene) if (clue := _clue(scene, service)) is not None)
-    return (*found, *_loopback(scene))
+    return (*found, *_loopback(scene), *_joined(scene))
+
+
+def _joined(scene: Scene) -> tuple[Clue, ...]:
+    """Return other workloads that get requests of the subject since lately: its Service selects their new pods too."""
+    clues: list[Clue] = []
+    workload = scene.workload
+    for service in services_of(scene) if workload is not None else ():
+        selector = objects.pairs(service, "spec", "selector")
+        others: dict[str, list[datetime]] = defaultdict(list)
+        for pod in scene.of("Pod") if selector and scene.behind(service) is workload else ():
+            created, other = objects.created(pod), scene.top(pod)
+            known = not objects.controller(other)[0]  # else what owns it was not read
+            if known and created and is_ready(pod) and selector.items() <= objects.labels(pod).items():
+                others[objects.reference(other)].append(created)
+        others.pop(objects.reference(workload or {}), None)
+        for entity, made in others.items():
+            if is_recent(scene, since := min(made)):
+                which = f"also selects {number_of(len(made), 'pod')} of {entity.partition('/')[2]}, made"
+                says = f"Service {objects.name(service)} {which} {before_alert(scene, since)}"
+                clues.append(Clue(code="change-endpoints", role=Role.CHANGE, entity=entity, says=says, since=since))
+    return tuple(clues)
 
 
 def _loopback(scene: Scene) -> tuple[Clue, ...]:
@@ -125,8 +148,9 @@ def _clue(scene: Scene, service: Object) -> Clue | None:
         says = f"Service {name} has no ready endpoints: none of its {len(selected)} pods is ready"
         return Clue(code="service-unready", role=Role.SYMPTOM, entity=entity, says=says)
     listed = _endpoints(scene, name)
-    if listed == 0 and scene.was_read("EndpointSlice"):
-        says = f"Service {name} has no endpoints although {ready_of(selected)} pods are ready"
+    if scene.was_read("EndpointSlice") and listed.isdisjoint(_addresses(ready)):
+        what = f"lists only addresses that no pod of it has ({', '.join(sorted(listed)[:2])})" if listed else ""
+        says = f"Service {name} {what or 'has no endpoints'} although {ready_of(selected)} pods are ready"
         return Clue(code="service-endpoints", role=Role.CAUSE, entity=entity, says=says, certainty=Certainty.LIKELY)
     return Clue(
         code="service-endpoints",
@@ -136,14 +160,22 @@ def _clue(scene: Scene, service: Object) -> Clue | None:
     )
 
 
-def _endpoints(scene: Scene, service: str) -> int:
+def _addresses(pods: Iterable[Object]) -> Iterator[str]:
+    """Yield the addresses of pods, of both families."""
+    for each in pods:
+        yield objects.text(each, "status", "podIP")
+        yield from (objects.text(one, "ip") for one in objects.items(each, "status", "podIPs"))
+
+
+def _endpoints(scene: Scene, service: str) -> frozenset[str]:
     """Return the ready addresses of a Service; ``ready: null`` means ready (Kubernetes API, EndpointConditions)."""
-    return sum(
-        len(objects.items(endpoint, "addresses"))
+    return frozenset(
+        str(address)
         for each in scene.of("EndpointSlice")
         if objects.labels(each).get("kubernetes.io/service-name") == service
         for endpoint in objects.items(each, "endpoints")
         if objects.at(endpoint, "conditions", "ready") is not False
+        for address in objects.items(endpoint, "addresses")
     )
 
 

@@ -9,7 +9,7 @@ from responder.diagnose.cluster.pods import is_ready, many, serves
 from responder.diagnose.cluster.scene import Scene, involved, last_seen
 from responder.diagnose.cluster.usage import eviction, takers, takes
 from responder.model.clock import ago
-from responder.model.clue import Clue, Role
+from responder.model.clue import Certainty, Clue, Role
 from responder.model.text import cut
 
 _PRESSURES = ("MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable")
@@ -35,7 +35,23 @@ def look(scene: Scene) -> tuple[Clue, ...]:
             found += _clues(scene, node, named=name == named)
         elif named and scene.was_read("Node"):
             found.append(_gone(scene, name))
+        elif not scene.was_read("Node"):
+            found += _by_events(scene, name)
     return (*found, *_evictions(scene))
+
+
+def _by_events(scene: Scene, name: str) -> list[Clue]:
+    """Return that a node which could not be read is not ready, as the newest event of the subject's pods on it says.
+
+    A newer one would come from its kubelet, so the node would be back.
+    """
+    here = [each for each in scene.pods_of(scene.workload) if objects.text(each, "spec", "nodeName") == name]
+    newest = next(iter(scene.events_of(*here)), {})
+    if objects.text(newest, "reason") != "NodeNotReady":
+        return []
+    since, likely = last_seen(newest), Certainty.LIKELY
+    says = f"node {name} is not ready by the events of its pods, {scene.minutes(since)}{_hosts(scene, name)}"
+    return [Clue(code="node-lost", role=Role.CAUSE, entity=f"Node/{name}", says=says, certainty=likely, since=since)]
 
 
 def _gone(scene: Scene, name: str) -> Clue:

@@ -122,7 +122,7 @@ def _clue(scene: Scene, total: int, key: tuple[str, str], unready: list[Object])
     probe, said = key
     workload = scene.workload
     entity = objects.reference(workload if workload is not None else unready[0])
-    count = f"{some_of(workload or unready[0], unready, total)} not ready"
+    count = f"{some_of(workload or unready[0], unready, total)} not ready{_which(unready[0])}"
     reason = next((line for log in logs_of(scene, unready) if (line := signature(log.lines, warnings=True))), "")
     full = full_disk(unready[0], reason)
     because = f": {reason}{full}" if reason else ""
@@ -156,6 +156,13 @@ def _clue(scene: Scene, total: int, key: tuple[str, str], unready: list[Object])
         leads_to=scene.explaining(reason),
         reason=reason,
     )
+
+
+def _which(pod: Object) -> str:
+    """Return the containers that keep a pod of several from being ready: `` (container istio-proxy)``."""
+    known = [each for each in containers(pod) if not each.init or objects.text(each.spec, "restartPolicy") == "Always"]
+    bad = [each.name for each in known if objects.at(each.status, "ready") is not True]
+    return f" (container {', '.join(bad)})" if 0 < len(bad) < len(known) else ""
 
 
 def probe_answer(said: str) -> tuple[str, str]:
