@@ -59,7 +59,7 @@ _PATH = re.compile(r"(?:app|net|gwy|targetgroup)/([\w-]+)/[0-9a-f]{16,17}|/Commo
 _NOTHING: Final = "(?!)"
 #: Characters of a value in which a subject is looked for.
 _LONGEST: Final = 256
-_PODS: Final = ("pod", "kubernetes_pod_name")
+_PODS: Final = ("pod",)
 #: Addresses that may be other words.
 _TARGETS: Final = frozenset(ADDRESSES) - {"server", "instance"}
 #: Alerts of a group whose subjects are read, at most: those that differ.

@@ -23,6 +23,7 @@ TWINS: Final = {
     # Of the scrape configurations of Prometheus before `namespace` and `pod`, and of cAdvisor before Kubernetes 1.16.
     "kubernetes_namespace": "namespace",
     "kubernetes_name": "service",
+    "kubernetes_pod_name": "pod",
     "pod_name": "pod",
     "server.address": "server",
     "url.full": "url",
@@ -60,7 +61,7 @@ THINGS: Final = (
     *("dimension_TableName", "dimension_BucketName", "dimension_CacheClusterId", "dimension_ClusterName"),
     *("resourceName", "resource_name", "monitor_name", "scaledObject", "scaledobject", "policy_name", "nodepool"),
     *("ds_name", "ups", "ups_name", "qmgr"),
-    *("rabbitmq_node", "member_idx", "rs_nm", "kubernetes_pod_name"),
+    *("rabbitmq_node", "member_idx", "rs_nm"),
 )
 #: Labels that name the broken thing in the alerts of one product only, by its jobs or the names of its alerts. Such
 #: things have no namespace.
