@@ -9,13 +9,12 @@ from pathlib import Path
 from flask import Flask
 
 from responder.bootstrap.channels import silences, vendors
-from responder.bootstrap.rulebook import rule_references
+from responder.bootstrap.rulebook import kept_book
 from responder.console import actions, api, pages, runbooks, sign_in, silencing, tools
 from responder.console.access import Access
 from responder.console.app import Console, create_app
 from responder.console.sign_in import OpenId
 from responder.model.clock import Clock
-from responder.model.problem import InvalidRules
 from responder.model.rule import RuleBook
 from responder.outgoing.openid import OpenIdProvider
 from responder.settings import Settings
@@ -35,18 +34,12 @@ class RulesInForce:
 
     def book(self) -> RuleBook | None:
         """Return the rules; None if none are stored, or if another version of responder wrote them."""
-        from responder.rulebook.load import checked, gather_text
-
         if kept_rules.revision(self._database) == self._revision:
             return self._book
         with self._lock:
             text = kept_rules.load(self._database)
             if text is not None and text.revision != self._revision:
-                try:
-                    self._book = checked(gather_text("rules", text.files), rule_references(text.runbooks))
-                except InvalidRules:
-                    self._book = None
-                self._revision = text.revision
+                self._book, self._revision = kept_book(text), text.revision
             return self._book
 
 

@@ -162,17 +162,21 @@ def last_valid(settings: Settings, database: "Database", channels: "dict[str, Ch
 
     Channels that lack a secret are left out.
     """
-    from responder.rulebook.load import checked, gather_text
     from responder.store.maintenance import kept_rules
 
     text = kept_rules.load(database)
-    if text is None:
-        return None
+    book = kept_book(text) if text else None
+    return context(settings, book, channels | find_named_channels(settings, book)[0]) if book else None
+
+
+def kept_book(text: RuleText) -> RuleBook | None:
+    """Return the rules of a revision; None if it is not valid: it was written for another version of responder."""
+    from responder.rulebook.load import checked, gather_text
+
     try:
-        book = checked(gather_text("rules", text.files), rule_references(text.runbooks))
-    except InvalidRules:  # written for another version of responder
+        return checked(gather_text("rules", text.files), rule_references(text.runbooks))
+    except InvalidRules:
         return None
-    return context(settings, book, channels | find_named_channels(settings, book)[0])
 
 
 def loaded_in_place_of(

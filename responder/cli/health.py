@@ -2,23 +2,29 @@
 
 import re
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import click
 
-from responder import bootstrap
-from responder.cli.errors import FAILED, named_failures
+from responder import bootstrap, telemetry
+from responder.bootstrap.kubernetes import AccessError
+from responder.cli.errors import FAILED, FatalError, named_failures
 from responder.cli.options import OUTPUT, TIMEOUT
 from responder.cli.table import Column, print_rows
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from responder.diagnose.steps.run import StepTools
-    from responder.model.finding import Finding
-    from responder.model.rule import RuleBook
-    from responder.settings import Settings
-
+from responder.diagnose.cluster.leftovers import leftovers
+from responder.diagnose.cluster.reader import Reader, UnseenError, listing
+from responder.diagnose.contract import ProbeContext
+from responder.diagnose.probes.http import KIND, HttpSpec
+from responder.diagnose.steps.run import NotRunError, StepTools, run
+from responder.model.clock import Deadline
+from responder.model.finding import Finding, Origin, Verdict
+from responder.model.incident import Subject
+from responder.model.problem import Position
+from responder.model.rule import ProbeSpec, RuleBook
+from responder.runbooks.command import CommandLine
+from responder.runbooks.kubectl import KubectlCall
+from responder.settings import Settings
 
 _COLOURS = {"ok": "green", "bad": "red", "unknown": "yellow", "skipped": "white"}
 #: Phases and reasons of a pod that has done its work.
@@ -39,8 +45,6 @@ def health(*, timeout: float, output: str) -> None:
     Exit status: 0 if all are healthy, 1 if a service is unhealthy or unknown or a pod is not ready, 2 for a wrong
     command line.
     """
-    from responder import telemetry
-
     with named_failures():
         settings = bootstrap.settings_from_environment()
         telemetry.configure(settings.log_format, settings.secrets(), for_good=False)
@@ -63,12 +67,7 @@ def health(*, timeout: float, output: str) -> None:
         sys.exit(FAILED)
 
 
-def _ask_all(settings: "Settings", book: "RuleBook", timeout: float) -> "tuple[Finding, ...]":
-    from responder.diagnose.contract import ProbeContext
-    from responder.diagnose.probes.http import KIND, HttpSpec
-    from responder.model.incident import Subject
-    from responder.model.problem import Position
-    from responder.model.rule import ProbeSpec
+def _ask_all(settings: Settings, book: RuleBook, timeout: float) -> tuple[Finding, ...]:
 
     spec = ProbeSpec(
         name="health",
@@ -82,15 +81,13 @@ def _ask_all(settings: "Settings", book: "RuleBook", timeout: float) -> "tuple[F
     return bootstrap.probe_once(questions, settings, timeout)
 
 
-def _cells(found: "Finding") -> tuple[str, ...]:
+def _cells(found: Finding) -> tuple[str, ...]:
     headline = found.headline.removeprefix(f"{found.target}: ")
     return found.target, found.verdict.value, f"{found.duration:.2f}", headline
 
 
-def _fields(found: "Finding") -> dict[str, Any]:
+def _fields(found: Finding) -> dict[str, Any]:
     """Element of ``--output json``. Scripts rely on its keys: add, never rename."""
-    from responder.model.finding import Origin
-
     return {
         ("pod" if found.origin is Origin.CLUSTER else "service"): found.target,
         "verdict": found.verdict.value,
@@ -99,12 +96,8 @@ def _fields(found: "Finding") -> dict[str, Any]:
     }
 
 
-def pod_rows(settings: "Settings", book: "RuleBook", timeout: float) -> "tuple[tuple[Finding, ...], str]":
+def pod_rows(settings: Settings, book: RuleBook, timeout: float) -> tuple[tuple[Finding, ...], str]:
     """Return a finding for each pod, and a note if the pods, or their usage, could not be read. Raises FatalError."""
-    from responder.bootstrap.kubernetes import AccessError
-    from responder.cli.errors import FatalError
-    from responder.diagnose.steps.run import NotRunError
-
     scope = bootstrap.scope_of(settings, book)
     try:
         with bootstrap.step_tools(settings, bootstrap.SystemClock()) as tools:
@@ -117,11 +110,8 @@ def pod_rows(settings: "Settings", book: "RuleBook", timeout: float) -> "tuple[t
         return (), f"pods not checked: {error}"
 
 
-def _pods(namespace: str, timeout: float, tools: "StepTools") -> "list[Finding]":
+def _pods(namespace: str, timeout: float, tools: StepTools) -> list[Finding]:
     """Return a finding for each pod of a namespace. Raises NotRunError if they cannot be listed."""
-    from responder.diagnose.steps.run import NotRunError
-    from responder.model.finding import Finding, Origin, Verdict
-
     began = tools.clock.monotonic()
     listed = _rows("get", {"-o": "wide", "--no-headers": ""}, namespace, timeout, tools)
     took = tools.clock.monotonic() - began
@@ -157,12 +147,8 @@ def _has_ended(status: str) -> bool:
     return status not in _DONE | {"Running", "Pending", "ContainerCreating", "PodInitializing", "Terminating"}
 
 
-def _leftovers(namespace: str, timeout: float, tools: "StepTools") -> "Mapping[str, str]":
+def _leftovers(namespace: str, timeout: float, tools: StepTools) -> Mapping[str, str]:
     """Return why ended pods are no fault, by name; nothing if the pods or Jobs could not be read."""
-    from responder.diagnose.cluster.leftovers import leftovers
-    from responder.diagnose.cluster.reader import Reader, UnseenError, listing
-    from responder.model.clock import Deadline
-
     if tools.cluster is None:
         return {}
     reader, until = Reader(tools.cluster, tools.clock), Deadline(tools.clock.monotonic() + timeout)
@@ -173,11 +159,7 @@ def _leftovers(namespace: str, timeout: float, tools: "StepTools") -> "Mapping[s
     return leftovers(pods, jobs)
 
 
-def _rows(verb: str, options: dict[str, str], namespace: str, timeout: float, tools: "StepTools") -> list[list[str]]:
-    from responder.diagnose.steps.run import run
-    from responder.model.clock import Deadline
-    from responder.runbooks.command import CommandLine
-    from responder.runbooks.kubectl import KubectlCall
+def _rows(verb: str, options: dict[str, str], namespace: str, timeout: float, tools: StepTools) -> list[list[str]]:
 
     command = CommandLine(("kubectl", verb, "pods"), KubectlCall(verb, "Pod", (), namespace, options))
     output = run(command, Deadline(tools.clock.monotonic() + timeout), tools)

@@ -31,6 +31,27 @@ OUTPUT = click.option(
 )
 
 
+def labels_of(_context: click.Context, _parameter: click.Parameter, pairs: tuple[str, ...]) -> dict[str, str]:
+    """Parse the values of an option, each NAME=VALUE."""
+    found = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise click.BadParameter(f"'{pair}' is not NAME=VALUE")
+        found[name] = value
+    return found
+
+
+LABELS = click.option(
+    "--label",
+    "labels",
+    multiple=True,
+    metavar="NAME=VALUE",
+    callback=labels_of,
+    help="Label of the alert; repeatable.",
+)
+
+
 def _automatic(_context: click.Context, _parameter: click.Parameter, chosen: str | None) -> str:
     return chosen or ("text" if sys.stdout.isatty() else "json")
 

@@ -15,6 +15,7 @@ from responder.engine.pipeline import with_diagnosis
 from responder.model.alert import AlertGroup
 from responder.model.delivery import AdjustedSeverity, Effects, Notification
 from responder.model.finding import Finding
+from responder.model.incident import Subject
 from responder.model.message import OutboxMessage, OutboxRow, Request
 from responder.model.redaction import redact, redact_value
 from responder.model.report import MessageKind
@@ -196,7 +197,7 @@ def _element(shown: Preview, *, explain: bool) -> dict[str, Any]:
         "rule": decision.rule.id if decision else None,
         "severity": decision.severity.name if decision else None,
         "reason": decision.reason if decision else None,
-        "subject": _subject(decision.subject) if decision else None,
+        "subject": subject_fields(decision.subject) if decision else None,
         "runbook": runbook_of(shown) or None,
         "probes": [_probe_entry(question, shown.findings) for question in shown.questions],
         "page": shown.page,
@@ -210,8 +211,8 @@ def _element(shown: Preview, *, explain: bool) -> dict[str, Any]:
         element["channels"] = {
             each.key: [msgspec.Raw(one.body) for one in each.requests] for each in shown.sent if each.key not in names
         }
-    if shown.adjusted is not None:
-        element["findings"] = {"severity": shown.adjusted.adjustment.severity.name, "reason": shown.adjusted.reason}
+    if findings := changed_by_findings(shown):
+        element["findings"] = findings
     if decision is not None and decision.shadow:
         element["shadow"] = str(decision.shadow)
     element |= {f"{name}_thread": more for name, (_first, *more) in payloads.items() if more}
@@ -220,7 +221,8 @@ def _element(shown: Preview, *, explain: bool) -> dict[str, Any]:
     return element
 
 
-def _subject(subject: Any) -> dict[str, Any]:
+def subject_fields(subject: Subject) -> dict[str, Any]:
+    """Return a subject for JSON."""
     return {
         "service": subject.service,
         "namespace": subject.namespace,
@@ -228,6 +230,12 @@ def _subject(subject: Any) -> dict[str, Any]:
         "why": subject.why,
         "rejected": list(subject.rejected),
     }
+
+
+def changed_by_findings(shown: Preview) -> dict[str, str] | None:
+    """Return the severity that findings changed, and why, for JSON; None if they did not."""
+    adjusted = shown.adjusted
+    return {"severity": adjusted.adjustment.severity.name, "reason": adjusted.reason} if adjusted else None
 
 
 def _probe_entry(question: ProbeQuestion, findings: tuple[Finding, ...]) -> dict[str, Any]:

@@ -1,24 +1,23 @@
 """``responder probe``: list the probes of the rules, and run one by hand as the engine would."""
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from responder import bootstrap
+from responder import bootstrap, telemetry
 from responder.cli.errors import FAILED, FatalError, named_failures
-from responder.cli.options import OUTPUT, TIMEOUT
+from responder.cli.options import LABELS, OUTPUT, TIMEOUT
 from responder.cli.table import Column, print_rows
-
-if TYPE_CHECKING:
-    from responder.diagnose.contract import ProbeQuestion
-    from responder.model.finding import Finding
-    from responder.model.rule import ProbeSpec
+from responder.diagnose.contract import ProbeQuestion
+from responder.diagnose.probes import PROBES
+from responder.model.finding import Finding
+from responder.model.rule import ProbeSpec
+from responder.model.suggestions import nearest
+from responder.settings import env_name
+from responder.triage.subject import subject
 
 _COLOURS = {"ok": "green", "bad": "red", "unknown": "yellow", "skipped": "white"}
-_LABELS = click.option(
-    "--label", "labels", metavar="NAME=VALUE", multiple=True, help="A label of the alert; may be repeated."
-)
 
 
 @click.group()
@@ -54,15 +53,15 @@ def list_probes(*, output: str) -> None:
         )
 
 
-def _used(each: "ProbeSpec[Any]", used: set[str]) -> str:
+def _used(each: ProbeSpec[Any], used: set[str]) -> str:
     return "yes" if each.name in used else "no"
 
 
 @probe.command()
 @click.argument("name", metavar="ID")
-@_LABELS
+@LABELS
 @OUTPUT
-def show(*, name: str, labels: tuple[str, ...], output: str) -> None:
+def show(*, name: str, labels: dict[str, str], output: str) -> None:
     """Show what a probe asks for an alert with these labels; nothing is sent.
 
     Exit status: 0, 1 for an unknown probe, invalid rules or settings, 2 for a wrong command line.
@@ -87,10 +86,10 @@ def show(*, name: str, labels: tuple[str, ...], output: str) -> None:
 
 @probe.command()
 @click.argument("name", metavar="ID")
-@_LABELS
+@LABELS
 @click.option("--timeout", metavar="SECONDS", type=TIMEOUT, default=10.0, show_default=True, help="Total.")
 @OUTPUT
-def run(*, name: str, labels: tuple[str, ...], timeout: float, output: str) -> None:
+def run(*, name: str, labels: dict[str, str], timeout: float, output: str) -> None:
     """Run a probe as the engine would for an alert with these labels. It only reads.
 
     Exit status: 0 if nothing is bad, 1 if something is, 3 if it could not be checked, 2 for a wrong command line.
@@ -106,17 +105,8 @@ def run(*, name: str, labels: tuple[str, ...], timeout: float, output: str) -> N
         sys.exit(3)
 
 
-def _planned(name: str, labels: tuple[str, ...]) -> "tuple[ProbeQuestion, ...]":
-    """Return the questions of a probe. Raises FatalError for an unknown probe or a label that is no NAME=VALUE."""
-    from responder.diagnose.probes import PROBES
-    from responder.model.suggestions import nearest
-    from responder.settings import env_name
-    from responder.triage.subject import subject
-
-    given = dict(each.split("=", 1) for each in labels if "=" in each)
-    if len(given) < len(labels):
-        wrong = next(each for each in labels if "=" not in each)
-        raise FatalError(f"--label {wrong}: write NAME=VALUE")
+def _planned(name: str, labels: dict[str, str]) -> tuple[ProbeQuestion, ...]:
+    """Return the questions of a probe. Raises FatalError for an unknown probe."""
     settings = bootstrap.settings_from_environment()
     book = bootstrap.load_rules(settings.rules, settings.runbooks)
     if name not in book.probes:
@@ -124,7 +114,7 @@ def _planned(name: str, labels: tuple[str, ...]) -> "tuple[ProbeQuestion, ...]":
             f"the rules define no probe {name}: {nearest(name, book.probes) or 'see responder probe list'}"
         )
     context = bootstrap.context(settings, book, {})
-    who = subject(given, book)
+    who = subject(labels, book)
     questions = context.questions((name,), who) or context.late_questions((name,), who)
     if not questions:
         kind = PROBES[book.probes[name].kind]
@@ -132,19 +122,18 @@ def _planned(name: str, labels: tuple[str, ...]) -> "tuple[ProbeQuestion, ...]":
     return questions
 
 
-def _ask(questions: "tuple[ProbeQuestion, ...]", timeout: float) -> "tuple[Finding, ...]":
-    from responder import telemetry
+def _ask(questions: tuple[ProbeQuestion, ...], timeout: float) -> tuple[Finding, ...]:
 
     settings = bootstrap.settings_from_environment()
     telemetry.configure(settings.log_format, settings.secrets(), for_good=False)
     return bootstrap.probe_once(questions, settings, timeout)
 
 
-def _cells(found: "Finding") -> tuple[str, ...]:
+def _cells(found: Finding) -> tuple[str, ...]:
     return found.verdict.value, found.target, f"{found.duration:.2f}", found.headline
 
 
-def _fields(found: "Finding") -> dict[str, Any]:
+def _fields(found: Finding) -> dict[str, Any]:
     """Return an element of ``--output json``. Scripts rely on its keys: add, never rename."""
     clue = found.clue
     return {

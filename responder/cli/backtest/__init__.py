@@ -7,24 +7,26 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from responder import bootstrap
+from responder.cli.backtest import history, show
+from responder.cli.backtest.against import RuleSet, reference_rules
+from responder.cli.backtest.history import EventHistory
+from responder.cli.backtest.parallel_run import ParallelRun, processes
+from responder.cli.backtest.run import BacktestRun
+from responder.cli.backtest.show import BacktestReport
 from responder.cli.decision_context import decision_context_of
 from responder.cli.durations import SPAN
 from responder.cli.errors import FAILED, FatalError, named_failures
 from responder.cli.options import OUTPUT, RULES, RUNBOOKS
+from responder.engine.effects.context import DecisionContext
+from responder.model.problem import InvalidRules
 from responder.model.text import number_of
-
-if TYPE_CHECKING:
-    from responder.cli.backtest.against import RuleSet
-    from responder.cli.backtest.history import EventHistory
-    from responder.cli.backtest.show import BacktestReport
-    from responder.engine.effects.context import DecisionContext
-    from responder.rulebook.backtest.tally import Totals
-    from responder.settings import Settings
+from responder.rulebook.backtest.outcome import DifferenceKind
+from responder.rulebook.backtest.tally import Totals
+from responder.settings import Settings
 
 _OF_PROMETHEUS = timedelta(days=30)
 
@@ -116,13 +118,7 @@ class HistoryOptions:
     receivers: tuple[str, ...]
 
 
-def _compare(
-    wanted: str, asked: HistoryOptions, rules: str | None, runbooks: str | None, most: int
-) -> "BacktestReport":
-    from responder.cli.backtest.against import RuleSet, reference_rules
-    from responder.cli.backtest.parallel_run import ParallelRun, processes
-    from responder.cli.backtest.run import BacktestRun
-    from responder.cli.backtest.show import BacktestReport
+def _compare(wanted: str, asked: HistoryOptions, rules: str | None, runbooks: str | None, most: int) -> BacktestReport:
 
     settings = bootstrap.settings_from_environment()
     folders = Path(rules or settings.rules), Path(runbooks or settings.runbooks)
@@ -140,10 +136,8 @@ def _compare(
     return BacktestReport(history=past.name, before=then.name, after=now.name, revisions=revisions, tally=tally)
 
 
-def _context(rules: "RuleSet", settings: "Settings") -> "DecisionContext":
+def _context(rules: RuleSet, settings: Settings) -> DecisionContext:
     """Load a set of rules. Names the set on standard error, then raises InvalidRules."""
-    from responder.model.problem import InvalidRules
-
     try:
         return decision_context_of(str(rules.rules), str(rules.runbooks), settings)
     except InvalidRules:
@@ -152,8 +146,7 @@ def _context(rules: "RuleSet", settings: "Settings") -> "DecisionContext":
 
 
 @contextlib.contextmanager
-def _past(asked: HistoryOptions, settings: "Settings") -> "Iterator[EventHistory]":
-    from responder.cli.backtest import history
+def _past(asked: HistoryOptions, settings: Settings) -> Iterator[EventHistory]:
 
     now = bootstrap.SystemClock().now()
     since = now - asked.since if asked.since else None
@@ -167,7 +160,7 @@ def _past(asked: HistoryOptions, settings: "Settings") -> "Iterator[EventHistory
             yield history.of_store(database, since)
 
 
-def _watch(past: "EventHistory", steps: Iterator[None]) -> None:
+def _watch(past: EventHistory, steps: Iterator[None]) -> None:
     """Run all steps, with a progress bar if standard error is a terminal."""
     if not sys.stderr.isatty():
         for _ in steps:
@@ -183,16 +176,14 @@ def _watch(past: "EventHistory", steps: Iterator[None]) -> None:
             bar.advance(task)
 
 
-def _exceeded(tally: "Totals", new: int | None, lost: int | None) -> Iterator[str]:
-    from responder.rulebook.backtest.outcome import DifferenceKind
+def _exceeded(tally: Totals, new: int | None, lost: int | None) -> Iterator[str]:
 
     for kind, most in ((DifferenceKind.NEW_PAGE, new), (DifferenceKind.LOST_PAGE, lost)):
         if most is not None and tally.totals[kind] > most:
             yield f"{number_of(tally.totals[kind], kind.value)}, limit {most:,}"
 
 
-def _print(found: "BacktestReport", output: str) -> None:
-    from responder.cli.backtest import show
+def _print(found: BacktestReport, output: str) -> None:
 
     if output == "json":
         click.echo(json.dumps(show.as_json(found), indent=2, ensure_ascii=False))

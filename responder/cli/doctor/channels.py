@@ -41,12 +41,14 @@ def _checked(name: str, context: DoctorContext) -> tuple[Result, ...]:
         missing = kind.unconfigured(name)
         named = context.book is not None and any(name in rule.reaches for rule in context.book.rules)
         return (replace(missing, level=Level.WARN) if named and missing.level is Level.SKIPPED else missing,)
-    found: list[Result] = []
+    return tuple(_results(name, channel, context))
+
+
+def _results(name: str, channel: Channel, context: DoctorContext) -> Iterator[Result]:
     try:
-        found.extend(channel.check(context.exchange))
+        yield from channel.check(context.exchange)
     except UnreachableError as error:
-        found.append(bad(name, str(error), REACH))
-    return tuple(found)
+        yield bad(name, str(error), REACH)
 
 
 def named(context: DoctorContext) -> tuple[Result, ...]:
@@ -55,12 +57,7 @@ def named(context: DoctorContext) -> tuple[Result, ...]:
         return ()
     channels, problems = bootstrap.find_named_channels(context.settings, context.book)
     found = [bad(name, each.message, each.hint) for name, each in problems.items()]
-    for name, channel in channels.items():
-        try:
-            found.extend(channel.check(context.exchange))
-        except UnreachableError as error:
-            found.append(bad(name, str(error), REACH))
-    return tuple(found)
+    return (*found, *(result for name, channel in channels.items() for result in _results(name, channel, context)))
 
 
 def _configured(context: DoctorContext) -> Mapping[str, Channel]:

@@ -7,11 +7,17 @@ from typing import Any
 
 from responder.cli.doctor.context import DoctorContext
 from responder.cli.doctor.receiver import check_config
+from responder.diagnose.contract import ProbeContext, ProbeQuestion, ProbeTools
+from responder.diagnose.prober import Prober
+from responder.diagnose.probes import PROBES
 from responder.model.check import Result, bad, ok, skipped, warn
 from responder.model.finding import Finding, Verdict
+from responder.model.incident import Subject
 from responder.model.text import number_of
 from responder.notify.render.response import decoded, text_of
 from responder.outgoing import UnreachableError
+from responder.rulebook.yaml.reader import read
+from responder.triage.matchers import parse, predicate
 
 
 def prometheus(context: DoctorContext) -> tuple[Result, ...]:
@@ -42,8 +48,6 @@ def alertmanager(context: DoctorContext) -> tuple[Result, ...]:
 
 
 def _alertmanager(context: DoctorContext, url: str) -> tuple[Result, ...]:
-    from responder.rulebook.yaml.reader import read
-    from responder.triage.matchers import parse, predicate
 
     try:
         response = context.query(f"{url}/api/v2/status")
@@ -99,11 +103,6 @@ def _whole(body: bytes) -> dict[str, Any]:
 
 def targets(context: DoctorContext) -> tuple[Result, ...]:
     """Check every address that probes use, from the catalog and the rule files, once."""
-    from responder.diagnose.contract import ProbeContext, ProbeQuestion, ProbeTools
-    from responder.diagnose.prober import Prober
-    from responder.diagnose.probes import PROBES
-    from responder.model.incident import Subject
-
     if context.book is None:
         return (skipped("targets", "the rules are invalid"),)
     book = context.book

@@ -13,6 +13,10 @@ from responder.model.delivery import Notification
 from responder.model.rule import RuleBook
 from responder.model.text import number_of
 from responder.receive.alertmanager import InvalidPayload, parse
+from responder.store.database import Database, StoreError
+from responder.store.inbox import history
+from responder.triage.decide import severity_of, unknown_word
+from responder.triage.rule_index import RuleIndex
 
 SEVERITIES: Final = "severities"
 GRAPHS: Final = "graphs"
@@ -56,9 +60,6 @@ def graphs(context: DoctorContext) -> tuple[Result, ...]:
 
 def _stored(context: DoctorContext, about: str) -> list[Notification] | Result:
     """Return the newest notifications, or why there are none."""
-    from responder.store.database import Database, StoreError
-    from responder.store.inbox import history
-
     if context.book is None:
         return skipped(about, "the rules cannot be used", "see rules above")
     try:
@@ -79,9 +80,6 @@ def _groups(stored: Iterable[Notification]) -> Iterator[AlertGroup]:
 
 def unknown_words(stored: list[Notification], book: RuleBook) -> Counter[tuple[str, str, str]]:
     """Count the alerts with a severity word that their rule does not map, by word, rule and severity."""
-    from responder.triage.decide import severity_of, unknown_word
-    from responder.triage.rule_index import RuleIndex
-
     matching, found = RuleIndex(book.rules), Counter[tuple[str, str, str]]()
     for group in _groups(stored):
         for alert in group.alerts:

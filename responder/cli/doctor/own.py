@@ -2,16 +2,19 @@
 
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from sqlalchemy import text
 
 from responder import bootstrap
 from responder.cli.doctor.context import DoctorContext
 from responder.model.check import Result, bad, ok, skipped, warn
 from responder.model.problem import Level as ProblemLevel
 from responder.settings import MONITORING, env_name, unknown_variables
-
-if TYPE_CHECKING:
-    from responder.store.database import Database
+from responder.store.backends.sqlite_files import SUFFIXES
+from responder.store.database import Database, StoreError
+from responder.store.maintenance import retention
+from responder.store.schema.migrate import refuse_foreign_tables, refuse_unusable, revision
+from responder.store.schema.tables import HEAD
 
 #: Problems of rule files that are shown.
 _SHOWN = 5
@@ -82,8 +85,6 @@ def rules(context: DoctorContext) -> tuple[Result, ...]:
 
 def database(context: DoctorContext) -> tuple[Result, ...]:
     """Check that the database is reachable and writable, its schema, its version and free disk space."""
-    from responder.store.database import Database, StoreError
-
     try:
         opened = Database(context.settings.database_url.reveal())
     except StoreError as error:
@@ -103,12 +104,7 @@ def database(context: DoctorContext) -> tuple[Result, ...]:
         opened.close()
 
 
-def _examined(opened: "Database") -> list[Result]:
-    from sqlalchemy import text
-
-    from responder.store.maintenance import retention
-    from responder.store.schema.migrate import refuse_foreign_tables, refuse_unusable, revision
-    from responder.store.schema.tables import HEAD
+def _examined(opened: Database) -> list[Result]:
 
     refuse_unusable(opened)
     opened.check()
@@ -153,8 +149,6 @@ def _pooler(room: tuple[int, int] | None, workers: int) -> tuple[Result, ...]:
 
 def _readable_files(file: Path) -> list[Result]:
     """A warning if other users can read the payloads: version 0.1 created the files by the umask."""
-    from responder.store.backends.sqlite_files import SUFFIXES
-
     paths = [path for suffix in SUFFIXES if (path := file.with_name(f"{file.name}{suffix}")).exists()]
     wide = [str(path) for path in paths if path.stat().st_mode & 0o077]
     what = f"other users can read the stored payloads in {', '.join(wide)}"

@@ -4,18 +4,18 @@ import gc
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
+from responder.bootstrap import examine_rules, settings_from_environment
 from responder.cli.errors import MISUSED, named_failures
 from responder.cli.findings import EXPLAIN, OUTPUT, STRICT, WRITERS, Findings, explain, finish
+from responder.cli.rules.online import dead_links
 from responder.model.problem import Problem
 from responder.model.text import number_of
 from responder.rulebook.check_pages import CODES, page
-
-if TYPE_CHECKING:
-    from responder.rulebook.lint import LintResult
+from responder.rulebook.lint import LintResult
+from responder.rulebook.yaml.reader import no_collection
 
 
 @click.command()
@@ -51,8 +51,6 @@ def check(
     if code is not None:
         explain(code, CODES, page)
         return
-    from responder.bootstrap import examine_rules, settings_from_environment
-    from responder.rulebook.yaml.reader import no_collection
 
     if folder is None:
         with named_failures():
@@ -63,8 +61,6 @@ def check(
         found = examine_rules(str(folder), str(runbooks), confined=True)
         gc.freeze()  # The objects live until exit; collecting garbage among them would take a sixth of the time.
     if online and found.rule_files is not None:
-        from responder.cli.rules.online import dead_links
-
         with named_failures():
             links = dead_links(found.rule_files, folder / "tests", settings_from_environment())
         found = replace(found, problems=tuple(sorted((*found.problems, *links))))
@@ -74,7 +70,7 @@ def check(
     finish(findings_of(found, folder), output, strict=strict)
 
 
-def findings_of(found: "LintResult", folder: Path) -> Findings:
+def findings_of(found: LintResult, folder: Path) -> Findings:
     """Return the problems of rule files in the form of the output formats."""
 
     def path(problem: Problem) -> str:

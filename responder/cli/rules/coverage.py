@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import click
@@ -15,14 +14,23 @@ from responder import bootstrap
 from responder.cli.durations import SPAN, shown
 from responder.cli.errors import FAILED, FatalError, named_failures
 from responder.cli.http_get import get_json, without_credentials
-from responder.cli.options import RULES, RUNBOOKS
-
-if TYPE_CHECKING:
-    from responder.cli.rules.links import Verdict
-    from responder.cli.rules.mapping import AlertMapping, CoverageReport
-    from responder.rulebook.prometheus_rules import AlertRule
-    from responder.settings import Settings
-
+from responder.cli.options import RULES, RUNBOOKS, labels_of
+from responder.cli.rules import mapping, mapping_text, weight
+from responder.cli.rules.links import NOT_ASKED, Verdict, check_link
+from responder.cli.rules.mapping import AlertMapping, CoverageReport, rows
+from responder.cli.rules.mapping_html import sheet
+from responder.cli.rules.mapping_text import stubs
+from responder.cli.rules.online import request_all
+from responder.rulebook.prometheus_rules import (
+    OTHER_SUFFIXES,
+    SUFFIXES,
+    AlertRule,
+    NotReadableError,
+    has_alert,
+    read_answer,
+    read_file,
+)
+from responder.settings import Settings
 
 #: Bytes of a file that may hold rules by its name, but need not.
 _MOST_SEARCHED = 4 * 1024 * 1024
@@ -38,7 +46,12 @@ _MOST_SEARCHED = 4 * 1024 * 1024
 )
 @click.option("--since", type=SPAN, default="7d", show_default=True, help="Period to count.")
 @click.option(
-    "--label", "labels", multiple=True, metavar="NAME=VALUE", help="Label added to alerts without it; repeatable."
+    "--label",
+    "labels",
+    multiple=True,
+    metavar="NAME=VALUE",
+    callback=labels_of,
+    help="Label added to alerts without it; repeatable.",
 )
 @click.option("--check-links", is_flag=True, help="Request every http(s) runbook_url.")
 @click.option(
@@ -55,7 +68,7 @@ def coverage(
     paths: tuple[Path, ...],
     url: str | None,
     since: timedelta,
-    labels: tuple[str, ...],
+    labels: dict[str, str],
     *,
     check_links: bool,
     everything: bool,
@@ -72,18 +85,14 @@ def coverage(
 
     Exit status: 0 if rules were found in each file, 1 if one could not be read or has none, 2 for a wrong command line.
     """
-    from responder.cli.rules.explain import labels_of
-    from responder.cli.rules.mapping import CoverageReport, rows
-
     if not paths and not url:
         raise click.UsageError("give PATHS, or --prometheus URL")
-    extra = labels_of(labels)
     with named_failures():
         settings = bootstrap.settings_from_environment()
         book = bootstrap.load_rules(rules or settings.rules, runbooks or settings.runbooks, confined=True)
         alerts, sources, problems = alerts_of(paths, url, settings)
         judge = _judge(runbooks or settings.runbooks, settings)
-        found = CoverageReport(rows(alerts, book, extra, judge), book, sources, tuple(problems))
+        found = CoverageReport(rows(alerts, book, labels, judge), book, sources, tuple(problems))
         if check_links:
             found = replace(found, rows=_checked(found.rows, settings))
         if url:
@@ -92,12 +101,8 @@ def coverage(
     sys.exit(FAILED if found.problems else 0)
 
 
-def alerts_of(
-    paths: tuple[Path, ...], url: str | None, settings: "Settings"
-) -> "tuple[list[AlertRule], int, list[str]]":
+def alerts_of(paths: tuple[Path, ...], url: str | None, settings: Settings) -> tuple[list[AlertRule], int, list[str]]:
     """Return the alerts, the number of sources that have any, and the files that could not be read."""
-    from responder.rulebook.prometheus_rules import SUFFIXES, NotReadableError, read_file
-
     alerts: list[AlertRule] = []
     problems: list[str] = []
     sources = 0
@@ -128,8 +133,6 @@ def _files(paths: tuple[Path, ...]) -> Iterator[Path]:
 
 def _holds_rules(path: Path, folder: Path) -> bool:
     """Return True for a file of a folder whose name is that of a rule file, or may be and an alert is in it."""
-    from responder.rulebook.prometheus_rules import OTHER_SUFFIXES, SUFFIXES, has_alert
-
     suffix = path.suffix.lower()
     if suffix in SUFFIXES:
         return True
@@ -139,8 +142,7 @@ def _holds_rules(path: Path, folder: Path) -> bool:
     return has_alert(path.read_text("utf-8", errors="replace"))
 
 
-def _live(url: str, settings: "Settings") -> "tuple[AlertRule, ...]":
-    from responder.rulebook.prometheus_rules import NotReadableError, read_answer
+def _live(url: str, settings: Settings) -> tuple[AlertRule, ...]:
 
     base = url.rstrip("/")
     try:
@@ -149,10 +151,8 @@ def _live(url: str, settings: "Settings") -> "tuple[AlertRule, ...]":
         raise FatalError(f"{without_credentials(base)}: {error}") from error
 
 
-def _with_weights(found: "CoverageReport", url: str, since: timedelta, settings: "Settings") -> "CoverageReport":
+def _with_weights(found: CoverageReport, url: str, since: timedelta, settings: Settings) -> CoverageReport:
     """Add to each alert how often it fired."""
-    from responder.cli.rules import weight
-
     base = url.rstrip("/")
     times, hours = (get_json(f"{base}/api/v1/query?query={quote(query)}", settings) for query in weight.queries(since))
     try:
@@ -163,36 +163,27 @@ def _with_weights(found: "CoverageReport", url: str, since: timedelta, settings:
     return replace(found, rows=rows, lately=shown(since), strange=strange)
 
 
-def _judge(runbooks: str, settings: "Settings") -> "Callable[[str | None], Verdict]":
-    from responder.cli.rules.links import check_link
+def _judge(runbooks: str, settings: Settings) -> Callable[[str | None], Verdict]:
 
     known = bootstrap.rule_references(runbooks, confined=True).runbooks or {}
     return lambda url: check_link(url, known, settings.runbook_base_url)
 
 
-def _checked(rows: "tuple[AlertMapping, ...]", settings: "Settings") -> "tuple[AlertMapping, ...]":
+def _checked(rows: tuple[AlertMapping, ...], settings: Settings) -> tuple[AlertMapping, ...]:
     """Request the pages that could not be checked offline, and add the results."""
-    from responder.cli.rules.links import NOT_ASKED
-    from responder.cli.rules.online import request_all
-
     found = request_all([row.runbook_url for row in rows if row.leads == NOT_ASKED], settings)
     return tuple(replace(row, leads=found[row.runbook_url]) if row.leads == NOT_ASKED else row for row in rows)
 
 
-def _print(found: "CoverageReport", output: str, *, everything: bool) -> None:
-    from responder.cli.rules import mapping, mapping_text
+def _print(found: CoverageReport, output: str, *, everything: bool) -> None:
 
     if output == "json":
         click.echo(json.dumps(mapping.as_json(found), indent=2, ensure_ascii=False))
     elif output == "stubs":
-        from responder.cli.rules.mapping_text import stubs
-
         for problem in found.problems:
             click.echo(f"not read: {problem}", err=True)
         click.echo("\n".join(stubs(found)))
     elif output == "html":
-        from responder.cli.rules.mapping_html import sheet
-
         click.echo(sheet(found), nl=False)
     else:
         for line in mapping_text.lines(found, everything=everything):

@@ -6,21 +6,22 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from responder import bootstrap
 from responder.cli.decision_context import ANY_PROMETHEUS, decision_context_of
 from responder.cli.errors import FAILED, FatalError, named_failures
-from responder.cli.options import OUTPUT, RULES, RUNBOOKS
+from responder.cli.options import LABELS, OUTPUT, RULES, RUNBOOKS
+from responder.cli.rules import trace_text
+from responder.cli.rules.alertmanager_groups import fetch_samples
+from responder.cli.rules.stored import compare, find
+from responder.cli.rules.trace import Trace, as_json, trace
 from responder.cli.samples import Sample, of_labels, samples
+from responder.rulebook.cases import FINDINGS
+from responder.settings import Settings
 
-if TYPE_CHECKING:
-    from responder.cli.rules.trace import Trace
-    from responder.settings import Settings
-
-    Tracer = Callable[[Sample, datetime], Trace]
+Tracer = Callable[[Sample, datetime], Trace]
 
 #: Value of ``--alertmanager`` without a URL.
 CONFIGURED = "configured"
@@ -28,7 +29,7 @@ CONFIGURED = "configured"
 
 @click.command()
 @click.argument("files", nargs=-1)
-@click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="Label of the alert; repeatable.")
+@LABELS
 @click.option(
     "--alertmanager",
     "url",
@@ -52,7 +53,7 @@ CONFIGURED = "configured"
 @RUNBOOKS
 def explain(
     files: tuple[str, ...],
-    labels: tuple[str, ...],
+    labels: dict[str, str],
     url: str | None,
     matchers: tuple[str, ...],
     incident: str | None,
@@ -70,9 +71,6 @@ def explain(
     Exit status: 0 if every alert was decided, 1 if one could not be read or no probe produces a --finding, 2 for a
     wrong command line.
     """
-    from responder.cli.rules import trace_text
-    from responder.cli.rules.trace import as_json
-
     if sum(map(bool, (files, labels, url, incident))) != 1:
         raise click.UsageError("give FILES, labels with --label NAME=VALUE, --alertmanager or --incident")
     for name in files:
@@ -80,7 +78,7 @@ def explain(
             raise click.UsageError(f"no file '{name}'; for a label write --label {name}")
     if matchers and not url:
         raise click.UsageError("--filter requires --alertmanager")
-    given, answers, at = labels_of(labels), _answers(answered), _time(moment)
+    answers, at = _answers(answered), _time(moment)
     with named_failures():
         settings = bootstrap.settings_from_environment()
         tracer = tracer_of(settings, rules or settings.rules, runbooks or settings.runbooks, answers)
@@ -89,7 +87,7 @@ def explain(
             traces = [_stored(incident, settings, tracer)]
         else:
             source = _live(url, matchers, settings, now) if url else samples(files, sys.stdin.buffer, now)
-            traces = [tracer(each, now) for each in ([of_labels([given], {}, now)] if given else source)]
+            traces = [tracer(each, now) for each in ([of_labels([labels], {}, now)] if labels else source)]
     if output == "json":
         click.echo(json.dumps([as_json(each) for each in traces], indent=2, ensure_ascii=False))
     else:
@@ -98,17 +96,13 @@ def explain(
         sys.exit(FAILED)
 
 
-def explain_stored(incident: str, settings: "Settings", tracer: "Tracer") -> str:
+def explain_stored(incident: str, settings: Settings, tracer: Tracer) -> str:
     """Return the explanation of a stored incident by the rules of ``tracer``. Raises FatalError."""
-    from responder.cli.rules import trace_text
-
     return "\n".join(trace_text.lines(_stored(incident, settings, tracer)))
 
 
-def tracer_of(settings: "Settings", rules: str, runbooks: str, answers: dict[str, str]) -> "Tracer":
+def tracer_of(settings: Settings, rules: str, runbooks: str, answers: dict[str, str]) -> Tracer:
     """Return what traces decisions by the rules of a folder, as they are now. Raises InvalidRules."""
-    from responder.cli.rules.trace import trace
-
     if answers and not settings.prometheus_url:
         settings = replace(settings, prometheus_url=ANY_PROMETHEUS)
     context = decision_context_of(rules, runbooks, settings)
@@ -116,10 +110,8 @@ def tracer_of(settings: "Settings", rules: str, runbooks: str, answers: dict[str
     return lambda sample, now: trace(sample, context, anchors, now, answers)
 
 
-def _live(url: str, matchers: tuple[str, ...], settings: "Settings", now: datetime) -> Iterator[Sample]:
+def _live(url: str, matchers: tuple[str, ...], settings: Settings, now: datetime) -> Iterator[Sample]:
     """Yield the firing groups; of an Alertmanager pair, those of the first."""
-    from responder.cli.rules.alertmanager_groups import fetch_samples
-
     bases = {"": url} if url != CONFIGURED else {name: urls[0] for name, urls in settings.alertmanager_url.items()}
     if not bases:
         raise FatalError("no Alertmanager is configured: use --alertmanager URL, or set RESPONDER_ALERTMANAGER_URL")
@@ -127,10 +119,8 @@ def _live(url: str, matchers: tuple[str, ...], settings: "Settings", now: dateti
         yield from fetch_samples(base, cluster, matchers, settings, now)
 
 
-def _stored(name: str, settings: "Settings", tracer: "Tracer") -> "Trace":
+def _stored(name: str, settings: Settings, tracer: Tracer) -> Trace:
     """Compare the stored decision with that of the current rules at the time of the notification."""
-    from responder.cli.rules.stored import compare, find
-
     found = find(name, settings)
     traced = tracer(found.sample, found.received_at)
     if traced.decision is None:
@@ -138,19 +128,7 @@ def _stored(name: str, settings: "Settings", tracer: "Tracer") -> "Trace":
     return replace(traced, stored=compare(found.incident, traced.decision, traced.revision))
 
 
-def labels_of(pairs: tuple[str, ...]) -> dict[str, str]:
-    """Parse labels given as NAME=VALUE. Raises click.BadParameter."""
-    found = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals or not name:
-            raise click.BadParameter(f"'{pair}' is not NAME=VALUE", param_hint="--label")
-        found[name] = value
-    return found
-
-
 def _answers(pairs: tuple[str, ...]) -> dict[str, str]:
-    from responder.rulebook.cases import FINDINGS
 
     found = {}
     for pair in pairs:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -16,15 +16,21 @@ from responder.cli.decision_context import ANY_PROMETHEUS, decision_context_of
 from responder.cli.durations import SPAN
 from responder.cli.errors import FAILED, FatalError, named_failures
 from responder.cli.options import RULES, RUNBOOKS
+from responder.cli.rules.case_coverage import RuleCoverage, reach
+from responder.cli.rules.case_run import CaseResult, run_case
+from responder.cli.rules.expectations import amend
+from responder.cli.rules.junit import junit
+from responder.cli.rules.mutate import MutationReport, as_json, try_all
+from responder.cli.rules.mutate import lines as mutation_lines
+from responder.cli.rules.trace_text import entry_text, lines
+from responder.engine.effects.context import DecisionContext
+from responder.model.redaction import redact
 from responder.model.text import number_of
-
-if TYPE_CHECKING:
-    from responder.cli.rules.case_coverage import RuleCoverage
-    from responder.cli.rules.case_run import CaseResult
-    from responder.cli.rules.mutate import MutationReport
-    from responder.engine.effects.context import DecisionContext
-    from responder.rulebook.cases import CaseSet, CoverageShape
-    from responder.runbooks.catalog import Runbooks
+from responder.rulebook.cases import CaseSet, CoverageShape, load_cases
+from responder.rulebook.mutations import mutations
+from responder.runbooks.catalog import Runbooks
+from responder.settings import Settings
+from responder.triage.matchers import predicate
 
 #: Seconds between two lines of progress.
 _PROGRESS_SECONDS = 5.0
@@ -33,11 +39,11 @@ _COLOURS = {"ok": "green", "FAIL": "red", "todo": "yellow"}
 
 @dataclass(frozen=True, slots=True)
 class _TestRun:
-    proofs: "Mapping[Path, Sequence[CaseResult]]"
-    reach: "RuleCoverage"
-    minimum: "CoverageShape"
+    proofs: Mapping[Path, Sequence[CaseResult]]
+    reach: RuleCoverage
+    minimum: CoverageShape
     not_run: int = 0
-    mutations: "MutationReport | None" = None
+    mutations: MutationReport | None = None
 
     @property
     def short(self) -> bool:
@@ -110,8 +116,6 @@ def test(
             for line in _lines(found, every=verbose or bool(only), coverage=coverage):
                 click.echo(line)
         if report:
-            from responder.cli.rules.junit import junit
-
             _write(report, junit(found.proofs))
         if update:
             for line in _update(found):
@@ -136,9 +140,6 @@ def _run(
     *,
     mutate: bool,
 ) -> _TestRun:
-    from responder.cli.rules.case_coverage import reach
-    from responder.cli.rules.case_run import run_case
-    from responder.rulebook.cases import CoverageShape, load_cases
 
     settings = bootstrap.folders_from_environment()
     rules, runbooks = rules or settings.rules, runbooks or settings.runbooks
@@ -171,18 +172,14 @@ def _run(
 
 
 def _mutated(
-    results: "Sequence[CaseResult]",
-    context: "DecisionContext",
-    anchors: "Runbooks",
+    results: Sequence[CaseResult],
+    context: DecisionContext,
+    anchors: Runbooks,
     folders: tuple[str, str],
     clock: bootstrap.SystemClock,
     end: float,
-) -> "MutationReport":
+) -> MutationReport:
     """Try every mutation until ``end``, with a line of progress on standard error every few seconds."""
-    from responder.cli.rules.mutate import try_all
-    from responder.rulebook.mutations import mutations
-    from responder.triage.matchers import predicate
-
     rule_files = bootstrap.examine_rules(*folders, confined=True).rule_files
     if rule_files is None or rule_files.revision != context.book.revision:
         raise FatalError("the rule files changed while they were read")
@@ -200,10 +197,8 @@ def _mutated(
     return try_all(found, results, context, anchors, goes_on)
 
 
-def _context(rules: str, runbooks: str) -> "tuple[DecisionContext, Runbooks]":
+def _context(rules: str, runbooks: str) -> tuple[DecisionContext, Runbooks]:
     """Return a decision context with every channel and a Prometheus, independent of the environment."""
-    from responder.settings import Settings
-
     context = decision_context_of(rules, runbooks, Settings(prometheus_url=ANY_PROMETHEUS))
     return context, bootstrap.rule_references(runbooks, confined=True).runbooks or {}
 
@@ -216,7 +211,6 @@ def _default(folder: Path) -> list[Path]:
 
 
 def _lines(found: _TestRun, *, every: bool, coverage: bool) -> Iterator[str]:
-    from responder.cli.rules.trace_text import lines
 
     for path, proofs in found.proofs.items():
         if not every and any(proof.verdict == "ok" for proof in proofs):
@@ -236,8 +230,6 @@ def _lines(found: _TestRun, *, every: bool, coverage: bool) -> Iterator[str]:
     if coverage:
         yield from _coverage(found)
     if found.mutations is not None:
-        from responder.cli.rules.mutate import lines as mutation_lines
-
         yield from mutation_lines(found.mutations, found.minimum.min_mutation)
         if found.mutations.untried:
             rest = number_of(found.mutations.untried, "mutation")
@@ -253,9 +245,6 @@ def _lines(found: _TestRun, *, every: bool, coverage: bool) -> Iterator[str]:
 
 def _as_json(found: _TestRun) -> dict[str, Any]:
     """Return the JSON output. Scripts rely on its keys: add, never rename."""
-    from responder.cli.rules.mutate import as_json
-    from responder.model.redaction import redact
-
     return {
         "cases": [
             {
@@ -275,8 +264,7 @@ def _as_json(found: _TestRun) -> dict[str, Any]:
     }
 
 
-def _differences(proof: "CaseResult") -> Iterator[str]:
-    from responder.model.redaction import redact
+def _differences(proof: CaseResult) -> Iterator[str]:
 
     if proof.problem:
         yield redact(proof.problem)
@@ -287,7 +275,6 @@ def _differences(proof: "CaseResult") -> Iterator[str]:
 
 
 def _coverage(found: _TestRun) -> Iterator[str]:
-    from responder.cli.rules.trace_text import entry_text
 
     reach = found.reach
     yield f"coverage: {reach.share:.1f} % of the rules, minimum {found.minimum.min_rules:g} %"
@@ -302,7 +289,6 @@ def _coverage(found: _TestRun) -> Iterator[str]:
 
 
 def _update(found: _TestRun) -> Iterator[str]:
-    from responder.cli.rules.expectations import amend
 
     for path, proofs in found.proofs.items():
         failed = [proof for proof in proofs if proof.verdict == "FAIL"]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from responder.cli.preview import Preview, Probe, label_of, preview, redacted
+from responder.cli.preview import Preview, Probe, changed_by_findings, label_of, preview, redacted, subject_fields
 from responder.cli.rules import stored as then
 from responder.cli.rules.stored import StoredComparison
 from responder.cli.samples import Sample
@@ -202,20 +202,14 @@ def as_json(found: Trace) -> dict[str, Any]:
         },
         "alerts": len(decision.matches),
         "truncated": found.truncated,
-        "subject": {
-            "service": subject.service,
-            "name": subject.name,
-            "namespace": subject.namespace,
-            "why": subject.why,
-            "rejected": list(subject.rejected),
-        },
+        "subject": subject_fields(subject),
         "rules": [_step_as_json(step, found) for step in found.shown.steps],
         "rule": rule.id,
         "place": str(rule.position),
         "action": rule.action.value,
         "severity": decision.severity.name,
         "severity_reason": decision.match.reason,
-        "findings": _turned(found),
+        "findings": changed_by_findings(found.shown),
         "held": found.suppressed_by or None,
         "shadow": str(decision.shadow) if decision.shadow else None,
         "dropped": list(decision.dropped_by),
@@ -257,11 +251,6 @@ def as_json(found: Trace) -> dict[str, Any]:
 
 def _redacted_labels(labels: Mapping[str, str]) -> dict[str, str]:
     return {name: redact_value(name, value) for name, value in labels.items()}
-
-
-def _turned(found: Trace) -> dict[str, str] | None:
-    adjusted = found.shown.adjusted
-    return {"severity": adjusted.adjustment.severity.name, "reason": adjusted.reason} if adjusted else None
 
 
 def _step_as_json(step: EvaluatedRule, found: Trace) -> dict[str, Any]:

@@ -3,20 +3,23 @@
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from responder import bootstrap
 from responder.cli.errors import FAILED, FatalError, named_failures
 from responder.cli.options import OUTPUT
+from responder.cli.runbooks.steps import carried_out, opened
 from responder.cli.table import Column, print_rows
-
-if TYPE_CHECKING:
-    from responder.diagnose.steps.run import StepRun
-    from responder.model.rule import RuleBook
-    from responder.runbooks.document import PlannedCommand
-    from responder.standins.cluster.running import Scenario
+from responder.diagnose.cluster.reader import TABLE, SharedReads
+from responder.diagnose.steps.run import StepRun, StepTools
+from responder.model.clock import Deadline
+from responder.model.message import Response
+from responder.model.rule import RuleBook
+from responder.runbooks.command import OF_SETTINGS, Refusal
+from responder.runbooks.document import PlannedCommand, planned
+from responder.standins.cluster.running import Scenario
 
 _COLOURS = {"ok": "green", "differs": "red", "not run": "red", "skipped": "white"}
 #: Programs of steps that are started, and so are not drilled.
@@ -63,10 +66,8 @@ def drill(*, files: tuple[str, ...], service: str | None, output: str) -> None:
         sys.exit(FAILED)
 
 
-def drilled(files: Sequence[str], book: "RuleBook", service: str) -> list[Drilled]:
+def drilled(files: Sequence[str], book: RuleBook, service: str) -> list[Drilled]:
     """Return the result of each read-only command of some runbooks. Raises FatalError."""
-    from responder.standins.cluster.running import Scenario
-
     if service not in book.services:
         raise FatalError(f"the service catalog has no {service}: there are {', '.join(book.services)}")
     names = {name: each.namespace or book.namespace or "default" for name, each in book.services.items()}
@@ -80,9 +81,7 @@ def drilled(files: Sequence[str], book: "RuleBook", service: str) -> list[Drille
     return [each for file in files for each in _of_file(file, book, service, scenarios)]
 
 
-def _of_file(file: str, book: "RuleBook", service: str, scenarios: "Sequence[Scenario]") -> list[Drilled]:
-    from responder.cli.runbooks.steps import opened
-    from responder.runbooks.document import planned
+def _of_file(file: str, book: RuleBook, service: str, scenarios: Sequence[Scenario]) -> list[Drilled]:
 
     settings = bootstrap.settings_from_environment()
     document, anchor = opened(file, settings)
@@ -94,12 +93,7 @@ def _of_file(file: str, book: "RuleBook", service: str, scenarios: "Sequence[Sce
     return [_judged(document.path, found) for _, found in sorted(runs.items())]
 
 
-def _runs(steps: "Sequence[PlannedCommand]", scenario: "Scenario") -> "list[StepRun]":
-    from responder.cli.runbooks.steps import carried_out
-    from responder.diagnose.cluster.reader import TABLE, SharedReads
-    from responder.diagnose.steps.run import StepTools
-    from responder.model.clock import Deadline
-    from responder.model.message import Response
+def _runs(steps: Sequence[PlannedCommand], scenario: Scenario) -> list[StepRun]:
 
     clock, cluster = bootstrap.SystemClock(), scenario.cluster()
 
@@ -110,8 +104,7 @@ def _runs(steps: "Sequence[PlannedCommand]", scenario: "Scenario") -> "list[Step
     return [carried_out(each, tools) for each in steps]
 
 
-def _judged(path: str, runs: "Mapping[str, StepRun]") -> Drilled:
-    from responder.runbooks.command import OF_SETTINGS, Refusal
+def _judged(path: str, runs: Mapping[str, StepRun]) -> Drilled:
 
     first = next(iter(runs.values())).planned
     place = f"{path}:{first.line}"

@@ -1,16 +1,15 @@
 """Guided run: walks a person through the steps of a runbook, one question at a time."""
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import click
 
 from responder.cli.runbooks.steps import carried_out, command_line, record_of, show
-
-if TYPE_CHECKING:
-    from responder.diagnose.steps.run import StepTools
-    from responder.model.transcript import StepRecord
-    from responder.runbooks.document import Document, PlannedCommand, Step
+from responder.diagnose.steps.run import StepTools
+from responder.model.transcript import StepRecord
+from responder.runbooks.document import Document, PlannedCommand, Step
+from responder.runbooks.words import SLOT
 
 #: Questions until a person who gives other answers is taken to have stopped, such as a pipe.
 _TRIES: Final = 3
@@ -18,12 +17,12 @@ _TICKED = {"d": "done", "s": "skipped"}
 
 
 def guide(
-    document: "Document",
+    document: Document,
     anchor: str,
-    planned: "list[PlannedCommand]",
+    planned: list[PlannedCommand],
     values: Mapping[str, str],
-    tools: "StepTools",
-) -> "tuple[list[StepRecord], list[str]]":
+    tools: StepTools,
+) -> tuple[list[StepRecord], list[str]]:
     """Walk through the steps of a section, then through the commands outside of steps (Verification).
 
     Read-only commands are run on demand; the others, and manual steps, are ticked. Returns the records, and the results
@@ -55,21 +54,19 @@ class _QuitError(Exception):
     """The person stopped the run; what was done until then is kept."""
 
 
-def _steps(document: "Document", anchor: str) -> "Iterator[Step]":
+def _steps(document: Document, anchor: str) -> Iterator[Step]:
     section = document.section(anchor) if anchor else None
     for step in document.steps:
         if section is None or section.line <= step.line <= section.end_line:
             yield step
 
 
-def _lines(step: "Step") -> set[int]:
+def _lines(step: Step) -> set[int]:
     return {command.fence.line for command in step.commands}
 
 
-def _heading(step: "Step", total: int, values: Mapping[str, str]) -> None:
+def _heading(step: Step, total: int, values: Mapping[str, str]) -> None:
     """Print a step as the runbook has it, without the lines around fences, and with the values that are known."""
-    from responder.runbooks.words import SLOT
-
     case = f"{step.case.title}: " if step.case and step.case.title != "Procedure" else ""
     click.secho(f"\n{case}step {step.number} of {total}: {step.title}", bold=True)
     fenced = False
@@ -82,7 +79,7 @@ def _heading(step: "Step", total: int, values: Mapping[str, str]) -> None:
 
 
 def _run(
-    each: "PlannedCommand", document: "Document", tools: "StepTools", records: "list[StepRecord]", results: list[str]
+    each: PlannedCommand, document: Document, tools: StepTools, records: list[StepRecord], results: list[str]
 ) -> None:
     line = command_line(each)
     if line and _asked(f"Run {line}", {"y": "run", "s": "skip"}, "y") != "y":
@@ -94,11 +91,9 @@ def _run(
 
 
 def _tick(
-    step: "Step", mine: "list[PlannedCommand]", document: "Document", tools: "StepTools", records: "list[StepRecord]"
+    step: Step, mine: list[PlannedCommand], document: Document, tools: StepTools, records: list[StepRecord]
 ) -> None:
     """Ask a person about a step, or the part of it, that is not run here."""
-    from responder.model.transcript import StepRecord
-
     if not step.manual and mine and len(mine) == len(step.commands):
         return
     answer = _asked("Carry it out yourself", {"d": "done", "s": "skip"}, "d")

@@ -1,16 +1,16 @@
 """``responder runbooks new``: write a runbook from the template, filled with what rules and catalog know."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
+from responder import bootstrap
 from responder.cli.errors import FatalError, named_failures
 from responder.cli.options import RULES, RUNBOOKS
-
-if TYPE_CHECKING:
-    from responder.model.rule import Rule, RuleBook, Service
-    from responder.runbooks.template import NewRunbook
+from responder.cli.runbooks.folder import load_book
+from responder.model.rule import Rule, RuleBook, Service
+from responder.model.suggestions import nearest
+from responder.runbooks.template import NewRunbook, slug, write
 
 
 @click.command()
@@ -41,10 +41,6 @@ def new(
 
     Exit status: 0, 1 if the file exists or a name is unknown, 2 for a wrong command line.
     """
-    from responder import bootstrap
-    from responder.cli.runbooks.folder import load_book
-    from responder.runbooks.template import slug, write
-
     if not slug(name):
         raise click.BadParameter("a name has at least one letter or digit", param_hint="NAME")
     with named_failures():
@@ -72,16 +68,13 @@ def new(
 
 def _facts(
     name: str,
-    book: "RuleBook | None",
+    book: RuleBook | None,
     service: str | None,
     rule_ids: tuple[str, ...],
     alerts: tuple[str, ...],
     owner: str | None,
-) -> "NewRunbook":
+) -> NewRunbook:
     """Return the facts for the template. Raises FatalError for an unknown rule or service."""
-    from responder import bootstrap
-    from responder.runbooks.template import NewRunbook, slug
-
     today = bootstrap.SystemClock().now().date()
     title = name if name != slug(name) else name.replace("-", " ").capitalize()
     if book is None:
@@ -110,8 +103,7 @@ def _facts(
     )
 
 
-def _rules(book: "RuleBook", file: str, rule_ids: tuple[str, ...], alerts: tuple[str, ...]) -> "list[Rule]":
-    from responder.model.suggestions import nearest
+def _rules(book: RuleBook, file: str, rule_ids: tuple[str, ...], alerts: tuple[str, ...]) -> list[Rule]:
 
     by_id = {rule.id: rule for rule in book.rules}
     for each in rule_ids:
@@ -124,8 +116,7 @@ def _rules(book: "RuleBook", file: str, rule_ids: tuple[str, ...], alerts: tuple
     return chosen or linked or [rule for rule in book.rules if rule.id == file]
 
 
-def _service(book: "RuleBook", file: str, service: str | None) -> "Service | None":
-    from responder.model.suggestions import nearest
+def _service(book: RuleBook, file: str, service: str | None) -> Service | None:
 
     if service is not None:
         if service not in book.services_by_name:
@@ -134,7 +125,7 @@ def _service(book: "RuleBook", file: str, service: str | None) -> "Service | Non
     return next((book.services[each] for each in book.services if each in file.split("-")), None)
 
 
-def _alerts(rule: "Rule") -> list[str]:
+def _alerts(rule: Rule) -> list[str]:
     """Return the names of alerts that a rule matches by name: an equal matcher, or a regex of plain alternatives."""
     import re
 
@@ -146,7 +137,7 @@ def _alerts(rule: "Rule") -> list[str]:
     return found
 
 
-def _severities(rule: "Rule") -> set[str]:
+def _severities(rule: Rule) -> set[str]:
     """Return the severities that a rule may give."""
     if isinstance(rule.severity, str):
         return {rule.severity, *(each.to for each in rule.adjust if each.to)}

@@ -5,19 +5,23 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from responder import bootstrap
 from responder.cli.errors import named_failures
 from responder.cli.options import OUTPUT, RULES, RUNBOOKS
-
-if TYPE_CHECKING:
-    from responder.cli.runbooks.catalog import CatalogEntry
-    from responder.model.rule import RuleBook
-    from responder.model.transcript import StepRecord
-    from responder.settings import Settings
-    from responder.store.incidents.runbook_use import RunbookUse
+from responder.cli.runbooks.catalog import CatalogEntry, entries
+from responder.cli.runbooks.folder import Folder
+from responder.cli.table import Column, format_time, table, terminal
+from responder.model.rule import RuleBook
+from responder.model.text import number_of
+from responder.model.transcript import StepRecord
+from responder.settings import Settings
+from responder.store.database import StoreError
+from responder.store.incidents import transcripts
+from responder.store.incidents.runbook_use import RunbookUse, by_runbook
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +37,7 @@ class RunbookReport:
     missing: Sequence[str]
     stale: Sequence[str]
     orphaned: Sequence[str]
-    uses: "Sequence[RunbookUse] | None" = None
+    uses: Sequence[RunbookUse] | None = None
     note: str = ""
     files: Sequence[str] = field(default_factory=tuple)
     steps: Mapping[str, int] = field(default_factory=dict)
@@ -51,7 +55,7 @@ class RunbookReport:
         return [file for file in self.files if file not in used]
 
     @property
-    def failed(self) -> "list[RunbookUse]":
+    def failed(self) -> list[RunbookUse]:
         """Runbooks whose incidents re-fired or took more than a day."""
         return [use for use in self.uses or () if use.failed]
 
@@ -72,10 +76,6 @@ def report(rules: str | None, runbooks: str | None, stale_days: int, critical_da
 
     Exit status: 0, 1 for invalid rules or settings, 2 for a wrong command line.
     """
-    from responder import bootstrap
-    from responder.cli.runbooks.catalog import entries
-    from responder.cli.runbooks.folder import Folder
-
     with named_failures():
         settings = bootstrap.settings_from_environment()
         folder = Folder(Path(runbooks or settings.runbooks))
@@ -98,13 +98,8 @@ def report(rules: str | None, runbooks: str | None, stale_days: int, critical_da
     click.echo(json.dumps(_as_dict(result), indent=2) if output == "json" else "\n".join(_as_text(result, found)))
 
 
-def _uses(settings: "Settings") -> "tuple[Sequence[RunbookUse] | None, Sequence[StepRecord], str]":
+def _uses(settings: Settings) -> tuple[Sequence[RunbookUse] | None, Sequence[StepRecord], str]:
     """Return the use of runbooks and the steps that were run; None and the reason if the database cannot be read."""
-    from responder import bootstrap
-    from responder.store.database import StoreError
-    from responder.store.incidents import transcripts
-    from responder.store.incidents.runbook_use import by_runbook
-
     try:
         with bootstrap.database(settings) as database, database.read() as connection:
             records = [record for each in transcripts.every(connection).values() for record in each]
@@ -113,7 +108,7 @@ def _uses(settings: "Settings") -> "tuple[Sequence[RunbookUse] | None, Sequence[
         return None, (), f"no incidents to count: {error}"
 
 
-def _missing(book: "RuleBook", anchors_of: Any) -> Iterator[str]:
+def _missing(book: RuleBook, anchors_of: Any) -> Iterator[str]:
     for rule in book.rules:
         link = rule.runbook
         if rule.action.value != "notify" or link is None or link.is_url:
@@ -150,9 +145,7 @@ def _as_dict(found: RunbookReport) -> Mapping[str, Any]:
     }
 
 
-def _as_text(found: RunbookReport, runbooks: "Sequence[CatalogEntry]") -> Iterator[str]:
-    from responder.cli.table import Column, format_time, table, terminal
-    from responder.model.text import number_of
+def _as_text(found: RunbookReport, runbooks: Sequence[CatalogEntry]) -> Iterator[str]:
 
     share = f"{100 * found.covered // found.rules} %" if found.rules else "-"
     yield f"Coverage: {found.covered} of {number_of(found.rules, 'rule')} have a runbook ({share})."

@@ -5,13 +5,14 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from responder import bootstrap
 from responder.cli.errors import FAILED, FatalError, named_failures
 from responder.cli.options import OUTPUT
+from responder.cli.runbooks.guide import guide
 from responder.cli.runbooks.steps import (
     carried_out,
     command_line,
@@ -22,12 +23,12 @@ from responder.cli.runbooks.steps import (
     show,
     values_of,
 )
-
-if TYPE_CHECKING:
-    from responder.diagnose.steps.run import StepRun, StepTools
-    from responder.model.transcript import StepRecord
-    from responder.runbooks.document import PlannedCommand
-    from responder.settings import Settings
+from responder.diagnose.steps.run import StepRun, StepTools
+from responder.model.transcript import StepRecord
+from responder.runbooks.command import Refusal
+from responder.runbooks.document import PlannedCommand
+from responder.settings import Settings
+from responder.store.incidents import transcripts
 
 #: Exit status if no step differs, but one could not be run.
 UNKNOWN = 3
@@ -64,7 +65,6 @@ def run(
             _check_known(record, settings)
         document, anchor = opened(file, settings)
         values = values_of(given, book)
-        from responder.runbooks.command import Refusal
 
         steps = planned_of(document, anchor, names, values, settings, book)
         _hint_values(steps)
@@ -75,8 +75,6 @@ def run(
         clock = bootstrap.SystemClock()
         with bootstrap.step_tools(settings, clock) as tools:
             if guided:
-                from responder.cli.runbooks.guide import guide
-
                 records, results = guide(document, anchor, steps, values, tools)
             else:
                 runs = list(_shown(steps, tools, output))
@@ -94,14 +92,14 @@ def status_of(results: list[str]) -> int:
     return UNKNOWN if "unknown" in results else 0
 
 
-def _hint_values(steps: "list[PlannedCommand]") -> None:
+def _hint_values(steps: list[PlannedCommand]) -> None:
     """Say which --value is missing, on stderr."""
     text = " ".join(str(each.command) for each in steps if not command_line(each))
     if names := dict.fromkeys(re.findall(r"no value for \{\{ (\w+) \}\}", text)):
         click.echo(f"note: to run all steps, add {' '.join(f'--value {name}=...' for name in names)}", err=True)
 
 
-def _show_dry(steps: "list[PlannedCommand]", output: str) -> None:
+def _show_dry(steps: list[PlannedCommand], output: str) -> None:
     """Print the command of each step, or the reason why it would not be run."""
     if output == "json":
         click.echo(json.dumps([_planned(each) for each in steps], indent=2, ensure_ascii=False))
@@ -111,13 +109,13 @@ def _show_dry(steps: "list[PlannedCommand]", output: str) -> None:
         click.echo(f"{each.name}: {line}" if line else f"{each.name}: not run: {each.command} (line {each.line})")
 
 
-def _planned(each: "PlannedCommand") -> dict[str, Any]:
+def _planned(each: PlannedCommand) -> dict[str, Any]:
     """Return an element of ``--dry-run --output json``. Scripts rely on its keys: add, never rename."""
     refused = "" if command_line(each) else str(each.command)
     return {"name": each.name, "line": each.line, "command": command_line(each), "refused": refused}
 
 
-def _shown(steps: "list[PlannedCommand]", tools: "StepTools", output: str) -> "Iterator[StepRun]":
+def _shown(steps: list[PlannedCommand], tools: StepTools, output: str) -> Iterator[StepRun]:
     """Run commands and show each as it ends; as JSON all at the end."""
     runs: list[StepRun] = []
     for planned in steps:
@@ -133,7 +131,7 @@ def _shown(steps: "list[PlannedCommand]", tools: "StepTools", output: str) -> "I
         click.echo(f"{well} of {len(runs)} commands as expected", err=True)
 
 
-def _fields(ran: "StepRun") -> dict[str, Any]:
+def _fields(ran: StepRun) -> dict[str, Any]:
     """Return an element of ``--output json``. Scripts rely on its keys: add, never rename."""
     return {
         "name": ran.planned.name,
@@ -149,19 +147,15 @@ def _fields(ran: "StepRun") -> dict[str, Any]:
     }
 
 
-def _check_known(incident: str, settings: "Settings") -> None:
+def _check_known(incident: str, settings: Settings) -> None:
     """Raise FatalError for an unknown incident, before anything is run for it."""
-    from responder.store.incidents import transcripts
-
     with bootstrap.database(settings) as database, database.read() as connection:
         if not transcripts.has_content(connection, incident):
             raise FatalError(f"there is no incident {incident}: nothing was run")
 
 
-def _keep(incident: str, records: "list[StepRecord]", settings: "Settings") -> None:
+def _keep(incident: str, records: list[StepRecord], settings: Settings) -> None:
     """Keep records with an incident. Raises FatalError for an unknown one."""
-    from responder.store.incidents import transcripts
-
     with bootstrap.database(settings) as database, database.transaction() as connection:
         known = transcripts.add(connection, incident, records)
     if not known:

@@ -2,29 +2,28 @@
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from responder import bootstrap
+from responder.checked_file import repository_of
 from responder.cli.errors import FatalError
-
-if TYPE_CHECKING:
-    from responder.diagnose.steps.run import StepRun, StepTools
-    from responder.model.clock import Clock
-    from responder.model.rule import RuleBook
-    from responder.model.transcript import StepRecord
-    from responder.runbooks.document import Document, PlannedCommand
-    from responder.settings import Settings
+from responder.diagnose.steps.run import StepRun, StepTools, carry_out
+from responder.model.clock import Clock, Deadline
+from responder.model.rule import RuleBook
+from responder.model.suggestions import nearest
+from responder.model.text import sanitize
+from responder.model.transcript import OUTPUT_LIMIT, RESULTS, StepRecord
+from responder.runbooks.command import Refusal
+from responder.runbooks.document import Document, PlannedCommand, planned
+from responder.runbooks.words import is_value
+from responder.settings import Settings
 
 _COLOURS = {"match": "green", "mismatch": "red", "unknown": "yellow"}
 
 
-def opened(file: str, settings: "Settings") -> "tuple[Document, str]":
+def opened(file: str, settings: Settings) -> tuple[Document, str]:
     """Return a runbook and the anchor of a section of it, empty for none. Raises FatalError."""
-    from responder.checked_file import repository_of
-    from responder.model.suggestions import nearest
-
     name, _, anchor = file.partition("#")
     folder = Path(settings.runbooks)
     places = (Path(name), folder / name, folder / f"{name}.md")
@@ -42,18 +41,15 @@ def opened(file: str, settings: "Settings") -> "tuple[Document, str]":
     return document, anchor
 
 
-def linked_as(path: str, anchor: str, settings: "Settings") -> str:
+def linked_as(path: str, anchor: str, settings: Settings) -> str:
     """Return a runbook as rules link it: its path below the folder of the runbooks, and the section."""
     folder, file = Path(settings.runbooks).resolve(), Path(path).resolve()
     name = file.relative_to(folder).as_posix() if file.is_relative_to(folder) else path
     return f"{name}#{anchor}" if anchor else name
 
 
-def values_of(given: tuple[str, ...], book: "RuleBook") -> dict[str, str]:
+def values_of(given: tuple[str, ...], book: RuleBook) -> dict[str, str]:
     """Return the values of placeholders. A service must be in the catalog. Raises FatalError."""
-    from responder.model.suggestions import nearest
-    from responder.runbooks.words import is_value
-
     values: dict[str, str] = {}
     for each in given:
         name, equals, value = each.partition("=")
@@ -71,16 +67,14 @@ def values_of(given: tuple[str, ...], book: "RuleBook") -> dict[str, str]:
 
 
 def planned_of(
-    document: "Document",
+    document: Document,
     anchor: str,
     names: tuple[str, ...],
     values: dict[str, str],
-    settings: "Settings",
-    book: "RuleBook",
-) -> "list[PlannedCommand]":
+    settings: Settings,
+    book: RuleBook,
+) -> list[PlannedCommand]:
     """Return the read-only commands of a section, or those of ``names``. Raises FatalError."""
-    from responder.runbooks.document import planned
-
     found = planned(document, values, bootstrap.scope_of(settings, book), anchor)
     for name in names:
         if all(each.name != name for each in found):
@@ -96,19 +90,13 @@ def planned_of(
     return [each for each in found if not names or each.name in names]
 
 
-def carried_out(planned: "PlannedCommand", tools: "StepTools") -> "StepRun":
+def carried_out(planned: PlannedCommand, tools: StepTools) -> StepRun:
     """Run a command within its time, and compare its output."""
-    from responder.diagnose.steps.run import carry_out
-    from responder.model.clock import Deadline
-
     return carry_out(planned, Deadline(tools.clock.monotonic() + planned.seconds), tools)
 
 
-def record_of(ran: "StepRun", document: "Document", clock: "Clock") -> "StepRecord":
+def record_of(ran: StepRun, document: Document, clock: Clock) -> StepRecord:
     """Return the record of a command."""
-    from responder.model.text import sanitize
-    from responder.model.transcript import OUTPUT_LIMIT, StepRecord
-
     return StepRecord(
         at=clock.now(),
         runbook=document.path,
@@ -121,17 +109,13 @@ def record_of(ran: "StepRun", document: "Document", clock: "Clock") -> "StepReco
     )
 
 
-def command_line(planned: "PlannedCommand") -> str:
+def command_line(planned: PlannedCommand) -> str:
     """Return the argument vector as a shell would need it; empty if the command is refused."""
-    from responder.runbooks.command import Refusal
-
     return "" if isinstance(planned.command, Refusal) else shlex.join(planned.command.argv)
 
 
-def show(ran: "StepRun") -> None:
+def show(ran: StepRun) -> None:
     """Print a command, its output and the comparison."""
-    from responder.model.transcript import RESULTS
-
     planned = ran.planned
     where = f"{planned.step}: {planned.title}" if planned.number else planned.title
     click.secho(f"{where} ({planned.name})", bold=True)
