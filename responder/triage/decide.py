@@ -47,8 +47,8 @@ def decide(
     ``matching`` is built from ``book.rules``.
     """
     firing = len(group.firing) + group.truncated
-    matches = tuple(_rule_on(alert, book, matching, firing, now) for alert in group.alerts or (_stand_in(group),))
-    deciding = [match for match in matches if match.alert.firing] or list(matches)
+    ruled = tuple(_rule_on(alert, book, matching, firing, now) for alert in group.alerts or (_stand_in(group),))
+    deciding = [match for match in ruled if match.alert.firing] or list(ruled)
     ranked = sorted(deciding, key=_by_severity)
     worst = ranked[0]
     shadow = min((match.shadow for match in deciding if match.shadow is not None), key=_by_severity, default=None)
@@ -56,7 +56,7 @@ def decide(
     worst, found = keep_override(worst, known, book)
     key = key_of(group, matching) if book.gathers else ""
     alone = Combined(compare(group, view(incident, group), notification, now, timing), worst)
-    whole = combined(alone, key, matches, group, incident, book, now, timing)
+    whole = combined(alone, key, ruled, group, incident, book, now, timing)
     worst, change = whole.match, whole.change
     name = sanitize_line(worst.alert.name, 100) or "an alert without a name"
     silent = suppressed_by(worst.rule, worst.severity, now)
@@ -69,7 +69,7 @@ def decide(
     also, uncounted = other_subjects(about, alike, worst.rule, book)
     return Decision(
         match=worst,
-        matches=matches,
+        matches=ruled,
         subject=about,
         also=also,
         uncounted=uncounted + (group.truncated if also else 0),
@@ -191,7 +191,7 @@ def adjusted(rule: Rule, labels: Labels, severity: Severity, firing: int, book: 
     entry = applying(rule, labels, firing)
     if entry is None:
         return severity, ""
-    moved = adjusted_severity(entry, severity, book)
+    moved = severity_after(entry, severity, book)
     return moved, _reason_of_change(entry, severity, moved, firing) if moved is not severity else ""
 
 
@@ -204,7 +204,7 @@ def adjustments(
     rule: Rule, labels: Labels, severity: Severity, firing: int, book: RuleBook, now: datetime
 ) -> tuple[FindingAdjustment, ...]:
     """Return the severities that findings may lead to, in the order to try."""
-    moves = [(each, adjusted_severity(each, severity, book)) for each in rule.adjust if each.findings]
+    moves = [(each, severity_after(each, severity, book)) for each in rule.adjust if each.findings]
     return tuple(
         FindingAdjustment(findings=each.findings, severity=moved, suppressed_by=suppressed_by(rule, moved, now))
         for each, moved in moves
@@ -237,7 +237,7 @@ def suppressed_by(rule: Rule, severity: Severity, now: datetime) -> str:
     return f"not paged outside of {window.name}, which {opening(window, now)}"
 
 
-def adjusted_severity(adjustment: Adjustment, severity: Severity, book: RuleBook) -> Severity:
+def severity_after(adjustment: Adjustment, severity: Severity, book: RuleBook) -> Severity:
     """Return the severity after one adjustment. Severities are ordered worst first."""
     order = list(book.severities.values())
     if adjustment.to:
@@ -270,20 +270,14 @@ def key_of(group: AlertGroup, matching: RuleIndex) -> str:
     The key covers the labels' names and values and the cluster, not the rule: rules with the same ``incident_key``
     gather into one incident.
     """
-    alerts = group.firing
-    first = alerts[0] if alerts else None
-    names = matching.first(matching.labels_of(first)).gather if first else ()
-    if first is None or not names:
-        return ""
-    values = [first.labels.get(name, "") for name in names]
-    same = all(
-        matching.first(matching.labels_of(each)).gather == names
-        and [each.labels.get(name, "") for name in names] == values
-        for each in alerts
-    )
-    if not same or not all(values):
-        return ""
-    return sha256(f"incident_key\n{group.cluster}\n{dumps([*zip(names, values, strict=True)])}".encode()).hexdigest()
+    pairs: tuple[tuple[str, str], ...] = ()
+    for alert in group.firing:
+        names = matching.first(matching.labels_of(alert)).gather
+        own = tuple((name, alert.labels.get(name, "")) for name in names)
+        if not own or not all(value for _, value in own) or own != (pairs or own):
+            return ""
+        pairs = own
+    return sha256(f"incident_key\n{group.cluster}\n{dumps(pairs)}".encode()).hexdigest() if pairs else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,15 +308,15 @@ def combined(
 
     ``alone`` is its meaning for the group, ``key`` the incident key of the group by its rules.
     """
-    is_open = incident is not None and incident.open
-    if not (incident is not None and incident.gathered) and (not key or is_open):
+    still_open = incident is not None and incident.open
+    if not (incident is not None and incident.gathered) and (not key or still_open):
         return alone
     change = _merged(alone.change, incident, group, now, timing)
     members = _members(change, incident, group, matches, alone.match.severity.name)
     other = _worse_of_another_group(alone.match, change, members, group, book)
-    before = book.severities.get(incident.severity) if incident is not None and is_open else None
+    before = book.severities.get(incident.severity) if incident is not None and still_open else None
     as_severe = before is not None and before.priority <= alone.match.severity.priority
-    return Combined(change, other or alone.match, members, joins=is_open and (other is not None or as_severe))
+    return Combined(change, other or alone.match, members, joins=still_open and (other is not None or as_severe))
 
 
 def view(incident: Incident | None, group: AlertGroup) -> Incident | None:
