@@ -98,8 +98,6 @@ def resend(numbers: tuple[int, ...], *, all_dead: bool, even_if_resolved: bool, 
 
     Exit status: 0 if all were put back, 1 if one was not.
     """
-    from responder.engine.workers.resend import UNKNOWN
-    from responder.engine.workers.resend import resend as put_back
     from responder.store.outbox import dead_letters
 
     if bool(numbers) == all_dead:
@@ -109,11 +107,11 @@ def resend(numbers: tuple[int, ...], *, all_dead: bool, even_if_resolved: bool, 
         settings = bootstrap.settings_from_environment()
         with bootstrap.database(settings) as database, database.transaction() as connection:
             chosen = dead_letters.dead_ids(connection) if all_dead else numbers
-            answers = put_back(connection, chosen, now, even_if_resolved=even_if_resolved or even_if_over)
+            answers = dead_letters.resend(connection, chosen, now, even_if_resolved=even_if_resolved or even_if_over)
     for answer in answers:
         said = f"not resent: {answer.refused}" if answer.refused else "waiting, due now"
         click.echo(f"message {answer.number}: {said}", err=bool(answer.refused))
-    if any(answer.refused == UNKNOWN for answer in answers):
+    if any(answer.refused == dead_letters.UNKNOWN for answer in answers):
         click.echo(_LIST, err=True)
     refused = [answer for answer in answers if answer.refused]
     click.echo(f"{len(answers) - len(refused)} of {len(answers)} messages will be resent", err=True)

@@ -9,13 +9,13 @@ from werkzeug.wrappers import Response
 
 from responder.console.access import needs
 from responder.console.app import Console, person
-from responder.engine.workers.resend import resend
 from responder.model.action import Action, ActionKind
 from responder.model.clock import Deadline
 from responder.model.text import one_line
 from responder.settings.access import Role
 from responder.store.incidents import actions, incidents
 from responder.store.incidents.actions import ActionRow
+from responder.store.outbox.dead_letters import resend
 
 _log = structlog.get_logger()
 #: Seconds that a request waits for ``serve`` to apply its actions.

@@ -297,21 +297,14 @@ def peek(connection: Connection, number: int) -> OutboxRow | None:
     return _outbox_row(row, content, row["previous"], row["vendor"])
 
 
+#: Columns that hold the value of the message's field.
+_OF_A_MESSAGE = ("incident", "ordering_key", "channel", "channel_kind", "step", "priority", "replaces")
+
+
 def message_of(row: Mapping[Any, Any]) -> OutboxMessage:
     """Return the message in a row."""
     return OutboxMessage(
-        **{
-            name: row[name]
-            for name in (
-                "incident",
-                "ordering_key",
-                "channel",
-                "channel_kind",
-                "step",
-                "priority",
-                "replaces",
-            )
-        },
+        **{name: row[name] for name in _OF_A_MESSAGE},
         enrich=bool(row["enrich"]),
         kind=MessageKind(row["kind"]),
         due_at=to_time(row["due_at"]),

@@ -1,5 +1,6 @@
-"""The outbox for operators: every message with its result, and requeueing of dead ones."""
+"""The outbox for operators: every message with its result, and resending of dead ones."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,6 +14,12 @@ from responder.store.schema.tables import contents, messages
 
 _MESSAGES = select(messages, contents.c.decision).join(
     contents, contents.c.incident == messages.c.incident, isouter=True
+)
+
+#: Columns that hold the value of the field.
+_PLAIN = (
+    *("id", "incident", "ordering_key", "channel", "channel_kind", "step", "kind", "priority", "state"),
+    *("attempt", "minimal", "merged_into", "replaces"),
 )
 
 #: ``merged`` into a newer update; ``withdrawn`` before it was sent, since findings gave a severity that does not page.
@@ -115,21 +122,7 @@ def _row(row: Any, *, whole: bool = True) -> MessageRow:
     named = from_bytes(_Named, row["report"]) if row["report"] and not whole else None
     shown = report or named or (from_bytes(DecisionRecord, row["decision"]) if row["decision"] else None)
     return MessageRow(
-        **{
-            name: row[name]
-            for name in (
-                "id",
-                "incident",
-                "ordering_key",
-                "channel",
-                "channel_kind",
-                "step",
-                "kind",
-                "priority",
-                "state",
-            )
-        },
-        **{name: row[name] for name in ("attempt", "minimal", "merged_into", "replaces")},
+        **{name: row[name] for name in _PLAIN},
         error=row["error"] or "",
         written_at=to_time(row["written_at"]),
         due_at=to_time(row["due_at"]),
@@ -139,3 +132,51 @@ def _row(row: Any, *, whole: bool = True) -> MessageRow:
         fallback_reason=from_bytes(MessageFacts, row["facts"]).fallback_reason,
         report=report,
     )
+
+
+#: Why a message that does not exist is not resent.
+UNKNOWN = "no such message"
+
+
+@dataclass(frozen=True, slots=True)
+class ResendResult:
+    """The result of one request; ``refused`` says why the message is not resent, empty if it is."""
+
+    number: int
+    refused: str = ""
+
+
+def refusal(row: MessageRow | None, *, resolve_accepted: bool) -> str:
+    """Return why a message is not resent, empty if it is. Pure.
+
+    ``resolve_accepted`` is True if the resolve of the incident was sent on the channel since: a later message would
+    open the incident again there, and nothing would resolve it.
+    """
+    if row is None:
+        return UNKNOWN
+    if row.state == "waiting":
+        return "it is pending and will be sent"
+    if row.state == "merged":
+        return f"merged into message {row.merged_into}"
+    if row.state == "withdrawn":
+        return f"withdrawn before it was sent: {row.error}"
+    if row.state != "dead":
+        return "already accepted; resending it would notify twice"
+    if resolve_accepted and row.kind != MessageKind.RESOLUTION:
+        return f"{row.incident} has since been resolved on {row.channel}; this message would reopen it"
+    return ""
+
+
+def resend(
+    connection: Connection, numbers: Iterable[int], now: datetime, *, even_if_resolved: bool = False
+) -> list[ResendResult]:
+    """Requeue dead messages in their original position; delivery sends them at its next poll."""
+    answers = []
+    for number in sorted(set(numbers)):
+        row = find(connection, number)
+        over = row is not None and not even_if_resolved and resolve_accepted(connection, row)
+        why = refusal(row, resolve_accepted=over)
+        if row is not None and not why:
+            requeue(connection, row, now)
+        answers.append(ResendResult(number, why))
+    return answers

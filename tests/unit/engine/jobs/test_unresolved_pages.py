@@ -12,7 +12,6 @@ from sqlalchemy import text
 from responder.engine import pipeline
 from responder.engine.effects.context import History
 from responder.engine.jobs.unresolved_pages import UnresolvedPagesJob
-from responder.engine.workers.resend import resend
 from responder.engine.workers.triage import IncidentWriter, write
 from responder.model.delivery import IncidentChanges
 from responder.model.incident import Incident
@@ -26,6 +25,7 @@ from responder.notify.contract import Channel
 from responder.store.database import Database
 from responder.store.incidents import incidents
 from responder.store.outbox import channel_state, claims, outbox
+from responder.store.outbox.dead_letters import resend
 from tests.conftest import HandClock
 from tests.support.builders import NOW, a_group, a_resolved_alert
 from tests.support.outbox_messages import claimed, last_report, message_counts
