@@ -76,7 +76,7 @@ def _ask_all(settings: Settings, book: RuleBook, timeout: float) -> tuple[Findin
         spec=HttpSpec(url="${health}", of="all", health=True),
         position=Position("responder health", 1, 1),
     )
-    everyone = Subject(service=None, namespace=book.namespace, name="", values={}, why="", rejected=())
+    everyone = Subject(service=None, namespace=book.namespace, name="", values={})
     questions = KIND.questions(spec, ProbeContext(subject=everyone, services=book.services, prometheus_url=""))
     return bootstrap.probe_once(questions, settings, timeout)
 

@@ -39,8 +39,8 @@ class Alert:
     labels: Labels
     annotations: Labels
     starts_at: datetime
-    ends_at: datetime | None
-    generator_url: str
+    ends_at: datetime | None = None
+    generator_url: str = ""
     fingerprint: str
     links: Labels = field(default_factory=dict)
 

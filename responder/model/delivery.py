@@ -19,7 +19,7 @@ class Notification:
 
     id: int
     received_at: datetime
-    cluster: str
+    cluster: str = ""
     body: bytes
 
 

@@ -63,22 +63,22 @@ class Incident:
 
     id: str
     dedup_key: str
-    group_key: str
-    cluster: str
+    group_key: str = ""
+    cluster: str = ""
     open: bool
     severity: str
     rule: str
-    service: str
-    title: str
-    runbook: str
+    service: str = ""
+    title: str = ""
+    runbook: str = ""
     reason: str
     channels: tuple[str, ...]
     opened_at: datetime
     changed_at: datetime
-    resolved_at: datetime | None
-    notification: int
+    resolved_at: datetime | None = None
+    notification: int = 0
     revision: str
-    alerts: Mapping[str, AlertState]
+    alerts: Mapping[str, AlertState] = field(default_factory=dict)
     flaps: int = 0
     resolve_reason: str = ""
     resolve_at: datetime | None = None
@@ -121,8 +121,8 @@ class Change:
 
     kind: ChangeKind
     reason: str
-    added: tuple[str, ...]
-    resolved: tuple[str, ...]
+    added: tuple[str, ...] = ()
+    resolved: tuple[str, ...] = ()
     alerts: Mapping[str, AlertState]
     resolve_reason: str = ""
     resolve_at: datetime | None = None
@@ -153,8 +153,8 @@ class Subject:
     namespace: str
     name: str
     values: Mapping[str, str]
-    why: str
-    rejected: tuple[str, ...]
+    why: str = ""
+    rejected: tuple[str, ...] = ()
     part: str = ""
     label: str = ""
 

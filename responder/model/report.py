@@ -27,15 +27,15 @@ class DecisionRecord:
 
     title: str
     severity: str
-    severity_reason: str
+    severity_reason: str = ""
     pagerduty_severity: str
     pages: bool
     service: str
-    environment: str
+    environment: str = ""
     cluster: str = ""
-    namespace: str
-    alertname: str
-    impact: str
+    namespace: str = ""
+    alertname: str = ""
+    impact: str = ""
     outage_impact: str = ""
     first_step: str = ""
     response: str = ""
@@ -266,10 +266,10 @@ class Report:
     pages: bool
     service: str
     environment: str
-    namespace: str
+    namespace: str = ""
     alertname: str
     what: str
-    impact: str
+    impact: str = ""
     summary: str = ""
     update: str = ""
     conclusion: Conclusion = NOTHING

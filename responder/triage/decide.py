@@ -180,8 +180,6 @@ def _stand_in(group: AlertGroup) -> Alert:
         labels=group.common_labels or group.group_labels,
         annotations=group.common_annotations,
         starts_at=datetime.fromtimestamp(0, UTC),
-        ends_at=None,
-        generator_url="",
         fingerprint="",
     )
 

@@ -108,7 +108,6 @@ def _decided(
         annotations={"summary": reason[0].upper() + reason[1:]},
         starts_at=began,
         ends_at=ended,
-        generator_url="",
         fingerprint=f"heartbeat-{cluster}",
     )
     known = {alert.fingerprint: AlertState(began.timestamp(), ended.timestamp() if ended else None)}
@@ -124,7 +123,6 @@ def _decided(
             name=cluster,
             values={LABEL: cluster},
             why="the heartbeat of the rule files",
-            rejected=(),
         ),
         change=Change(
             kind=kind, reason=reason, added=() if ended else names, resolved=names if ended else (), alerts=known

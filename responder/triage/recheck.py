@@ -54,7 +54,6 @@ def _change(
         kind=kind,
         reason=reason,
         added=added,
-        resolved=(),
         alerts=known,
         flaps=incident.flaps if flaps is None else flaps,
         resolve_reason=incident.resolve_reason if resolve_later else "",

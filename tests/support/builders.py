@@ -71,7 +71,6 @@ def an_alert(**changes: Any) -> Alert:
         labels=labels,
         annotations={"summary": "plato is down", "description": "No pod of plato is ready."},
         starts_at=STARTED,
-        ends_at=None,
         generator_url="https://prometheus.butterfly.example.com/graph?g0.expr=up+%3D%3D+0&g0.tab=1",
         fingerprint=sha256(repr(sorted(labels.items())).encode()).hexdigest()[:16],
     )
@@ -113,7 +112,6 @@ def a_subject(**changes: Any) -> Subject:
         name="plato",
         values={"service": "plato", "namespace": "butterfly"},
         why="label service names plato",
-        rejected=(),
     )
     return replace(usual, **changes)
 
@@ -165,7 +163,6 @@ def an_incident(**changes: Any) -> Incident:
         id="INC-118",
         dedup_key=sha256(GROUP_KEY.encode()).hexdigest(),
         group_key=GROUP_KEY,
-        cluster="",
         open=True,
         severity="P1",
         rule="service-down",
@@ -176,7 +173,6 @@ def an_incident(**changes: Any) -> Incident:
         channels=("pagerduty", "slack"),
         opened_at=STARTED,
         changed_at=STARTED,
-        resolved_at=None,
         notification=1,
         revision="3f2a9c",
         alerts={an_alert().fingerprint: AlertState(STARTED.timestamp())},

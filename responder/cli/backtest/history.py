@@ -125,7 +125,7 @@ def _recorded(source: str, body: bytes, at: datetime | None, problem: str = "") 
         at = at or max((each.ends_at or each.starts_at for each in parse(body).alerts), default=_EPOCH)
     except InvalidPayload as error:
         return RecordedNotification(source, None, str(error))
-    return RecordedNotification(source, Notification(id=0, received_at=at.astimezone(UTC), cluster="", body=body))
+    return RecordedNotification(source, Notification(id=0, received_at=at.astimezone(UTC), body=body))
 
 
 def of_prometheus(
@@ -153,7 +153,7 @@ def _of_prometheus(
         try:
             for at, body in grouping.notifications(answer, times):
                 when = datetime.fromtimestamp(at, UTC)
-                notification = Notification(id=next(numbers), received_at=when, cluster="", body=body)
+                notification = Notification(id=next(numbers), received_at=when, body=body)
                 yield RecordedNotification(f"{when:%Y-%m-%d %H:%M:%S UTC}", notification)
         except NoMatrixError as error:
             raise FatalError(f"{without_credentials(base)}: {error}") from error

@@ -144,7 +144,7 @@ class DemoSession:
         self.watch.screen.console.print(Text.assemble(("  → ", "dim"), (name, style), f" {one_line(why)}"))
 
     def _decide(self, body: bytes) -> tuple[Effects, DiagnosisResult | None]:
-        notification = Notification(id=self.sent, received_at=self.clock.now(), cluster="", body=body)
+        notification = Notification(id=self.sent, received_at=self.clock.now(), body=body)
         group = read(notification)
         self.alertmanager.alerts |= {alert.fingerprint: dict(alert.labels) for alert in group.firing}
         before = history_of(group, self.context, lambda key: self._known.get(key, History()), "")

@@ -109,7 +109,7 @@ def targets(context: DoctorContext) -> tuple[Result, ...]:
     questions: dict[str, ProbeQuestion] = {}
     for name, service in book.services.items():
         values = {"service": name, "namespace": service.namespace}
-        who = Subject(service=name, namespace=service.namespace, name=name, values=values, why="", rejected=())
+        who = Subject(service=name, namespace=service.namespace, name=name, values=values)
         probe_context = ProbeContext(subject=who, services=book.services, prometheus_url="")
         for probe in book.probes.values():
             for question in PROBES[probe.kind].questions(probe, probe_context):

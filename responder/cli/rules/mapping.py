@@ -127,8 +127,6 @@ def _firing(labels: Mapping[str, str], annotations: Mapping[str, str]) -> Alert:
         labels=labels,
         annotations=annotations,
         starts_at=datetime.fromtimestamp(0, UTC),
-        ends_at=None,
-        generator_url="",
         fingerprint="",
     )
 

@@ -80,15 +80,12 @@ def _incident(
         rule=UNJUDGED,
         service=sanitize_line(group.common_labels.get("service", ""), 60) if group else "",
         title=f"[{context.worst.name}] responder could not triage {what}",
-        runbook="",
         reason=reason,
         channels=tuple(channel.name for channel in context.all_channels),
         opened_at=now,
         changed_at=now,
-        resolved_at=None,
         notification=notification.id,
         revision=context.book.revision,
-        alerts={},
     )
 
 

@@ -124,7 +124,6 @@ class FailurePage:
             pages=True,
             service="responder",
             environment=book.environment,
-            namespace="",
             alertname="ResponderEngineFails",
             what=reason,
             impact="pages and updates may be missing or late; read the alerts in Alertmanager",

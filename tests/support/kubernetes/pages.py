@@ -62,9 +62,7 @@ def diagnosed(effects: Effects, findings: tuple[Finding, ...]) -> IncidentConten
 def pages_of(scenario: Scenario, now: datetime) -> str:
     """Return the PagerDuty event and the Slack message of a scenario, one line for each that is read."""
     group = parse(notification(scenario))
-    effects = pipeline.triage(
-        group, Notification(id=1, received_at=now, cluster="", body=b""), History(), shipped_context()
-    )
+    effects = pipeline.triage(group, Notification(id=1, received_at=now, body=b""), History(), shipped_context())
     findings = tuple(finding_of(_QUESTION, clue, 0.0) for clue in clues_of(scenario, now))
     return page_of(effects, diagnosed(effects, findings), now)
 

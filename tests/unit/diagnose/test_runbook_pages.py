@@ -51,7 +51,7 @@ def test_the_page_says_which_step_is_as_expected_and_which_differs(scenario: Sce
     context = replace(context, runbooks=runbook_set(Settings(runbooks=str(ROOT / "runbooks")), context.book))
     body = {"version": "4", "groupKey": "{}:{}", "status": "firing", "receiver": "responder", "alerts": [ALERT]}
     group = parse(json.dumps({**body, "groupLabels": {}, "commonLabels": {}, "commonAnnotations": {}}).encode())
-    effects = pipeline.triage(group, Notification(id=1, received_at=NOW, cluster="", body=b""), History(), context)
+    effects = pipeline.triage(group, Notification(id=1, received_at=NOW, body=b""), History(), context)
     request, clock, cluster = effects.request, SystemClock(), scenario.cluster()
     assert request is not None
 

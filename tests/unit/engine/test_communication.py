@@ -27,7 +27,7 @@ QUESTION = ProbeQuestion(probe="cluster", kind="kubernetes", origin=Origin.CLUST
 
 def decided(body: dict[str, Any], minutes: float, before: History = History()) -> Effects:  # noqa: B008 - immutable
     """The effects of a notification some minutes after NOW."""
-    delivery = Notification(id=1 + int(minutes), received_at=NOW + timedelta(minutes=minutes), cluster="", body=b"")
+    delivery = Notification(id=1 + int(minutes), received_at=NOW + timedelta(minutes=minutes), body=b"")
     return pipeline.triage(parse(json.dumps(body).encode()), delivery, before, shipped_context())
 
 

@@ -231,7 +231,7 @@ class LifeOfIncidents(RuleBasedStateMachine):
         self.number += 1
         self.heard, self.heard_at = [*self.heard[-1:], group], self.now
         owed = not self.paged and any(self._is_news(alert) for alert in group.firing)
-        notification = Notification(id=self.number, received_at=self._time(), cluster="", body=b"")
+        notification = Notification(id=self.number, received_at=self._time(), body=b"")
         effects = pipeline.triage(group, notification, self.history, DESK)
         self._apply(effects)
         assert self.paged or not owed, "a new fire pages when it is told, and not later"

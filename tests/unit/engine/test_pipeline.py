@@ -78,7 +78,7 @@ def a_desk(
 
 def a_delivery(number: int = 1, after: float = 0.0) -> Notification:
     """A notification received some seconds after NOW; its payload is not used here."""
-    return Notification(id=number, received_at=NOW + timedelta(seconds=after), cluster="", body=b"")
+    return Notification(id=number, received_at=NOW + timedelta(seconds=after), body=b"")
 
 
 def told(effects: Effects) -> list[tuple[str, str]]:

@@ -162,7 +162,7 @@ def test_a_team_that_joins_an_open_incident_is_paged(tmp_path: Path) -> None:
 
 
 def _delivery(number: int = 1) -> Notification:
-    return Notification(id=number, received_at=NOW, cluster="", body=b"{}")
+    return Notification(id=number, received_at=NOW, body=b"{}")
 
 
 BAD = [

@@ -44,7 +44,7 @@ def events(number: int) -> Iterator[RecordedNotification]:
         body = a_body(chance.choice(["Down", "Slow", "Odd", "Other"]), size, minute=at, over=chance.randint(0, size))
         body["groupKey"] += str(chance.randrange(5))
         notification = Notification(
-            id=at + 1, received_at=BEGAN + timedelta(minutes=at), cluster="", body=json.dumps(body).encode()
+            id=at + 1, received_at=BEGAN + timedelta(minutes=at), body=json.dumps(body).encode()
         )
         yield RecordedNotification(f"line {at}", notification)
 

@@ -68,7 +68,7 @@ class Scene:
 
     def record_heartbeat(self, number: int = 1) -> None:
         """The Watchdog of prod-eu arrives and is decided."""
-        notification = Notification(id=number, received_at=self.clock.now(), cluster="", body=b"")
+        notification = Notification(id=number, received_at=self.clock.now(), body=b"")
         effects = triage(a_group(an_alert()), notification, History(), self.context)
         with self.database.transaction() as connection:
             write(connection, IncidentChanges(effects=[replace(effects, notification=None)]), self.clock.now(), 0)
