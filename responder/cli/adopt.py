@@ -15,7 +15,7 @@ from responder.model.text import number_of
 from responder.outgoing import UnreachableError
 
 if TYPE_CHECKING:
-    from responder.converse.pagerduty.adopt import Orphan
+    from responder.converse.pagerduty.api import Orphan
 
 _COLOURS = {"unknown": "yellow", "resolved": "green"}
 
@@ -64,7 +64,7 @@ def _print(found: "Sequence[Orphan]", output: str) -> None:
 
 
 def _found(api: Any, settings: Any) -> "list[Orphan]":
-    from responder.converse.pagerduty.adopt import Known, orphans, own_keys
+    from responder.converse.pagerduty.api import Known, orphans, own_keys
     from responder.store.incidents import vendor_incidents
 
     listed = list(api.open_incidents())

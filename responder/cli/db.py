@@ -15,8 +15,8 @@ from responder.cli.options import OUTPUT, TIMEOUT
 from responder.cli.table import Column, format_time, table
 
 if TYPE_CHECKING:
+    from responder.store.maintenance.overview import TableStats
     from responder.store.maintenance.retention import PruneResult
-    from responder.store.maintenance.stats import TableStats
 
 _HOURS = 3600.0
 
@@ -33,7 +33,7 @@ def stats(*, output: str) -> None:
     with named_failures():
         settings = bootstrap.settings_from_environment()
         with bootstrap.database(settings) as database, database.read() as connection:
-            from responder.store.maintenance.stats import table_stats
+            from responder.store.maintenance.overview import table_stats
 
             counts = table_stats(connection)
             files = database.files()

@@ -3,17 +3,19 @@
 What responder knows is filled in; what only a person knows is marked TODO.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from responder.converse.apply import NOTE_LIMIT, name_of
-from responder.converse.markdown import item, line_of, link
 from responder.converse.timeline import EntryKind, timeline
 from responder.model.action import Action, ActionKind
 from responder.model.clock import short_duration, time_of_day
 from responder.model.finding import Conclusion, worst_first
 from responder.model.report import MessageKind
-from responder.model.text import number_of, sanitize_line
+from responder.model.rule import Link
+from responder.model.text import number_of, one_line, sanitize_line
+from responder.notify.report.links import safe_url
 from responder.notify.report.sections import result
 from responder.store.incidents.actions import ActionRow
 from responder.store.incidents.records import IncidentRecords
@@ -213,3 +215,29 @@ def _after(began: datetime, end: datetime | None) -> str:
     if minutes >= 60:
         return short_duration(60 * minutes)
     return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+
+
+#: Characters that format wherever they stand, and an underscore beside a word (https://github.github.com/gfm/).
+_MARKS = re.compile(r"[\\`*\[\]<>|~&$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
+#: Beginnings of addresses that GitHub's Markdown links by itself.
+_ADDRESS = re.compile(r"(?<=[A-Za-z])(:)(?=//)|(?<=[Ww])(\.)(?=\S)|(?<=\S)(@)(?=\S)")
+#: Beginnings of lines that open a heading, a list, a quotation or a rule.
+_OPENING = re.compile(r"^(?:(?=[#+=-])|(\d{1,9})(?=[.)]))")
+
+
+def line_of(text: str) -> str:
+    """Return ``text`` on one line, harmless within a line of a document."""
+    return _ADDRESS.sub(r"\\\g<0>", _MARKS.sub(r"\\\g<0>", one_line(text)))
+
+
+def item(text: str) -> str:
+    """Return ``text`` as an item of a list; it opens nothing of its own."""
+    opened = _OPENING.sub(lambda found: f"{found[1] or ''}\\", line_of(text))
+    return f"- {opened}"
+
+
+def link(target: Link) -> str:
+    """Return a link, or its text alone where the address may not be one."""
+    url, text = safe_url(target.href), line_of(target.text)
+    plain = re.sub(r"[()<>\s\\]", lambda found: f"%{ord(found[0]):02X}", url)
+    return f"[{text}](<{plain}>)" if plain and text else text

@@ -1,8 +1,10 @@
-"""PagerDuty's REST API: its incidents, and which alerts they have."""
+"""PagerDuty's REST API: its incidents, which alerts they have, and which of them nothing here resolves."""
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import TypeVar
 from urllib.parse import quote, urlencode
 
@@ -160,3 +162,39 @@ class PagerDutyApi:
                 f"PagerDuty's REST API answers HTTP {response.status}: see RESPONDER_PAGERDUTY_API_TOKEN"
             )
         return response
+
+
+#: A dedup key of responder: that of the group, with the number of a further page.
+OWN_KEY = re.compile(r"[0-9a-f]{64}(-[0-9]{1,6})?")
+#: The client of its events.
+CLIENT = "responder"
+
+
+class Known(StrEnum):
+    """State of an incident in the database."""
+
+    OPEN = "open"
+    RESOLVED = "resolved"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Orphan:
+    """An open incident of PagerDuty that no event of responder will resolve, and what the database knows of it."""
+
+    incident: OpenIncident
+    known: Known
+
+
+def own_keys(incident: OpenIncident) -> tuple[str, ...]:
+    """Return its dedup keys if all of its alerts are responder's; PagerDuty may have grouped others with them."""
+    ours = [key for key, client in incident.alerts if client == CLIENT and OWN_KEY.fullmatch(key)]
+    return tuple(ours) if len(ours) == len(incident.alerts) else ()
+
+
+def orphans(incidents: Iterable[OpenIncident], known: Mapping[str, Known]) -> Iterator[Orphan]:
+    """Yield incidents none of whose keys is open in the database; ``known`` is the state of each key."""
+    for incident in incidents:
+        states = {known.get(key, Known.UNKNOWN) for key in own_keys(incident)}
+        if states and Known.OPEN not in states:
+            yield Orphan(incident, Known.RESOLVED if Known.RESOLVED in states else Known.UNKNOWN)

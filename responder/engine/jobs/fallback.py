@@ -10,42 +10,87 @@ from sqlalchemy import Connection
 from responder.engine.effects.context import DecisionContext
 from responder.engine.effects.page import counts, messages_for
 from responder.engine.jobs.scheduler import IncidentJob
+from responder.model.clock import duration_in_minutes
 from responder.model.delivery import Effects, IncidentChanges
 from responder.model.incident import Incident
 from responder.model.report import MessageKind
+from responder.model.text import sanitize_line
 from responder.notify.channels import CHANNELS
 from responder.notify.contract import Channel
-from responder.notify.delivery.fallback import FallbackStep, UndeliveredPage, after, fallback_history, next_step
 from responder.notify.delivery.route import in_order, is_known, last_resort, title
 from responder.store.incidents import incidents
 from responder.store.outbox import undelivered
 from responder.store.outbox.undelivered import UndeliveredMessage
+
+#: Factor of the wait for pages that are not of the worst severity.
+LESSER = 5.0
+#: Characters of the reason of a fallback.
+REASON_LIMIT = 500
+
 
 _log = structlog.get_logger()
 
 EVERY = timedelta(seconds=2)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedFallback:
-    """A page, and its next fallback channel."""
+@dataclass(frozen=True, slots=True)
+class FallbackStep:
+    """Send a page through ``channel`` as well, because of ``reason``; the first message stays in the outbox."""
 
     page: UndeliveredMessage
-    step: FallbackStep
+    channel: str
+    reason: str
+
+
+def trouble(page: UndeliveredMessage, name: str, limit: float, now: datetime) -> str:
+    """Return why a page on the channel titled ``name`` takes a fallback; empty if it does not yet. Pure.
+
+    ``limit`` is the wait in seconds for the worst severity. For a channel that is known to be down the first failed
+    attempt is enough. A page that only waits behind others, on a channel that accepts them, stays where it is.
+    """
+    limit = limit if page.message.priority <= 1 else limit * LESSER
+    said = sanitize_line(page.error, 200) or "no response"
+    waited = (now - page.written_at).total_seconds()
+    down = (now - page.failing_since).total_seconds() if page.failing_since else 0.0
+    if page.dead:
+        return f"{name} rejected this page: {said}"
+    if waited >= limit and page.error:
+        return f"{name} has not accepted this page for {duration_in_minutes(waited)}: {said}"
+    return f"{name} has accepted nothing for {duration_in_minutes(down)}: {said}" if down >= limit else ""
+
+
+def after(channel: str, usable: Sequence[str], order: Sequence[str]) -> str:
+    """Return the channel of ``usable``, which are in their order, that follows ``channel``; empty for none.
+
+    A channel that is not configured any more is followed by what would follow it in the whole ``order``.
+    """
+    if channel in usable:
+        left = usable[usable.index(channel) + 1 :]
+    else:
+        passed = order[: order.index(channel)] if channel in order else ()
+        left = [name for name in usable if name not in passed]
+    return next(iter(left), "")
+
+
+def fallback_history(before: str, reason: str) -> str:
+    """Return the reasons of all fallback steps so far, in order."""
+    return sanitize_line("; then ".join(filter(None, (before, reason))), REASON_LIMIT)
 
 
 def planned_fallbacks(
     pages: Sequence[UndeliveredMessage], context: DecisionContext, limit: float, now: datetime
-) -> list[PlannedFallback]:
+) -> list[FallbackStep]:
     """Return those pages for which a fallback is due. Pure."""
     steps = []
     for page in pages:
         channel = context.channels.get(page.message.channel) or CHANNELS.get(page.message.channel_kind)
         if channel is not None and channel.is_additional():
             continue
+        reason = trouble(page, title(page.message.channel, context.channels, page.message.channel_kind), limit, now)
         usable, order = _chain(page, context)
-        steps.append((page, next_step(_undelivered(page, context), _ways_of(page, usable, context), order, limit, now)))
-    return [PlannedFallback(page=page, step=step) for page, step in steps if isinstance(step, FallbackStep)]
+        if reason and (following := after(page.message.channel, _ways_of(page, usable, context), order)):
+            steps.append(FallbackStep(page, following, reason))
+    return steps
 
 
 def _chain(page: UndeliveredMessage, context: DecisionContext) -> tuple[Sequence[str], Sequence[str]]:
@@ -96,7 +141,7 @@ def _reaches_on_call(page: UndeliveredMessage, context: DecisionContext) -> bool
 
 
 def effects_of(
-    taken: Sequence[PlannedFallback],
+    taken: Sequence[FallbackStep],
     known: Mapping[str, Incident],
     context: DecisionContext,
     now: datetime,
@@ -108,7 +153,7 @@ def effects_of(
     moved: dict[str, Incident] = {}
     effects = []
     for each in taken:
-        page, channel = each.page, context.channels[each.step.channel]
+        page, channel = each.page, context.channels[each.channel]
         message = page.message
         incident = moved.get(message.incident, known.get(message.incident))
         if incident is not None and channel.name not in incident.channels:
@@ -116,7 +161,7 @@ def effects_of(
             moved[message.incident] = incident
         facts = replace(
             counts(incident) if incident else message.facts,
-            fallback_reason=fallback_history(message.facts.fallback_reason, each.step.reason),
+            fallback_reason=fallback_history(message.facts.fallback_reason, each.reason),
             reaches_on_call=_reaches_on_call(page, context),
         )
         if page.resolved:
@@ -125,7 +170,7 @@ def effects_of(
         messages = messages_for(own, MessageKind.FALLBACK, facts, [channel], priority=message.priority, due_at=now)
         effects.append(
             Effects(
-                outcome=each.step.reason,
+                outcome=each.reason,
                 incident=incident,
                 messages=tuple(replace(each, replaces=page.id) for each in messages),
             )
@@ -161,7 +206,7 @@ class FallbackJob(IncidentJob):
                 reason=effects.outcome,
             )
 
-    def _taken(self, connection: Connection) -> list[PlannedFallback]:
+    def _taken(self, connection: Connection) -> list[FallbackStep]:
         context = self.context()
         usable, order = every_way(context.channels), in_order(context.channels)
         # A page on the last channel has no further fallback and must not block others.
@@ -182,15 +227,3 @@ def every_way(channels: Mapping[str, Channel]) -> tuple[str, ...]:
     """Return the channels that call on-call, then those where a page is at least visible."""
     waking = ways(channels)
     return (*waking, *(name for name in in_order(channels) if name in channels and name not in waking))
-
-
-def _undelivered(page: UndeliveredMessage, context: DecisionContext) -> UndeliveredPage:
-    return UndeliveredPage(
-        channel=page.message.channel,
-        title=title(page.message.channel, context.channels, page.message.channel_kind),
-        dead=page.dead,
-        priority=page.message.priority,
-        written_at=page.written_at,
-        error=page.error,
-        failing_since=page.failing_since,
-    )

@@ -45,7 +45,7 @@ def after(channel: str, team: str, kind: MessageKind = MessageKind.START, channe
         failing_since=None,
     )
     [found] = planned_fallbacks([page], a_context(), 60.0, NOW + timedelta(seconds=1))
-    return found.step.channel
+    return found.channel
 
 
 @pytest.mark.parametrize(
