@@ -26,7 +26,7 @@ from responder.web.app import Guard
 from responder.web.not_found import LogThrottle, OutsideRecorder
 
 _log = structlog.get_logger()
-_WHO = "unauthorized: send a token of RESPONDER_WEBHOOK_TOKEN or a login of RESPONDER_WEBHOOK_BASIC_AUTH"
+_UNAUTHORIZED = "unauthorized: send a token of RESPONDER_WEBHOOK_TOKEN or a login of RESPONDER_WEBHOOK_BASIC_AUTH"
 _CLUSTER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 _NO_CLUSTER = (
     'the address names no cluster: at most 100 letters, digits, "_", "-" and ".", as in /webhook/alertmanager/prod-eu'
@@ -88,7 +88,7 @@ def blueprint(config: WebhookConfig) -> Blueprint:
                 _log.warning("webhook.unauthorized", remote=request.remote_addr, requests=count)
             if config.outside is not None:
                 config.outside.record(401, "no valid credentials")
-            answer = _text(401, _WHO)
+            answer = _text(401, _UNAUTHORIZED)
             answer.headers["WWW-Authenticate"] = 'Bearer realm="responder", Basic realm="responder"'
             return answer
         if not config.alive():

@@ -85,9 +85,9 @@ class DeliveryWorker:
         self._submit = submit
         self._busy = 0
         self._poll = REST_POLL if queue.rest else POLL
-        self._opens = channel is not None and channel.keeps_open
+        self._keeps_open = channel is not None and channel.keeps_open
         self._lease = LEASE if paging else CLAIM
-        self._out: dict[int, tuple[OutboxRow, float]] = {}
+        self._claimed: dict[int, tuple[OutboxRow, float]] = {}
         self._ended: list[tuple[ClaimedMessage, Outcome]] = []
         self._guard = threading.Lock()
         self._prepared = queue.rest
@@ -112,18 +112,18 @@ class DeliveryWorker:
             limits = [each.room(connection, now.timestamp()) for each in self._limits()]
             if len(names := self._sharing()) > 1:
                 channel_state.lock_state(connection, names[0])
-            news = self._marking.mark(connection, ended, now)
+            after_commit = self._marking.mark(connection, ended, now)
             messages = self._claim(connection, now, free, limits) if free else []
         with self._guard:
             del self._ended[: len(ended)]
             for message, _outcome in ended:
-                self._out.pop(message.id, None)
-            self._out |= {message.id: (message, ticks) for message in messages}
+                self._claimed.pop(message.id, None)
+            self._claimed |= {message.id: (message, ticks) for message in messages}
             self._busy += len(messages)
         for row in messages:
             self._submit(partial(self._attempt, row))
-        for report in news:
-            report()
+        for record in after_commit:
+            record()
         return 0.0 if messages or ended or expecting else self._poll
 
     def expect(self) -> None:
@@ -139,7 +139,7 @@ class DeliveryWorker:
     def active(self) -> bool:
         """True while messages are being sent or their results are not recorded yet, or if some were released."""
         with self._guard:
-            return self._expecting or bool(self._out or self._ended)
+            return self._expecting or bool(self._claimed or self._ended)
 
     def retire(self) -> None:
         """Claim nothing more: another worker has the channel, or it is no longer configured."""
@@ -151,9 +151,9 @@ class DeliveryWorker:
             ended, self._ended = self._ended, []
         try:
             with self._database.transaction() as connection:
-                news = self._marking.mark(connection, ended, self._clock.now())
-            for report in news:
-                report()
+                after_commit = self._marking.mark(connection, ended, self._clock.now())
+            for record in after_commit:
+                record()
         except StoreError as error:
             _log.error("sender.mark_failed", messages=len(ended), reason=f"{error}; they will be sent again")
 
@@ -169,12 +169,12 @@ class DeliveryWorker:
         ticks = self._clock.monotonic()
         with self._guard:
             after = RENEW_SECONDS * (self._lease / LEASE)
-            old = [message for message, renewed in self._out.values() if ticks - renewed >= after]
+            old = [message for message, renewed in self._claimed.values() if ticks - renewed >= after]
         if old:
             with self._database.transaction() as connection:
                 ours = outbox.renew(connection, old, self._clock.now() + self._lease)
             with self._guard:
-                self._out |= {message.id: (message, ticks) for message in old if message.id in ours}
+                self._claimed |= {message.id: (message, ticks) for message in old if message.id in ours}
 
     def _rest(self, now: datetime) -> float:
         """Return the seconds until a message may be sent, at most the poll interval; 0 if one may be sent now."""
@@ -235,7 +235,7 @@ class DeliveryWorker:
         room = self._available(connection, standing, limit, now).within(free)
         until = now + self._lease
         messages = claims.claim(
-            connection, self._queue, now, until, room.urgent, room.other, paging=self._opens, limits=limits
+            connection, self._queue, now, until, room.urgent, room.other, keeps_open=self._keeps_open, limits=limits
         )
         for each in self._limits():
             each.spend(connection, messages, now.timestamp())
@@ -274,13 +274,14 @@ class DeliveryWorker:
     def _is_ours(self, row: OutboxRow) -> bool:
         """Return False if the claim may have expired, by the monotonic clock: this process may have been paused."""
         with self._guard:
-            claimed, ticks = self._out.get(row.id, (None, 0.0))
+            claimed, ticks = self._claimed.get(row.id, (None, 0.0))
         if claimed is None or claimed.attempt != row.attempt:
             return False
         return self._clock.monotonic() - ticks < self._lease.total_seconds()
 
 
-News = Callable[[], None]
+#: Logs or counts a result, once it is committed.
+Note = Callable[[], None]
 
 
 class DeliveryResults:
@@ -308,19 +309,19 @@ class DeliveryResults:
 
     def mark(
         self, connection: Connection, ended: Iterable[tuple[ClaimedMessage, Outcome]], now: datetime
-    ) -> list[News]:
+    ) -> list[Note]:
         """Record the results of attempts. Returns what to log and count after the commit."""
         ended = sorted(ended, key=lambda each: each[0].id)  # one order for all processes avoids deadlocks
         made = [(message.channel, outcome) for message, outcome in ended if not isinstance(outcome, NotSent)]
         for channel in sorted({name for name, _outcome in made}):
             results = {isinstance(outcome, Delivered | Continue) for name, outcome in made if name == channel}
             channel_state.record_attempts(connection, channel, now, accepted=True in results, failed=False in results)
-        news = [self._mark_one(connection, message, outcome, now) for message, outcome in ended]
+        after_commit = [self._mark_one(connection, message, outcome, now) for message, outcome in ended]
         for channel in sorted({name for name, outcome in made if self._paging and isinstance(outcome, Delivered)}):
             outbox.requeue_refused(connection, channel, now)
-        return news + [partial(_count, message, outcome, now) for message, outcome in ended]
+        return after_commit + [partial(_count, message, outcome, now) for message, outcome in ended]
 
-    def _mark_one(self, connection: Connection, message: ClaimedMessage, outcome: Outcome, now: datetime) -> News:
+    def _mark_one(self, connection: Connection, message: ClaimedMessage, outcome: Outcome, now: datetime) -> Note:
         event = _log.bind(
             message=message.id, incident=message.report.incident, channel=message.channel, step=message.step
         )

@@ -204,19 +204,18 @@ def claim(
     most: int,
     spare: int | None = None,
     *,
-    paging: bool = False,
+    keeps_open: bool = False,
     limits: Sequence[StepRoom] = (),
 ) -> list[OutboxRow]:
     """Claim due messages until ``until``, the worst severity first; ``attempt`` is the fence of the claim.
 
     At most ``most`` messages, of which at most ``spare`` below the worst severity. Of several waiting updates of one
-    incident the newest is claimed; the others are marked as merged into it. On the queue of a channel that keeps
-    incidents open (``paging``) a resolve is withdrawn if the channel has accepted nothing with its key. ``limits`` are
-    those of sets of steps.
+    incident the newest is claimed; the others are marked as merged into it. If the channel ``keeps_open`` incidents, a
+    resolve is withdrawn if the channel has accepted nothing with its key. ``limits`` are those of sets of steps.
     """
     spare = most if spare is None else min(spare, most)
     chosen = _chosen(connection, queue, now, most, spare, limits)
-    while merge_older(connection, chosen, now) or (paging and _withdrawn(connection, chosen, now)):
+    while merge_older(connection, chosen, now) or (keeps_open and _withdrawn(connection, chosen, now)):
         chosen = _chosen(connection, queue, now, most, spare, limits)
     if not chosen:
         return []

@@ -398,7 +398,7 @@ class LifeOfConversations:
             while True:
                 now = self.clock.now()
                 with self.database.transaction() as connection:
-                    rows = claims.claim(connection, queue, now, now + timedelta(seconds=6), 4, paging=channel.pages)
+                    rows = claims.claim(connection, queue, now, now + timedelta(seconds=6), 4, keeps_open=channel.pages)
                 ended = [self._exchange(compose.compose_message(row, now)) for row in rows]
                 if not ended or lost:
                     break
