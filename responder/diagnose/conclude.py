@@ -59,7 +59,7 @@ _MOST_UNKNOWN = 3
 #: The limit that was not exceeded, at the end of a headline.
 _LIMITS = re.compile(r" \((?:warning|critical) [<>] [^)]*\)")
 #: Sentences that say how many pods serve, or that none does.
-_ALL = re.compile(r"\bserves?\b|\ball \d+ pods|the only pod|\d+ of \d+ pods (?:\S+ ){0,2}ready")
+_ALL = re.compile(r"\bstill serves?\b|\ball \d+ pods|the only pod|\d+ of \d+ pods (?:\S+ ){0,2}ready")
 #: Resources that say nothing about the pods themselves.
 _NOT_PODS = re.compile(r"pods/log|pods\.metrics\.k8s\.io")
 #: A metric of kube-state-metrics in a query.

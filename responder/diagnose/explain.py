@@ -19,6 +19,7 @@ _WEAK = frozenset(
         "job-failed",
         "log-error",
         "admission-webhook",
+        "admission-endpoint",
         "autoscaler-limit",
         "autoscaler-blind",
         "autoscaler-metrics",
@@ -57,7 +58,7 @@ class Explanation:
 def explain(clues: Iterable[Clue]) -> Explanation:
     """Return the explanation. It stops at the first object that explains the alert; further causes are not blamed."""
     clues = tuple(clues)
-    own = _of(clues, Role.CAUSE, 0)
+    own = _in_time(_of(clues, Role.CAUSE, 0), clues)
     symptoms = _of(clues, Role.SYMPTOM, 0)
     chain = _chain(own, symptoms, clues)
     cause = chain[-1] if chain and chain[-1].role is Role.CAUSE else None
@@ -70,6 +71,12 @@ def explain(clues: Iterable[Clue]) -> Explanation:
         fine=_of(clues, Role.FINE, 0),
         unseen=tuple(each for each in clues if each.role is Role.UNSEEN),
     )
+
+
+def _in_time(own: tuple[Clue, ...], clues: Sequence[Clue]) -> tuple[Clue, ...]:
+    """Return the causes without those that a rollout after the begin of the alert brought, if there are others."""
+    late = next((each.since for each in clues if each.code == "change-after" and each.step == 0), None)
+    return tuple(each for each in own if not (late and each.since and each.since >= late)) or own
 
 
 def _in_chain(change: Clue, chain: Sequence[Clue]) -> bool:

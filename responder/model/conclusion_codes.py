@@ -75,7 +75,7 @@ CODES: Final[Mapping[str, Code]] = {
     "schedule-label": Code(
         "finds no node with its label", "Label a node as the pod asks, or correct its selector or affinity.", True
     ),
-    "schedule-affinity": Code("kept apart by affinity", "Add a node, or uncordon one; then relax the affinity."),
+    "schedule-affinity": Code("kept apart by affinity", "Add a node, uncordon one, or relax the affinity."),
     "schedule-cordon": Code("finds only cordoned nodes", "Uncordon a node, if its maintenance is over."),
     "schedule-volume": Code("has its volume in another zone", "Add a node in the zone of the volume."),
     "schedule-claim": Code("has an unbound claim", f"Read the events of the claim that it names: {_EVENTS}."),
@@ -89,6 +89,9 @@ CODES: Final[Mapping[str, Code]] = {
     "admission-webhook": Code(
         "pods refused by a webhook", "Bring the webhook back, or ask its owner whether it may be skipped meanwhile."
     ),
+    "admission-endpoint": Code(
+        "pods refused: their webhook has no endpoints", "Bring up the pods of the webhook, or ask its owner to skip it."
+    ),
     "admission-policy": Code(
         "pods refused by a policy", "Correct what the policy names, or ask its owner for an exception.", True
     ),
@@ -96,6 +99,7 @@ CODES: Final[Mapping[str, Code]] = {
         "pods refused by Pod Security", "Remove what the policy forbids from the template.", True
     ),
     "admission-account": Code("service account missing", "Create the service account that the pods name.", True),
+    "admission-class": Code("class missing", "Create the class that the pods name, or correct the name.", True),
     "admission-limit": Code(
         "refused by a limit range", "Bring the template within the limit range, or change that.", True
     ),
@@ -216,6 +220,9 @@ CODES: Final[Mapping[str, Code]] = {
     "pods-unseen": Code("pods not ready", "Read why its pods are not ready: `kubectl get pods{in_ns}`.", True),
     "change-rollout": Code(
         "rolled out", "Undo the rollout, if the errors began with it: `kubectl rollout undo {ref}{in_ns}`."
+    ),
+    "change-rollback": Code(
+        "rolled back", "Read why it was rolled back; the old version may not bear what the new one wrote."
     ),
     "change-sync": Code("synced", "Revert the commit in Git, if the errors began with the sync."),
     "change-deploy": Code("deployed", "Go back to the version before, if the errors began with the deployment."),

@@ -270,7 +270,7 @@ def _third(scene: Scene) -> list[Read]:
         node = objects.text(pod, "spec", "nodeName")
         said = (objects.text(each, "message") for each in scene.events_of(pod))
         if is_name(node) and any("registered CSI drivers" in each for each in said):
-            reads.append(listing("Pod", SYSTEM, fieldSelector=f"spec.nodeName={node}"))
+            reads.append(listing("Pod", fieldSelector=f"spec.nodeName={node}"))
     if scene.was_read("Ingress") or (not scene.failures and all(map(_is_ready, scene.pods_of(scene.workload)))):
         reads += [listing("Ingress", scene.place.namespace), listing("IngressClass")]
     return reads + _usage(scene) + _dependencies(scene) + ([] if scene.fails_lookups else _elsewhere(scene))

@@ -12,6 +12,8 @@ from responder.diagnose.cluster.scene import Log, Scene
 #: Restarts, and minutes since the last end, from which a container crashes in a loop even while it runs.
 LOOP_RESTARTS = 3
 LOOP_MINUTES = 15.0
+#: Seconds of a run after which the kubelet forgets the back-off: what ends later crashes now and then, in no loop.
+LONG_RUN = 600.0
 #: Minutes for which a single OOM kill counts.
 OOM_MINUTES = 30.0
 
@@ -69,7 +71,7 @@ class Container:
             return True
         finished = objects.when(self.ended, "finishedAt")
         done = self.init and objects.at(self.status, "state", "terminated", "exitCode") == 0
-        if not finished or done or self.restarts < LOOP_RESTARTS:
+        if not finished or done or self.restarts < LOOP_RESTARTS or (self.seconds or 0.0) > LONG_RUN:
             return False
         return (now - finished).total_seconds() < LOOP_MINUTES * 60
 

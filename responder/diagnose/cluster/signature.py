@@ -78,7 +78,11 @@ _ERROR = re.compile(
     re.IGNORECASE,
 )
 _WARNING = re.compile(r"\bWARN(?:ING)?\b|^[\[(]?WRN\b|\blevel=warn", re.IGNORECASE)
-_HARMLESS = re.compile(r"\b(?:0|no) errors?\b|failover ok|error(?:s|_count)?[=:] ?0\b", re.IGNORECASE)
+_HARMLESS = re.compile(
+    r"\b(?:0|no) errors?\b|failover ok|error(?:s|_count)?[=:] ?0\b|"
+    r"^\W*(?:(?:error|fatal)\W+)?(?:exiting|shutting down)\b",
+    re.IGNORECASE,
+)
 _MESSAGE = re.compile(
     r"(?<!\S)(?:msg|message)=(?P<msg>\"(?:[^\"\\]|\\.)+\"|[^\s\"]+)|"
     r"(?<!\S)(?:error|err)=(?P<err>\"(?:[^\"\\]|\\.)+\"|[^\s\"]+)|"

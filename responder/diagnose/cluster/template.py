@@ -25,6 +25,11 @@ _POD = (
     "terminationGracePeriodSeconds",
     "imagePullSecrets",
 )
+#: Objects that variables and volumes come from.
+_SOURCES = (
+    *(("Secret", "secretKeyRef"), ("ConfigMap", "configMapKeyRef"), ("Secret", "secret"), ("ConfigMap", "configMap")),
+    ("claim", "persistentVolumeClaim"),
+)
 #: Set by `kubectl rollout restart`.
 _RESTARTED = "kubectl.kubernetes.io/restartedAt"
 #: Variables that a sentence names.
@@ -179,12 +184,21 @@ def _volumes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterable[st
 def _keys(noun: str, before: Mapping[str, Any], after: Mapping[str, Any], ignored: set[str]) -> list[str]:
     found = [f"{noun} -{key}" for key in before if key not in after and key not in ignored]
     found += [f"{noun} +{key}" for key in after if key not in before and key not in ignored]
-    found += [
-        f"{noun} {key} changed" if noun != "label" else f"label {key} {before[key]} -> {after[key]}"
-        for key in before
-        if key in after and key not in ignored and before[key] != after[key]
-    ]
+    for key in before:
+        if key in after and key not in ignored and before[key] != after[key]:
+            old, new = (each[key] if noun == "label" else _source(each[key]) for each in (before, after))
+            found.append(f"{noun} {key} {old} -> {new}" if old and new and old != new else f"{noun} {key} changed")
     return found
+
+
+def _source(value: Any) -> str:
+    """Return where a variable or a volume comes from: ``Secret mail key password``; empty where it does not say."""
+    for kind, way in _SOURCES:
+        named = objects.text(value, way, "name") or objects.text(value, way, "secretName")
+        if named := named or objects.text(value, way, "claimName"):
+            key = objects.text(value, way, "key")
+            return f"{kind} {named}{f' key {key}' if key else ''}"
+    return ""
 
 
 def _phrase(key: str, before: Any, after: Any) -> str:

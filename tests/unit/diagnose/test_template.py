@@ -42,7 +42,7 @@ PROBE = {"httpGet": {"path": "/ready", "port": 8080}, "timeoutSeconds": 5}
         (
             template(env=[{"name": "URL", "valueFrom": {"secretKeyRef": {"name": "db", "key": "a"}}}]),
             template(env=[{"name": "URL", "valueFrom": {"secretKeyRef": {"name": "db", "key": "b"}}}]),
-            ["env URL changed"],
+            ["env URL Secret db key a -> Secret db key b"],
         ),
         (template(env=[{"name": "URL", "value": "a"}]), template(env=[{"name": "URL", "value": "a"}]), []),
         (

@@ -15,12 +15,15 @@ _QUOTA = re.compile(r"exceeded quota: (\S+?), requested: (.+?), used: (.+?), lim
 _CLAIM = re.compile(r"failed to create PVC (\S+?):")
 _MUST = re.compile(r"failed quota: (\S+?): must specify (.+)")
 #: The containers, which newer versions name: ``limits.cpu for: app; limits.memory for: app``.
-_FOR = re.compile(r" for: [^;]+")
+_FOR = re.compile(r" for: ([^;]+)")
+_SET = "Set it in the template, or give the namespace a default with a LimitRange."
 _WEBHOOK = re.compile(r'admission webhook "([^"]+)" denied the request: ?(.*)', re.DOTALL)
 #: Kyverno's words before the name of the policy.
 _BLOCKED = re.compile(r"^(?:resource|policy) \S+ (?:was blocked due to|for resource violation:?)[^:]*? policies:? ?")
 _WEBHOOK_DOWN = re.compile(r'failed calling webhook "([^"]+)": ?(.*)', re.DOTALL)
+_NO_ENDPOINT = re.compile(r'no endpoints available for service "([^"]+)"')
 _SECURITY = re.compile(r'violates PodSecurity "([^"]+)": ?(.*)', re.DOTALL)
+_CLASS = re.compile(r'no (PriorityClass) with name (\S+) was found|(RuntimeClass) "([^"]+)" not found')
 _ACCOUNT = re.compile(r'serviceaccount "([^"]+)" not found')
 #: ``maximum memory usage per Container is 4Gi, but limit is 6Gi``; ``... but no limit is specified``; a ratio.
 _LIMIT = re.compile(r"((?:maximum|minimum) \S+ usage per \S+ is .+|\S+ max limit to request ratio per \S+ is .+)")
@@ -72,7 +75,10 @@ def look(scene: Scene) -> tuple[Clue, ...]:
             entity=f"ResourceQuota/{quota[1]}" if quota else objects.reference(workload),
             says=f"{has}: {why}{times_said}",
             detail=said,
-            leads_to=tuple(map(objects.reference, scene.called)) if code == "admission-webhook" else (),
+            first_step=_SET if _MUST.search(said) else "",
+            leads_to=tuple(map(objects.reference, scene.called))
+            if code in {"admission-webhook", "admission-endpoint"}
+            else (),
         ),
     )
 
@@ -94,20 +100,26 @@ def _why(scene: Scene, said: str) -> tuple[str, str]:
         return "admission-quota", f"quota {match[1]}{_age(scene, match[1])} is exceeded{by} ({numbers})"
     if match := _MUST.search(said):
         what = _FOR.sub("", match[2]).strip(" .").replace("; ", " and ").replace(",", " and ")
-        return (
-            "admission-quota",
-            f"quota {match[1]}{_age(scene, match[1])} makes {what} compulsory, and the pods do not set it",
-        )
+        names = ", ".join(dict.fromkeys(each.strip(" .") for each in _FOR.findall(match[2])))
+        sets = f"container {names} does not set it" if names else "the pods do not set it"
+        return "admission-quota", f"quota {match[1]}{_age(scene, match[1])} makes {what} compulsory, and {sets}"
     if match := _WEBHOOK.search(said):
         why = _BLOCKED.sub("policy ", sanitize_line(match[2], 300))
         return "admission-policy", f"admission webhook {match[1]} denies them: {cut(why, 160)}"
     if match := _WEBHOOK_DOWN.search(said):
         why = match[2].strip().removeprefix("failed to call webhook: ")
+        if none := _NO_ENDPOINT.search(why):
+            return (
+                "admission-endpoint",
+                f"admission webhook {match[1]} cannot be called: its Service {none[1]} has no endpoints",
+            )
         return "admission-webhook", f"admission webhook {match[1]} cannot be called: {cut(why, 150)}"
     if match := _SECURITY.search(said):
         return "admission-security", f'they violate Pod Security "{match[1]}": {cut(match[2].strip(), 160)}'
     if match := _ACCOUNT.search(said):
         return "admission-account", f"service account {match[1]} does not exist (not found)"
+    if match := _CLASS.search(said):
+        return "admission-class", f"{match[1] or match[3]} {match[2] or match[4]} does not exist (not found)"
     if match := _LIMIT.search(said):
         ranges = ", ".join(map(objects.name, scene.of("LimitRange")))
         return "admission-limit", f"limit range{f' {ranges}' if ranges else ''} forbids them: {cut(match[1], 150)}"

@@ -12,7 +12,7 @@ def look(scene: Scene) -> tuple[Clue, ...]:
     """Return the state of the budget that the alert names, or those that keep pods on a cordoned node it names."""
     named = scene.place.named.get("PodDisruptionBudget", "")
     if named and (budget := scene.find("PodDisruptionBudget", named)) is not None:
-        return (_clue(budget),)
+        return (_clue(scene, budget),)
     return tuple(_of_node(scene))
 
 
@@ -37,10 +37,19 @@ def _of_node(scene: Scene) -> Iterator[Clue]:
                 )
 
 
-def _clue(budget: Object) -> Clue:
+def _clue(scene: Scene, budget: Object) -> Clue:
     closed = objects.number(budget, "status", "disruptionsAllowed") == 0
     role = Role.SYMPTOM if closed else Role.FINE
-    return Clue(code=_code(budget), role=role, entity=objects.reference(budget), says=_says(budget))
+    selector = objects.at(budget, "spec", "selector")
+    drained = {objects.name(each) for each in scene.of("Node") if objects.at(each, "spec", "unschedulable") is True}
+    kept = sorted(
+        node
+        for each in scene.of("Pod")
+        if (node := objects.text(each, "spec", "nodeName")) in drained
+        and objects.selects(selector, objects.labels(each))
+    )
+    waits = f"; it keeps {len(kept)} of them on cordoned node {kept[0]}" if kept and closed else ""
+    return Clue(code=_code(budget), role=role, entity=objects.reference(budget), says=_says(budget) + waits)
 
 
 def _code(budget: Object) -> str:

@@ -102,13 +102,14 @@ def _rollout(scene: Scene, workload: Object) -> Clue | None:
     templates = template_of(previous), template_of(newest)
     changed = differences(*templates) or unread(*templates)
     created, older = objects.created(newest), objects.created(previous)
-    verb = "rolled back" if created and older and created < older else "rolled out"
+    back = bool(created and older and created < older)
+    verb = "rolled back" if back else "rolled out"
     old, new = versions(scene, workload)
     version = f" {new}" if new and new != old else ""
     more = f" and {len(changed) - _NAMED} more" if len(changed) > _NAMED else ""
     what = f": {', '.join(changed[:_NAMED])}{more}" if changed else ""
     return Clue(
-        code="change-rollout" if moment <= scene.began else "change-after",
+        code="change-after" if moment > scene.began else "change-rollback" if back else "change-rollout",
         role=Role.CHANGE,
         entity=objects.reference(workload),
         says=f"{objects.name(workload)}{version} (revision {number}) {verb} {before_alert(scene, moment)}{what}",

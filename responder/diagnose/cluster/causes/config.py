@@ -69,10 +69,11 @@ def _place(code: str, stopped: list[Object]) -> str:
 def _driver(scene: Scene, pod: Object) -> str:
     """Return the pod of a CSI driver on the node of a pod, if it is not ready; drivers are found by their name."""
     node = objects.text(pod, "spec", "nodeName")
-    for each in scene.of("Pod", "kube-system"):
+    for each in scene.of("Pod", ""):
         if objects.text(each, "spec", "nodeName") == node and "csi" in objects.name(each) and not is_ready(each):
             why = next((f" ({found.waiting})" for found in containers(each) if found.waiting), "")
-            return f": pod {objects.name(each)} in kube-system, which runs it there, is not ready{why}"
+            space = objects.text(each, "metadata", "namespace")
+            return f": pod {objects.name(each)} in {space}, which runs it there, is not ready{why}"
     return ""
 
 

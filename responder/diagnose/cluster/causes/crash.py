@@ -5,7 +5,7 @@ from collections import defaultdict
 from datetime import timedelta
 
 from responder.diagnose.cluster import objects
-from responder.diagnose.cluster.causes.readiness import asks_own_port, probe_answer, probe_target
+from responder.diagnose.cluster.causes.readiness import asks_own_port, on_port, probe_answer, probe_target
 from responder.diagnose.cluster.objects import Object
 from responder.diagnose.cluster.pods import (
     Container,
@@ -20,6 +20,7 @@ from responder.diagnose.cluster.pods import (
 from responder.diagnose.cluster.scene import Scene, times
 from responder.diagnose.cluster.signature import signature, without_time
 from responder.diagnose.cluster.template import tag
+from responder.model.clock import ago
 from responder.model.clue import Certainty, Clue, Role
 from responder.model.text import cut
 
@@ -152,7 +153,7 @@ def _end(scene: Scene, crashing: list[Container], *, loops: bool) -> tuple[str, 
         late = "is refused" in answer and asks_own_port(container.spec, probe)
         wrong = "answers 404" in answer or ("is refused" in answer and not late)
         if late and (container.seconds or _STARTS) < _STARTS:
-            answer = answer.replace("on its port", "on its port yet")
+            answer = answer.replace("; ", " yet; ")
         numbers = " or ".join(sorted({str(_number(each)) for each in crashing}))
         return "crash-probe-path" if wrong else "crash-probe", (
             f"{ends} killed by its {probe} probe ({answer}{count} failed checks), "
@@ -186,7 +187,7 @@ def _killing(scene: Scene, container: Container) -> tuple[str, int, str] | None:
             ]
             answer = probe_answer(objects.text(failed[0], "message").partition(":")[2])[1] if failed else ""
             asked = probe_target(container.spec, probe)
-            answer = f"{asked} {answer}".strip() if answer else ""
+            answer = on_port(f"{asked} {answer}".strip(), container.spec, probe) if answer else ""
             return probe, max(map(times, failed or [event])), f"{answer}; " if answer else ""
     return None
 
@@ -211,7 +212,5 @@ def names_container(said: str, container: Container) -> bool:
 
 
 def _lived(container: Container) -> str:
-    seconds = container.seconds
-    if seconds is None:
-        return ""
-    return f", {seconds:.0f} s after its start" if seconds < 120 else f", {seconds / 60:.0f} min after its start"
+    started, finished = (objects.when(container.ended, key) for key in ("startedAt", "finishedAt"))
+    return f", {ago(finished, started)} after its start" if started and finished else ""

@@ -140,6 +140,7 @@ def _clue(scene: Scene, total: int, image: str, waiting: list[Container]) -> Clu
         says=f"{some_of(workload, [each.pod for each in waiting], total)} cannot pull image {image}{of}{why}"
         + (f" ({detail})" if detail else "")
         + (f"; pull secret {lacking} cannot be read (missing or unreadable)" if lacking else ""),
+        since=min((found for each in waiting if (found := objects.created(each.pod))), default=None),
         detail=said.replace("toomanyrequests: ", ""),  # the registry's code, of which the words are beside it
     )
 

@@ -15,6 +15,7 @@ _REASONS = {
     "DeadlineExceeded": "its deadline is exceeded",
     "PodFailurePolicy": "its pod failure policy ended it",
 }
+_LONGER = "Find out why it takes so long, or raise its deadline, then run it again: its work is not done."
 _RUN_AGAIN = "Run it again on another node, with requests for what it uses: what it should have done is not done."
 
 
@@ -93,7 +94,7 @@ def _failed(scene: Scene, job: Object, cron: Object | None) -> Clue | None:
         since=objects.when(failed, "lastTransitionTime"),
         leads_to=scene.explaining(why) if why and not gone else (),
         reason=why,
-        first_step=_RUN_AGAIN if gone else "",
+        first_step=_RUN_AGAIN if gone else _LONGER if reason == "DeadlineExceeded" and not why else "",
     )
 
 

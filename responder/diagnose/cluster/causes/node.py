@@ -85,7 +85,11 @@ def _evictions(scene: Scene) -> tuple[Clue, ...]:
     count = f"{len(gone)} pods of {name} were" if len(gone) > 1 else f"1 pod of {name} was"
     says = f"{count} evicted {ago(scene.now, moment)} ago: {cut(why, 100)}{f', {used}' if used else ''}"
     entity = objects.reference(scene.workload)
-    return (Clue(code="evicted", role=Role.FACT, entity=entity, says=says, since=moment),)
+    named = scene.find("Pod", scene.place.named.get("Pod", ""))
+    # A pod that exceeds its own limit will be evicted again; of the others, others have taken the place.
+    own = "limit" in why or (named is not None and objects.text(named, "status", "reason") == "Evicted")
+    role = Role.CAUSE if own else Role.FACT
+    return (Clue(code="evicted", role=role, entity=entity, says=says, since=moment),)
 
 
 def evicting_nodes(scene: Scene) -> list[str]:

@@ -7,7 +7,16 @@ from datetime import datetime
 from responder.diagnose.cluster import objects
 from responder.diagnose.cluster.causes.rollout import is_under_way
 from responder.diagnose.cluster.objects import Object
-from responder.diagnose.cluster.pods import containers, full_disk, is_overdue, is_ready, logs_of, ready_of, some_of
+from responder.diagnose.cluster.pods import (
+    Container,
+    containers,
+    full_disk,
+    is_overdue,
+    is_ready,
+    logs_of,
+    ready_of,
+    some_of,
+)
 from responder.diagnose.cluster.scene import Scene, times
 from responder.diagnose.cluster.signature import signature, without_time
 from responder.model.clock import ago
@@ -18,6 +27,8 @@ _FAILED = re.compile(r"(Readiness|Startup|Liveness) probe failed: ?(.*)", re.DOT
 #: Seconds after which an init container that runs keeps its pod waiting; migrations take less.
 _INIT_SECONDS = 120.0
 _NOT_STOPPED = "See why the kubelet of node {node} does not stop it: its events, then its log."
+#: Ways in which a probe asks a port.
+_WAYS = ("httpGet", "tcpSocket", "grpc")
 _STATUS = re.compile(r"statuscode: (\d+)")
 
 
@@ -140,8 +151,10 @@ def _clue(scene: Scene, total: int, key: tuple[str, str], unready: list[Object])
         )
     code, answer = probe_answer(said)
     code = "volume-full" if full else code
-    where = next((found for each in containers(unready[0]) if (found := probe_target(each.spec, probe))), "")
-    where = f" ({where})" if where else ""
+    failing = _failing(unready[0], probe)
+    asked = probe_target(failing.spec, probe) if failing else ""
+    where = f" ({asked})" if asked else ""
+    answer = on_port(answer, failing.spec, probe) if failing else answer
     failed = [
         event for pod in unready for event in scene.events_of(pod) if _FAILED.search(objects.text(event, "message"))
     ]
@@ -165,6 +178,12 @@ def _which(pod: Object) -> str:
     return f" (container {', '.join(bad)})" if 0 < len(bad) < len(known) else ""
 
 
+def _failing(pod: Object, probe: str) -> Container | None:
+    """Return the container that has such a probe and is not ready; None where none has."""
+    asked = [each for each in containers(pod) if objects.at(each.spec, f"{probe.lower()}Probe")]
+    return min(asked, key=lambda each: objects.at(each.status, "ready") is True, default=None)
+
+
 def probe_answer(said: str) -> tuple[str, str]:
     """Return the code and the words for what a kubelet's probe message says: 404, refused, timed out."""
     if match := _STATUS.search(said):
@@ -176,18 +195,25 @@ def probe_answer(said: str) -> tuple[str, str]:
     return "unready", f"fails ({cut(said.strip(), 80)})" if said.strip() else "fails"
 
 
+def on_port(answer: str, container: Object, probe: str) -> str:
+    """Return an answer that is about the port of a probe with its number or name."""
+    given = objects.at(container, f"{probe.lower()}Probe")
+    port = next((found for way in _WAYS if (found := objects.at(given, way, "port"))), "")
+    return answer.replace("on its port", f"on port {port}") if port else answer
+
+
 def probe_target(container: Object, probe: str) -> str:
     """Return what a probe of a container asks: ``path /ready``, else ``port 9090``; empty for a command."""
     given = objects.at(container, f"{probe.lower()}Probe")
     path = objects.text(given, "httpGet", "path")
-    ports = (objects.at(given, way, "port") for way in ("httpGet", "tcpSocket", "grpc"))
+    ports = (objects.at(given, way, "port") for way in _WAYS)
     return f"path {path}" if path else next((f"port {port}" for port in ports if port), "")
 
 
 def asks_own_port(container: Object, probe: str) -> bool:
     """Return True if a probe asks a port that its container declares: one that refuses then does not listen yet."""
     given = objects.at(container, f"{probe.lower()}Probe")
-    asked = {objects.at(given, way, "port") for way in ("httpGet", "tcpSocket", "grpc")} - {None}
+    asked = {objects.at(given, way, "port") for way in _WAYS} - {None}
     ports = objects.items(container, "ports")
     declared = {objects.at(port, key) for port in ports for key in ("containerPort", "name")}
     return bool(asked & declared)

@@ -79,8 +79,9 @@ def is_under_way(scene: Scene, workload: Object) -> bool:
     status = objects.at(workload, "status")
     if objects.kind(workload) == "Deployment":
         under_way = objects.text(objects.condition(workload, "Progressing"), "reason") == "ReplicaSetUpdated"
+        spare = _spare(workload)
         if grown := _grown(scene, workload):
-            under_way, spare = True, grown
+            under_way, spare = True, max(spare, grown)
     else:
         spare = objects.number(workload, "spec", "updateStrategy", "rollingUpdate", "maxUnavailable") or 1
         revision = objects.text(status, "updateRevision")
@@ -92,6 +93,15 @@ def is_under_way(scene: Scene, workload: Object) -> bool:
         for each in pods
         if not is_ready(each)
     )
+
+
+def _spare(deployment: Object) -> int:
+    """Return how many pods of a Deployment may be missing during a rollout; shares are rounded down, as it does."""
+    given = objects.at(deployment, "spec", "strategy", "rollingUpdate", "maxUnavailable")
+    if isinstance(given, int):
+        return given
+    share = str(given).removesuffix("%")
+    return wanted(deployment) * int(share) // 100 if share.isdecimal() else 0
 
 
 def _grown(scene: Scene, workload: Object) -> int:
@@ -118,8 +128,9 @@ def _serving(scene: Scene, workload: Object) -> str:
     pods = pods_of_revision(scene, workload, old)
     if not any(map(is_ready, pods)):
         return "the others still serve"
-    version = versions(scene, workload)[0]
-    return f"{ready_of(pods)} old pods ({version or f'revision {number}'}) still serve"
+    version, new = versions(scene, workload)
+    which = version if version != new and version else f"revision {number}"
+    return f"{ready_of(pods)} old pods ({which}) still serve"
 
 
 def pods_of_revision(scene: Scene, workload: Object, revision: Object) -> tuple[Object, ...]:

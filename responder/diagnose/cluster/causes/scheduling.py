@@ -23,6 +23,8 @@ _REASON = re.compile(r"(\d+) (.+?)(?=, \d+ |\.$|$)")
 _INSUFFICIENT = re.compile(r"Insufficient (\S+)")
 #: ``untolerated taint {team: ml}``; before 1.26 ``had taint {team: ml}, that the pod didn't tolerate``.
 _TAINT = re.compile(r"\btaint(?:\(s\))? ?(?:\{(?P<key>[^:}]+): ?(?P<value>[^}]*)\})?")
+#: Codes of nodes that do not suit a pod, and of those that would if they were not cordoned.
+_CORDON = frozenset({"schedule-cordon", "schedule-volume", "schedule-label"})
 #: Whose pod took the place: a uid, of older schedulers namespace and name, or nothing (kube-scheduler, preemption.go).
 _PREEMPTOR = re.compile(r"Preempted by (?:pod )?(\S+) on node")
 
@@ -38,9 +40,10 @@ def look(scene: Scene) -> tuple[Clue, ...]:
     taken = _preempted(scene) if clues else None
     if taken is None:
         return clues
-    if taken.role is Role.CAUSE:
-        leads = (taken.entity,)
-        clues = tuple(replace(each, leads_to=leads) if each.code == "schedule-room" else each for each in clues)
+    if taken.role is Role.FACT:
+        return tuple(replace(each, says=f"{each.says}; {taken.says}") for each in clues)
+    leads = (taken.entity,)
+    clues = tuple(replace(each, leads_to=leads) if each.code == "schedule-room" else each for each in clues)
     return (*clues, taken)
 
 
@@ -186,7 +189,10 @@ def _why(scene: Scene, said: str, pod: Object) -> tuple[str, str, tuple[str, ...
         code, words = _reason(scene, pod, reason)
         codes[code] += count
         parts.append(f"{words} ({count} of {total} nodes)" if total else words)
-    return codes.most_common(1)[0][0], "; ".join(dict.fromkeys(parts)), ()
+    # The others would never take the pod: a node that is only cordoned would.
+    cordoned = "schedule-cordon" in codes and codes.keys() <= _CORDON
+    code = "schedule-cordon" if cordoned else codes.most_common(1)[0][0]
+    return code, "; ".join(dict.fromkeys(parts)), ()
 
 
 def _home(pod: Object) -> str:
@@ -264,11 +270,12 @@ def _room(scene: Scene, pod: Object, resource: str) -> str:
     ]
     if not asked or not sizes:
         return f"insufficient {resource}"
-    most = max(sizes)
+    most, all_ = max(sizes), len(scene.of("Node"))
+    having = f"the {len(sizes)} of {all_} nodes that have it" if len(sizes) < all_ else "the nodes"
     request = f"it requests {resource} {shown(asked, resource)}"
     if asked > most:
         return f"insufficient {resource}: {request}, and no node has more than {shown(most, resource)} allocatable"
-    return f"insufficient {resource}: {request}, and the nodes (up to {shown(most, resource)}) are full"
+    return f"insufficient {resource}: {request}, and {having} (up to {shown(most, resource)}) are full"
 
 
 def _label(scene: Scene, pod: Object) -> str:
@@ -295,8 +302,8 @@ def _label(scene: Scene, pod: Object) -> str:
             return f"it asks for node {'|'.join(values)}, which does not exist (node affinity/selector)"
         if not having:
             return f"no node has the label {label} that it asks for (node affinity/selector)"
-    labels = ", ".join(f"{key}={'|'.join(values)}" for key, values in wanted)
-    return f"node affinity/selector {labels} fits no node with enough free"
+    labels = ", ".join(f"{key}={'|'.join(values)}" if values else key for key, values in wanted)
+    return f"node affinity/selector {labels} does not match"
 
 
 def _spread(scene: Scene, pod: Object) -> str:
