@@ -2,6 +2,7 @@
 
 import re
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -307,6 +308,7 @@ def _planned(
     values: Mapping[str, str],
     scope: Scope,
 ) -> Iterator[PlannedCommand]:
+    totals = Counter(id(step.case) for step in document.steps)
     for each in commands:
         if not is_readonly(each):
             continue
@@ -318,7 +320,7 @@ def _planned(
         yield PlannedCommand(
             name=each.fence.name or f"line {each.fence.line}",
             number=step.number if step else 0,
-            total=sum(other.case == step.case for other in document.steps) if step else 0,
+            total=totals[id(step.case)] if step else 0,
             title=step.title if step else each.section.title,
             case=step.case.title if step and step.case else "",
             line=each.fence.line,
