@@ -1,16 +1,12 @@
-"""PagerDuty on loopback: Events API v2, REST API and webhooks; it refuses what the real one refuses."""
+"""PagerDuty on loopback: Events API v2, which refuses what the real one refuses."""
 
 import itertools
 import json
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from responder.standins.pagerduty_rest import RestApi
-from responder.standins.pagerduty_webhooks import WebhookSender
 from responder.standins.server import Call, OnEvent, Reply, StandIn, as_json
 
 EVENT_LIMIT = 512_000
@@ -42,7 +38,6 @@ class PagerIncident:
     state: str = "triggered"
     number: int = 1
     notes: list[dict[str, str]] = field(default_factory=list)
-    assignee: str = "Ann Onymous"
 
     @property
     def title(self) -> str:
@@ -54,96 +49,15 @@ class PagerIncident:
         """PagerDuty's own id."""
         return f"PGR{self.number:04}"
 
-    @property
-    def url(self) -> str:
-        """Its address for people."""
-        return f"https://butterfly.pagerduty.com/incidents/{self.id}"
-
-    @property
-    def age(self) -> float:
-        """Seconds since it was opened."""
-        return time.monotonic() - self.log[0].arrived
-
-    def as_incident(self) -> dict[str, Any]:
-        """The incident as the REST API and webhooks show it: made by events, it has no incident_key."""
-        return {
-            "id": self.id,
-            "type": "incident",
-            "incident_number": self.number,
-            "number": self.number,
-            "title": self.title,
-            "status": self.state,
-            "incident_key": None,
-            "html_url": self.url,
-            "assignees": [_person(self.assignee)],
-            "priority": None,
-            "resolve_reason": None,
-        }
-
-    def as_alert(self) -> dict[str, Any]:
-        """Its alert as the REST API shows it."""
-        first = self.log[0].body
-        details = {"client": first.get("client"), "client_url": first.get("client_url"), "dedup_key": self.dedup_key}
-        return {
-            "id": f"PAL{self.number:04}",
-            "type": "alert",
-            "status": "resolved" if self.state == "resolved" else "triggered",
-            "alert_key": self.dedup_key,
-            "summary": self.title,
-            "body": {"type": "alert_body", "cef_details": details},
-        }
-
 
 class PagerDutyStandIn(StandIn):
-    """``events`` are those accepted, ``incidents`` what became of them, both in order of arrival.
-
-    ``rest`` answers the REST API, ``webhooks`` sends to the subscriptions.
-    """
+    """``events`` are those accepted, ``incidents`` what became of them, both in order of arrival."""
 
     def __init__(self, *, on_event: OnEvent | None = None) -> None:
         super().__init__(on_event=on_event)
         self.events: list[PagerEvent] = []
         self.incidents: list[PagerIncident] = []
-        self.webhooks = WebhookSender()
-        self.rest = RestApi(lambda: self.incidents, self.webhooks)
         self._numbers = itertools.count(1)
-
-    def stop(self) -> None:
-        """Stop listening and sending."""
-        self.webhooks.close()
-        super().stop()
-
-    def act(self, incident: PagerIncident, what: str, person: str = "Ann Onymous", **data: Any) -> Mapping[str, Any]:
-        """Let a person act on an incident in PagerDuty, and send the webhook: ``acknowledged``, ``annotated``, ...
-
-        Returns the event, which may be sent again.
-        """
-        with self.lock:
-            states = {"acknowledged": "acknowledged", "unacknowledged": "triggered", "resolved": "resolved"}
-            incident.state = states.get(what, incident.state)
-        about = {"id": incident.id, "type": "incident_reference", "summary": incident.title, "html_url": incident.url}
-        shown = {"id": "PNOTE", "type": "incident_note", "incident": about} if what == "annotated" else None
-        return self._send(incident, what, _person(person), shown or incident.as_incident(), data)
-
-    def _send(
-        self,
-        incident: PagerIncident,
-        what: str,
-        agent: Mapping[str, Any],
-        shown: Mapping[str, Any],
-        data: Mapping[str, Any],
-    ) -> Mapping[str, Any]:
-        event = {
-            "id": f"01{uuid4().hex[:24].upper()}",
-            "event_type": f"incident.{what}",
-            "resource_type": "incident",
-            "occurred_at": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-            "agent": agent,
-            "client": None,
-            "data": {**shown, **data},
-        }
-        self.webhooks.send(incident.id, event)
-        return event
 
     def open(self, dedup_key: str | None = None) -> list[PagerIncident]:
         """The incidents that are not resolved, of one dedup key or all."""
@@ -156,9 +70,6 @@ class PagerDutyStandIn(StandIn):
 
     def answer(self, call: Call) -> Reply:
         """202 for a good event, 400 with the reasons for a bad one, 404 elsewhere."""
-        if call.path.partition("?")[0].split("/")[1] in {"incidents", "webhook_subscriptions"}:
-            with self.lock:
-                return self.rest.answer(call)
         if call.method != "POST" or call.path != "/v2/enqueue":
             return as_json(404, {"status": "not found", "message": "no such path", "errors": []})
         event, errors = read_event(call.body)
@@ -169,11 +80,12 @@ class PagerDutyStandIn(StandIn):
             self.events.append(accepted)
             changed = self._apply(accepted)
         if changed is not None:
-            integration = {"id": "PINTEGR", "type": "inbound_integration_reference", "summary": "responder"}
-            what = {"trigger": "triggered", "acknowledge": "acknowledged", "resolve": "resolved"}[accepted.action]
-            self._send(changed, what, integration, changed.as_incident(), {})
+            self.changed(changed, accepted.action)
         self.emit(f"pagerduty.{accepted.action}", accepted)
         return as_json(202, {"status": "success", "message": "Event processed", "dedup_key": accepted.dedup_key})
+
+    def changed(self, incident: PagerIncident, action: str) -> None:
+        """Do what follows the change of an incident by an event: here nothing."""
 
     def _apply(self, event: PagerEvent) -> PagerIncident | None:
         """Return the incident whose state an event changed, None for none."""
@@ -244,8 +156,3 @@ def _web(value: object) -> bool:
 
 def _text(value: object) -> bool:
     return isinstance(value, str) and bool(value.strip())
-
-
-def _person(name: str) -> dict[str, str]:
-    number = f"P{name.replace(' ', '').upper()[:12]}"
-    return {"id": number, "type": "user_reference", "summary": name, "html_url": f"https://x.pagerduty.com/{number}"}

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from random import Random
 from typing import Self
 
-from responder.standins.pagerduty import PagerDutyStandIn
 from tests.faults.presses import Presses
 from tests.faults.timeline import Timeline
+from tests.support.pagerduty_account import PagerDutyAccount
 
 #: Secret of the webhook subscription.
 SECRET = "signs-webhooks-of-the-suite"
@@ -30,7 +30,7 @@ class Deed:
 class People:
     """Act on open incidents until it is left: by ``presses`` in Slack, and in PagerDuty, where ``deeds`` are done."""
 
-    def __init__(self, pagerduty: PagerDutyStandIn, presses: Presses, seed: int, timeline: Timeline) -> None:
+    def __init__(self, pagerduty: PagerDutyAccount, presses: Presses, seed: int, timeline: Timeline) -> None:
         self.deeds: list[Deed] = []
         self._pagerduty = pagerduty
         self._presses = presses

@@ -12,7 +12,7 @@ from typing import Any
 from responder.standins.alertmanager import AlertmanagerStandIn
 from responder.standins.butterfly import ButterflyStandIn
 from responder.standins.monitoring import alertmanager, alertmanager_config
-from responder.standins.pagerduty import PagerDutyStandIn, PagerEvent
+from responder.standins.pagerduty import PagerEvent
 from responder.standins.processes import Program, free_port
 from responder.standins.slack import SlackStandIn
 from responder.standins.stage import stage
@@ -23,6 +23,7 @@ from tests.faults.presses import Presses
 from tests.faults.replica import Replica
 from tests.faults.stream import MAX_BODY_BYTES, Group
 from tests.faults.timeline import Timeline
+from tests.support.pagerduty_account import PagerDutyAccount
 from tests.support.postgres import Postgres, postgres
 
 RULES = Path(__file__).parent / "rules"
@@ -66,7 +67,7 @@ class World:
     replicas: Sequence[Replica]
     door: Door
     alertmanagers: Sequence[str]
-    pagerduty: PagerDutyStandIn
+    pagerduty: PagerDutyAccount
     slack: SlackStandIn
     butterfly: ButterflyStandIn
     silences: AlertmanagerStandIn
@@ -90,12 +91,15 @@ def world(folder: Path, timeline: Timeline, *, engine: str, rules: Path = RULES,
         has_disk = disk and stack.enter_context(small_disk(data))
         own_rules = shutil.copytree(rules, folder / "rules")
         around = stack.enter_context(stage(folder, rules=own_rules, runbooks=RUNBOOKS, on_event=on_event))
+        pagerduty = stack.enter_context(PagerDutyAccount(on_event=on_event))
         database_url = server.create("responder") if server else f"sqlite:///{data / 'responder.db'}"
         silences = stack.enter_context(AlertmanagerStandIn())
         settings = {
             **around.settings,
             **_SETTINGS,
             "RESPONDER_DATABASE_URL": database_url,
+            "RESPONDER_PAGERDUTY_URL": pagerduty.url,
+            "RESPONDER_PAGERDUTY_API_URL": pagerduty.url,
             "RESPONDER_ALERTMANAGER_URL": silences.url,
             "RESPONDER_SLACK_APP_TOKEN": around.slack.app_token,
             "RESPONDER_SLACK_SIGNING_SECRET": around.slack.people.signing_secret,
@@ -106,7 +110,7 @@ def world(folder: Path, timeline: Timeline, *, engine: str, rules: Path = RULES,
             each.start()
         around.slack.people.request_url = f"http://{servers[0].address}"
         url = f"http://{servers[0].address}/pagerduty/webhooks"
-        around.pagerduty.webhooks.subscribe(url, SECRET, day=DAY_SECONDS)
+        pagerduty.webhooks.subscribe(url, SECRET, day=DAY_SECONDS)
         door = Door([each.address for each in servers], around.token, timeline)
         stack.enter_context(door)
         config = alertmanager_config(
@@ -126,7 +130,7 @@ def world(folder: Path, timeline: Timeline, *, engine: str, rules: Path = RULES,
             replicas=servers,
             door=door,
             alertmanagers=[each.url for each in pair],
-            pagerduty=around.pagerduty,
+            pagerduty=pagerduty,
             slack=around.slack,
             butterfly=around.butterfly,
             silences=silences,

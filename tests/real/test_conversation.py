@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.request import Request, urlopen
@@ -19,10 +20,18 @@ from tests.real.conftest import example, until
 from tests.real.test_operator import type_in
 from tests.real.test_sigkill import children
 from tests.support import pagerduty_webhooks, slack_payloads
+from tests.support.pagerduty_account import PagerDutyAccount, url_of
 
 pytestmark = pytest.mark.real
 
 SECRETS = {"slack_signing_secret": "slack-signs", "pagerduty_webhook_secret": "pagerduty-signs"}
+
+
+@pytest.fixture(name="pagerduty")
+def a_pagerduty_with_people() -> Iterator[PagerDutyAccount]:
+    """PagerDuty with its REST API and webhooks."""
+    with PagerDutyAccount() as found:
+        yield found
 
 
 def post(stage: Stage, path: str, body: bytes, headers: dict[str, str]) -> int:
@@ -131,31 +140,32 @@ def test_socket_mode_needs_no_address_and_survives_its_worker(stage: Stage) -> N
         assert "acknowledged by ann" in str(found.body)
 
 
-def test_pagerduty_gets_notes_and_its_people_reach_slack(stage: Stage) -> None:
+def test_pagerduty_gets_notes_and_its_people_reach_slack(stage: Stage, pagerduty: PagerDutyAccount) -> None:
     """Webhooks repeat and notes come back: each action shows everywhere, once."""
     stage.butterfly.set("plato", butterfly.down())
-    webhooks = stage.pagerduty.webhooks.subscribe(f"{stage.url}/pagerduty/webhooks", "old", "pagerduty-signs", day=60.0)
+    webhooks = pagerduty.webhooks.subscribe(f"{stage.url}/pagerduty/webhooks", "old", "pagerduty-signs", day=60.0)
     token = {"pagerduty_api_token": "u+token", "pagerduty_api_from": "ann@example.com"}
-    stage.pagerduty.rest.token, stage.pagerduty.rest.lag = "u+token", 1.0
-    with stage.serve(**SECRETS, **token):
+    pagerduty.rest.token, pagerduty.rest.lag = "u+token", 1.0
+    urls = {"pagerduty_url": pagerduty.url, "pagerduty_api_url": pagerduty.url}
+    with stage.serve(**SECRETS, **token, **urls):
         assert stage.post(example("service-down")).status == 202
-        until(lambda: stage.pagerduty.open() and stage.slack.messages, 30)
-        [incident], page = stage.pagerduty.open(), stage.slack.messages[0]
+        until(lambda: pagerduty.open() and stage.slack.messages, 30)
+        [incident], page = pagerduty.open(), stage.slack.messages[0]
         until(lambda: "Acknowledge" in buttons(page), 10)
         number = buttons(page)["Acknowledge"]
 
-        taken = stage.pagerduty.act(incident, "acknowledged", "Bob Builder")
+        taken = pagerduty.act(incident, "acknowledged", "Bob Builder")
         until(lambda: any("by Bob Builder at" in line for line in page.lines), 10)
-        stage.pagerduty.webhooks.send(incident.id, taken)
-        stage.pagerduty.act(incident, "annotated", "Bob Builder", content="looking at the disk")
+        pagerduty.webhooks.send(incident.id, taken)
+        pagerduty.act(incident, "annotated", "Bob Builder", content="looking at the disk")
         assert type_in(stage, "incidents", "note", number, "the disk is full", "--as", "Ann").returncode == 0
         until(lambda: incident.notes, 20)
-        stage.pagerduty.act(incident, "annotated", "Ann", content=incident.notes[0]["content"])
+        pagerduty.act(incident, "annotated", "Ann", content=incident.notes[0]["content"])
         assert (
             type_in(stage, "incidents", "resolve", number, "--as", "Ann", "--reason", "disk replaced").returncode == 0
         )
-        until(lambda: not stage.pagerduty.open() and len(incident.notes) == 2, 20)
-        until(lambda: stage.pagerduty.webhooks.idle, 10)
+        until(lambda: not pagerduty.open() and len(incident.notes) == 2, 20)
+        until(lambda: pagerduty.webhooks.idle, 10)
         texts = [each["content"].partition(": ")[2] for each in incident.notes]
         assert texts == [
             "Note by Ann (command line): the disk is full",
@@ -168,5 +178,5 @@ def test_pagerduty_gets_notes_and_its_people_reach_slack(stage: Stage) -> None:
             "note by Ann (command line): the disk is full",
             "resolved by Ann (command line): disk replaced",
         ]
-        until(lambda: any(incident.url in json.dumps(block) for block in page.blocks), 10)
+        until(lambda: any(url_of(incident) in json.dumps(block) for block in page.blocks), 10)
         assert not webhooks.dropped

@@ -17,24 +17,25 @@ from responder.model.clock import Deadline
 from responder.outgoing import Outgoing
 from responder.outgoing.smtp import Mailer
 from responder.settings import read
-from responder.standins.pagerduty import PagerDutyStandIn, PagerIncident
+from responder.standins.pagerduty import PagerIncident
 from responder.store.database import Database
 from responder.store.incidents import incidents
 from tests.conftest import HandClock
 from tests.support.builders import an_incident
+from tests.support.pagerduty_account import PagerDutyAccount
 
 KEYS = {name: name * 64 for name in "abcdef"}
 
 
 @pytest.fixture
-def pagerduty() -> Iterator[PagerDutyStandIn]:
+def pagerduty() -> Iterator[PagerDutyAccount]:
     """PagerDuty."""
-    with PagerDutyStandIn() as found:
+    with PagerDutyAccount() as found:
         found.rest.token = "u+token"
         yield found
 
 
-def opened(pagerduty: PagerDutyStandIn, key: str, client: str = "responder") -> PagerIncident:
+def opened(pagerduty: PagerDutyAccount, key: str, client: str = "responder") -> PagerIncident:
     """An open incident of PagerDuty."""
     payload = {"summary": f"{key[:4]} is down", "source": "plato", "severity": "critical"}
     event = {"routing_key": "r", "event_action": "trigger", "dedup_key": key, "client": client, "payload": payload}
@@ -43,7 +44,7 @@ def opened(pagerduty: PagerDutyStandIn, key: str, client: str = "responder") -> 
 
 
 @pytest.fixture
-def run(pagerduty: PagerDutyStandIn, database: Database, database_url: str) -> Callable[..., Result]:
+def run(pagerduty: PagerDutyAccount, database: Database, database_url: str) -> Callable[..., Result]:
     """Run the command over a database that knows an open, a resolved and a twice paged incident."""
     known = an_incident(id="INC-OPEN", dedup_key=KEYS["a"])
     over = an_incident(id="INC-OVER", dedup_key=KEYS["b"], open=False, resolved_at=known.opened_at)
@@ -60,7 +61,7 @@ def run(pagerduty: PagerDutyStandIn, database: Database, database_url: str) -> C
 
 
 def test_only_incidents_that_nothing_will_resolve_are_listed(
-    pagerduty: PagerDutyStandIn, run: Callable[..., Result]
+    pagerduty: PagerDutyAccount, run: Callable[..., Result]
 ) -> None:
     """Open pages, other clients and other keys are left out; unknown and resolved pages are listed."""
     for name in "abc":
@@ -82,7 +83,7 @@ def test_only_incidents_that_nothing_will_resolve_are_listed(
     assert table[0].split() == ["PAGERDUTY", "HERE", "OPENED", "URL", "TITLE"]
 
 
-def test_nothing_is_resolved_without_confirmation(pagerduty: PagerDutyStandIn, run: Callable[..., Result]) -> None:
+def test_nothing_is_resolved_without_confirmation(pagerduty: PagerDutyAccount, run: Callable[..., Result]) -> None:
     """--resolve asks; without a terminal it needs --yes, and a user of PagerDuty."""
     lost, own = opened(pagerduty, KEYS["d"]), opened(pagerduty, KEYS["a"])
     assert "--yes" in run("--resolve").stderr
@@ -94,7 +95,7 @@ def test_nothing_is_resolved_without_confirmation(pagerduty: PagerDutyStandIn, r
     assert "0 incidents left open" in run().stderr
 
 
-def test_a_wrong_token_and_pages_of_lists(pagerduty: PagerDutyStandIn, run: Callable[..., Result]) -> None:
+def test_a_wrong_token_and_pages_of_lists(pagerduty: PagerDutyAccount, run: Callable[..., Result]) -> None:
     """All pages of the list are read; a refused token ends with the reason."""
     for number in range(103):
         opened(pagerduty, f"{number:064x}")
@@ -105,7 +106,7 @@ def test_a_wrong_token_and_pages_of_lists(pagerduty: PagerDutyStandIn, run: Call
     assert "RESPONDER_PAGERDUTY_API_TOKEN" in run(RESPONDER_PAGERDUTY_API_TOKEN="").stderr
 
 
-def test_doctor_checks_the_token_and_the_subscription(pagerduty: PagerDutyStandIn, clock: HandClock) -> None:
+def test_doctor_checks_the_token_and_the_subscription(pagerduty: PagerDutyAccount, clock: HandClock) -> None:
     """A refused token, a missing and a disabled subscription are bad, each with what to do."""
     given = {
         "RESPONDER_PAGERDUTY_API_TOKEN": "u+token",

@@ -39,13 +39,14 @@ from responder.notify.report import compose
 from responder.outgoing import UnreachableError
 from responder.outgoing.silences import Silences
 from responder.standins.alertmanager import AlertmanagerStandIn
-from responder.standins.pagerduty import PagerDutyStandIn, PagerIncident
+from responder.standins.pagerduty import PagerIncident
 from responder.standins.server import Call
 from responder.standins.slack import TEAM, SlackStandIn
 from responder.store.database import Database
 from responder.store.incidents import actions, records
 from responder.store.outbox import claims
 from tests.conftest import HandClock
+from tests.support.pagerduty_account import PagerDutyAccount
 from tests.support.slack_payloads import pressed, submitted
 from tests.unit.engine.test_pipeline import EVERYTHING, a_desk
 from tests.unit.engine.workers.test_page_again import host, notified, over
@@ -120,7 +121,7 @@ class LifeOfConversations:
         self.database = Database(f"sqlite:///{self.folder / 'responder.db'}")
         self.shop = Shop(self.database, self.clock)
         self.shop.context = DESKS[0]
-        self.pagerduty, self.slack, self.line = PagerDutyStandIn(), SlackStandIn(), Line()
+        self.pagerduty, self.slack, self.line = PagerDutyAccount(), SlackStandIn(), Line()
         self.pagerduty.webhooks = self.line  # type: ignore[assignment]
         self.entry = PagerDutyEntry(self.database, self, self.clock, ("pagerduty",), lambda: None)
         self.alertmanager = AlertmanagerStandIn(now=self.clock.now)

@@ -14,8 +14,9 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from responder.standins.pagerduty import PagerDutyStandIn, PagerIncident
+from responder.standins.pagerduty import PagerIncident
 from responder.standins.server import Call, Reply, StandIn
+from tests.support.pagerduty_account import PagerDutyAccount
 
 WAIT = 10.0
 
@@ -39,9 +40,9 @@ class Receiver(StandIn):
 
 
 @pytest.fixture
-def pagerduty() -> Iterator[PagerDutyStandIn]:
+def pagerduty() -> Iterator[PagerDutyAccount]:
     """PagerDuty."""
-    with PagerDutyStandIn() as found:
+    with PagerDutyAccount() as found:
         yield found
 
 
@@ -52,7 +53,7 @@ def receiver() -> Iterator[Receiver]:
         yield found
 
 
-def trigger(pagerduty: PagerDutyStandIn, key: str = "k", action: str = "trigger") -> PagerIncident:
+def trigger(pagerduty: PagerDutyAccount, key: str = "k", action: str = "trigger") -> PagerIncident:
     """Send an event; return the newest incident."""
     payload = {"summary": "plato is down", "source": "plato", "severity": "critical"}
     event = {"routing_key": "r", "event_action": action, "dedup_key": key, "client": "responder", "payload": payload}
@@ -61,7 +62,7 @@ def trigger(pagerduty: PagerDutyStandIn, key: str = "k", action: str = "trigger"
 
 
 def call(
-    pagerduty: PagerDutyStandIn, method: str, path: str, body: object = None, **headers: str
+    pagerduty: PagerDutyAccount, method: str, path: str, body: object = None, **headers: str
 ) -> tuple[int, dict[str, Any], dict[str, str]]:
     """Send a request; return status, body and headers."""
     given = {"Authorization": "Token token=x", "From": "ann@example.com", **headers}
@@ -81,7 +82,7 @@ def until(found: Callable[[], object]) -> None:
         time.sleep(0.01)
 
 
-def test_incidents_are_listed_by_key_and_state(pagerduty: PagerDutyStandIn) -> None:
+def test_incidents_are_listed_by_key_and_state(pagerduty: PagerDutyAccount) -> None:
     """An incident made by events has no incident_key, is found by its alert's, and an empty key lists all."""
     first, second = trigger(pagerduty, "a"), trigger(pagerduty, "b")
     trigger(pagerduty, "a", "resolve")
@@ -95,7 +96,7 @@ def test_incidents_are_listed_by_key_and_state(pagerduty: PagerDutyStandIn) -> N
     assert (alert["alert_key"], alert["body"]["cef_details"]["client"]) == ("a", "responder")
 
 
-def test_writes_need_a_token_and_a_person(pagerduty: PagerDutyStandIn) -> None:
+def test_writes_need_a_token_and_a_person(pagerduty: PagerDutyAccount) -> None:
     """Without a token 401, without From 400, an unknown incident 404; a note is stored each time it is sent."""
     incident = trigger(pagerduty)
     path = f"/incidents/{incident.id}/notes"
@@ -111,7 +112,7 @@ def test_writes_need_a_token_and_a_person(pagerduty: PagerDutyStandIn) -> None:
     assert incident.state == "resolved"
 
 
-def test_a_key_has_a_limit_a_minute(pagerduty: PagerDutyStandIn) -> None:
+def test_a_key_has_a_limit_a_minute(pagerduty: PagerDutyAccount) -> None:
     """Above the limit 429, with ratelimit headers and without Retry-After."""
     pagerduty.rest.limit = 2
     found = [call(pagerduty, "GET", "/incidents") for _ in range(3)]
@@ -122,7 +123,7 @@ def test_a_key_has_a_limit_a_minute(pagerduty: PagerDutyStandIn) -> None:
     assert "retry-after" not in headers
 
 
-def test_webhooks_are_signed_by_each_secret(pagerduty: PagerDutyStandIn, receiver: Receiver) -> None:
+def test_webhooks_are_signed_by_each_secret(pagerduty: PagerDutyAccount, receiver: Receiver) -> None:
     """Each body has one signature for each secret; an event of the integration has no person."""
     pagerduty.webhooks.subscribe(receiver.url, "new", "old")
     incident = trigger(pagerduty)
@@ -137,7 +138,7 @@ def test_webhooks_are_signed_by_each_secret(pagerduty: PagerDutyStandIn, receive
     assert (events[1]["agent"]["summary"], events[1]["data"]["id"]) == ("Bob", incident.id)
 
 
-def test_an_event_is_retried_with_the_same_id_and_in_order(pagerduty: PagerDutyStandIn, receiver: Receiver) -> None:
+def test_an_event_is_retried_with_the_same_id_and_in_order(pagerduty: PagerDutyAccount, receiver: Receiver) -> None:
     """5xx and 429 are retried; the next event of the incident waits, that of another incident does not."""
     subscription = pagerduty.webhooks.subscribe(receiver.url, "s", day=60.0)
     receiver.statuses = [503, 429]
@@ -149,7 +150,7 @@ def test_an_event_is_retried_with_the_same_id_and_in_order(pagerduty: PagerDutyS
     assert [status for _event, status in subscription.sent] == [503, 429, 202, 202]
 
 
-def test_three_drops_disable_a_subscription_for_a_day(pagerduty: PagerDutyStandIn, receiver: Receiver) -> None:
+def test_three_drops_disable_a_subscription_for_a_day(pagerduty: PagerDutyAccount, receiver: Receiver) -> None:
     """A 4xx drops an event at once; three in a row end the subscription, and a day later it is enabled again."""
     subscription = pagerduty.webhooks.subscribe(receiver.url, "s", day=0.5)
     receiver.statuses = [401, 401, 401]
@@ -167,7 +168,7 @@ def test_three_drops_disable_a_subscription_for_a_day(pagerduty: PagerDutyStandI
     assert shown["delivery_method"]["url"] == receiver.url
 
 
-def test_an_event_is_given_up_after_two_days(pagerduty: PagerDutyStandIn, receiver: Receiver) -> None:
+def test_an_event_is_given_up_after_two_days(pagerduty: PagerDutyAccount, receiver: Receiver) -> None:
     """A receiver that is away for 48 hours misses the event, and the subscription stays enabled."""
     subscription = pagerduty.webhooks.subscribe(receiver.url, "s", day=0.1)
     receiver.statuses = [500] * 1000

@@ -1,42 +1,89 @@
-"""PagerDuty's REST API over the incidents of the stand-in: incidents, alerts, notes, webhook subscriptions.
+"""PagerDuty's stand-in with what people and responder do beside events: REST API, webhooks, actions of people.
 
 https://developer.pagerduty.com/api-reference: ``Authorization: Token token=...``, ``From`` for writes, and 429 with
 ``ratelimit-*`` headers above the limit of a key.
 """
 
+from __future__ import annotations
+
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
+from uuid import uuid4
 
-from responder.standins.pagerduty_webhooks import WebhookSender
-from responder.standins.server import Call, Reply, as_json
+from responder.standins.pagerduty import PagerDutyStandIn, PagerIncident
+from responder.standins.server import Call, OnEvent, Reply, as_json
+from tests.support.pagerduty_subscriptions import WebhookSender
 
 #: Most elements of one page of a list.
 PAGE = 100
 
 
-class Incident(Protocol):
-    """An incident of PagerDuty."""
+class PagerDutyAccount(PagerDutyStandIn):
+    """``rest`` answers the REST API, ``webhooks`` sends to the subscriptions."""
 
-    dedup_key: str
-    state: str
-    notes: list[dict[str, str]]
+    def __init__(self, *, on_event: OnEvent | None = None) -> None:
+        super().__init__(on_event=on_event)
+        self.webhooks = WebhookSender()
+        self.rest = RestApi(lambda: self.incidents, self.webhooks)
 
-    @property
-    def id(self) -> str:
-        """PagerDuty's own id."""
+    def stop(self) -> None:
+        """Stop listening and sending."""
+        self.webhooks.close()
+        super().stop()
 
-    @property
-    def age(self) -> float:
-        """Seconds since it was opened."""
+    def act(self, incident: PagerIncident, what: str, person: str = "Ann Onymous", **data: Any) -> Mapping[str, Any]:
+        """Let a person act on an incident in PagerDuty, and send the webhook: ``acknowledged``, ``annotated``, ...
 
-    def as_incident(self) -> dict[str, Any]:
-        """Return it as the API shows it."""
+        Returns the event, which may be sent again.
+        """
+        with self.lock:
+            states = {"acknowledged": "acknowledged", "unacknowledged": "triggered", "resolved": "resolved"}
+            incident.state = states.get(what, incident.state)
+        about = {
+            "id": incident.id,
+            "type": "incident_reference",
+            "summary": incident.title,
+            "html_url": url_of(incident),
+        }
+        shown = {"id": "PNOTE", "type": "incident_note", "incident": about} if what == "annotated" else None
+        return self._send(incident, what, _person(person), shown or as_incident(incident), data)
 
-    def as_alert(self) -> dict[str, Any]:
-        """Return its alert as the API shows it."""
+    def answer(self, call: Call) -> Reply:
+        """Answer the REST API as well."""
+        if call.path.partition("?")[0].split("/")[1] not in {"incidents", "webhook_subscriptions"}:
+            return super().answer(call)
+        with self.lock:
+            return self.rest.answer(call)
+
+    def changed(self, incident: PagerIncident, action: str) -> None:
+        """Send the webhook."""
+        integration = {"id": "PINTEGR", "type": "inbound_integration_reference", "summary": "responder"}
+        what = {"trigger": "triggered", "acknowledge": "acknowledged", "resolve": "resolved"}[action]
+        self._send(incident, what, integration, as_incident(incident), {})
+
+    def _send(
+        self,
+        incident: PagerIncident,
+        what: str,
+        agent: Mapping[str, Any],
+        shown: Mapping[str, Any],
+        data: Mapping[str, Any],
+    ) -> Mapping[str, Any]:
+        event = {
+            "id": f"01{uuid4().hex[:24].upper()}",
+            "event_type": f"incident.{what}",
+            "resource_type": "incident",
+            "occurred_at": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "agent": agent,
+            "client": None,
+            "data": {**shown, **data},
+        }
+        self.webhooks.send(incident.id, event)
+        return event
 
 
 class RestApi:
@@ -45,7 +92,7 @@ class RestApi:
     ``lag`` is how long a new incident is not listed yet, in seconds: events are processed asynchronously.
     """
 
-    def __init__(self, incidents: Callable[[], Sequence[Incident]], webhooks: WebhookSender) -> None:
+    def __init__(self, incidents: Callable[[], Sequence[PagerIncident]], webhooks: WebhookSender) -> None:
         self.token = ""
         self.limit = 960
         self.lag = 0.0
@@ -93,11 +140,11 @@ class RestApi:
         """List incidents. Without an ``incident_key`` that has a value, those of the whole account."""
         key, statuses = asked.get("incident_key", [""])[0], asked.get("statuses[]", [])
         first, most = int(asked.get("offset", ["0"])[0]), min(PAGE, int(asked.get("limit", ["25"])[0]))
-        found = [each for each in self._incidents() if each.age >= self.lag and (not key or each.dedup_key == key)]
+        found = [each for each in self._incidents() if _age(each) >= self.lag and (not key or each.dedup_key == key)]
         found = [each for each in found if not statuses or each.state in statuses]
         if asked.get("sort_by", [""])[0] == "created_at:desc":
             found.reverse()
-        listed = [each.as_incident() for each in found[first : first + most]]
+        listed = [as_incident(each) for each in found[first : first + most]]
         return as_json(200, {"incidents": listed, "limit": most, "offset": first, "more": len(found) > first + most})
 
     def _changed(self, wanted: Sequence[Mapping[str, Any]]) -> Reply:
@@ -109,15 +156,15 @@ class RestApi:
             if incident is None or each.get("status") not in {"acknowledged", "resolved"}:
                 return error(400, 2001, "Invalid Input Provided")
             incident.state = str(each["status"])
-            changed.append(incident.as_incident())
+            changed.append(as_incident(incident))
         return as_json(200, {"incidents": changed})
 
-    def _of(self, call: Call, incident: Incident, rest: list[str]) -> Reply:
+    def _of(self, call: Call, incident: PagerIncident, rest: list[str]) -> Reply:
         match call.method, rest:
             case "GET", []:
-                return as_json(200, {"incident": incident.as_incident()})
+                return as_json(200, {"incident": as_incident(incident)})
             case "GET", ["alerts"]:
-                return as_json(200, {"alerts": [incident.as_alert()], "more": False})
+                return as_json(200, {"alerts": [as_alert(incident)], "more": False})
             case "GET", ["notes"]:
                 return as_json(200, {"notes": incident.notes})
             case "POST", ["notes"]:
@@ -166,3 +213,49 @@ def _body(call: Call) -> dict[str, Any]:
     except ValueError:
         return {}
     return body if isinstance(body, dict) else {}
+
+
+def url_of(incident: PagerIncident) -> str:
+    """Return its address for people."""
+    return f"https://butterfly.pagerduty.com/incidents/{incident.id}"
+
+
+def _age(incident: PagerIncident) -> float:
+    """Return the seconds since it was opened."""
+    return time.monotonic() - incident.log[0].arrived
+
+
+def as_incident(incident: PagerIncident) -> dict[str, Any]:
+    """Return it as the REST API and webhooks show it: made by events, it has no incident_key."""
+    return {
+        "id": incident.id,
+        "type": "incident",
+        "incident_number": incident.number,
+        "number": incident.number,
+        "title": incident.title,
+        "status": incident.state,
+        "incident_key": None,
+        "html_url": url_of(incident),
+        "assignees": [_person("Ann Onymous")],
+        "priority": None,
+        "resolve_reason": None,
+    }
+
+
+def as_alert(incident: PagerIncident) -> dict[str, Any]:
+    """Return its alert as the REST API shows it."""
+    first = incident.log[0].body
+    details = {"client": first.get("client"), "client_url": first.get("client_url"), "dedup_key": incident.dedup_key}
+    return {
+        "id": f"PAL{incident.number:04}",
+        "type": "alert",
+        "status": "resolved" if incident.state == "resolved" else "triggered",
+        "alert_key": incident.dedup_key,
+        "summary": incident.title,
+        "body": {"type": "alert_body", "cef_details": details},
+    }
+
+
+def _person(name: str) -> dict[str, str]:
+    number = f"P{name.replace(' ', '').upper()[:12]}"
+    return {"id": number, "type": "user_reference", "summary": name, "html_url": f"https://x.pagerduty.com/{number}"}

@@ -4,6 +4,8 @@ https://developer.pagerduty.com/docs/webhooks-overview: an event is retried for 
 429; any other 4xx drops it, and three drops in a row disable the subscription for a day.
 """
 
+from __future__ import annotations
+
 import hashlib
 import hmac
 import json
