@@ -2,9 +2,9 @@
 
 import os
 import sys
+from collections.abc import Mapping
 from functools import lru_cache
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -89,12 +89,10 @@ def _run(settings: "Settings", parent: int | None) -> None:
 
 
 def _application(settings: "Settings", parent: int | None) -> Any:
-    from gunicorn.app.base import BaseApplication
     from gunicorn.arbiter import Arbiter
 
     from responder.bootstrap.console import console_app
-    from responder.cli.gunicorn_app import ThrottledLogger
-    from responder.web.gunicorn_worker import BalancedThreadWorker
+    from responder.cli.gunicorn_app import QuietServer
 
     class Master(Arbiter):
         """gunicorn's master, except that it ends with the process that started it."""
@@ -105,28 +103,19 @@ def _application(settings: "Settings", parent: int | None) -> Any:
                 self.handle_term()
             super().manage_workers()
 
-    class Application(BaseApplication):
+    class Application(QuietServer):
         """One worker with threads: a console is looked at by few people."""
 
-        def load_config(self) -> None:
-            """Set gunicorn's options."""
-            options = {
+        def options(self) -> Mapping[str, Any]:
+            """Return the options of the console."""
+            return {
                 "bind": settings.console_listen,
                 "workers": 1,
                 "threads": _THREADS,
-                "worker_class": BalancedThreadWorker,
                 "keepalive": 30,
-                "timeout": 30,
                 "graceful_timeout": 5,
-                "loglevel": "warning",
-                "logger_class": ThrottledLogger,
-                "errorlog": None,
                 "proc_name": "responder-console",
-                "control_socket_disable": True,
-                "worker_tmp_dir": "/dev/shm" if Path("/dev/shm").is_dir() else None,  # noqa: S108 - a heartbeat file of gunicorn's
             }
-            for name, value in options.items():
-                self.cfg.set(name, value)
 
         def load(self) -> Any:
             """Build the application in the worker, after the fork."""

@@ -87,7 +87,29 @@ class ConsoleProcess:
             self._running.terminate()
 
 
-class GunicornApp(BaseApplication):
+class QuietServer(BaseApplication):
+    """A gunicorn server whose log becomes events. Subclasses add ``options``."""
+
+    def options(self) -> Mapping[str, Any]:
+        """Return the options of this server."""
+        raise NotImplementedError
+
+    def load_config(self) -> None:
+        """Set gunicorn's options; docs/decisions has the reason for each that differs from the default."""
+        shared: dict[str, Any] = {
+            "worker_class": BalancedThreadWorker,
+            "timeout": 30,
+            "loglevel": "warning",
+            "logger_class": ThrottledLogger,
+            "errorlog": None,
+            "control_socket_disable": True,
+            "worker_tmp_dir": "/dev/shm" if Path("/dev/shm").is_dir() else None,  # noqa: S108 - a heartbeat file of gunicorn's
+        }
+        for name, value in {**shared, **self.options()}.items():
+            self.cfg.set(name, value)
+
+
+class GunicornApp(QuietServer):
     """Master process: loads the rules before the fork, so that workers share their memory, and restarts workers.
 
     ``away`` is the reason why the database is not reachable yet, empty if it is.
@@ -105,30 +127,21 @@ class GunicornApp(BaseApplication):
         self._slot = 0
         super().__init__()
 
-    def load_config(self) -> None:
-        """Set gunicorn's options; docs/decisions has the reason for each that differs from the default."""
-        options: dict[str, Any] = {
+    def options(self) -> Mapping[str, Any]:
+        """Return the options of ``serve``."""
+        return {
             "bind": self._settings.listen,
             "certfile": self._settings.tls_cert or None,
             "keyfile": self._settings.tls_key or None,
             "workers": self._settings.workers,
             "threads": self._settings.threads,
-            "worker_class": BalancedThreadWorker,
             "worker_connections": _connections(),
             "keepalive": 75,
-            "timeout": 30,
             "graceful_timeout": 15,
-            "loglevel": "warning",
-            "logger_class": ThrottledLogger,
-            "errorlog": None,
             "proc_name": "responder",
-            "control_socket_disable": True,
-            "worker_tmp_dir": "/dev/shm" if Path("/dev/shm").is_dir() else None,  # noqa: S108 - a heartbeat file of gunicorn's
             "pre_fork": self._give_slot,
             "worker_exit": lambda _server, _worker: self._drain(),
         }
-        for name, value in options.items():
-            self.cfg.set(name, value)
 
     def run(self) -> None:
         """Serve until a stop signal. Objects from before the fork are shared, so they are frozen for the collector.

@@ -8,7 +8,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-from wsgiref.types import StartResponse, WSGIEnvironment
 
 import msgspec
 import structlog
@@ -38,6 +37,7 @@ from responder.outgoing.openid import ProviderError, SignInRefused
 from responder.settings.access import Role
 from responder.store.database import Database, StoreError, first_line
 from responder.store.maintenance.overview import change_number
+from responder.web.app import PrefixedApp
 
 _log = structlog.get_logger()
 _CSRF = "responder_csrf"
@@ -88,20 +88,6 @@ class Console:
     wait: Callable[[float], None] = field(default=lambda _seconds: None)
 
 
-class _App(Flask):
-    """Flask below the path of the public address, which a reverse proxy passes on."""
-
-    prefix = ""
-
-    def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Any:
-        """Answer a request with or without the prefix in its path; links have it."""
-        if self.prefix:
-            path = environ["PATH_INFO"]
-            environ["SCRIPT_NAME"] = self.prefix
-            environ["PATH_INFO"] = path.removeprefix(self.prefix) if path.startswith(f"{self.prefix}/") else path
-        return super().wsgi_app(environ, start_response)
-
-
 class _Number(IntegerConverter):
     """A number in the path that a database can hold."""
 
@@ -110,7 +96,7 @@ class _Number(IntegerConverter):
 
 def create_app(console: Console, *parts: Blueprint) -> Flask:
     """Return the application with these routes. Each view declares its role by ``needs``; others are refused."""
-    app = _App("responder.console", static_folder=None)
+    app = PrefixedApp("responder.console", static_folder=None)
     app.prefix = urlsplit(console.url).path.rstrip("/")
     app.config.update(MAX_CONTENT_LENGTH=_MAX_BODY, MAX_FORM_MEMORY_SIZE=_MAX_BODY)
     app.url_map.merge_slashes = False

@@ -20,7 +20,9 @@ from responder.store.database import StoreError, first_line
 _log = structlog.get_logger()
 
 
-class _App(Flask):
+class PrefixedApp(Flask):
+    """Flask with a prefix of its paths, which a reverse proxy may keep or remove; links have it."""
+
     prefix = ""
 
     def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -29,8 +31,9 @@ class _App(Flask):
         Werkzeug would redirect to the former, by an address made of the request's Host header.
         """
         path = re.sub("/{2,}", "/", environ["PATH_INFO"])
-        if self.prefix and path.startswith(f"{self.prefix}/"):
-            environ["SCRIPT_NAME"], path = self.prefix, path.removeprefix(self.prefix)
+        if self.prefix:
+            environ["SCRIPT_NAME"] = self.prefix
+            path = path.removeprefix(self.prefix) if path.startswith(f"{self.prefix}/") else path
         environ["PATH_INFO"] = path
         return super().wsgi_app(environ, start_response)
 
@@ -56,7 +59,7 @@ def create_app(*parts: Blueprint, prefix: str = "") -> Flask:
 
     Each route also answers below ``prefix``, for a proxy that does not remove it.
     """
-    app = _App("responder", static_folder=None)
+    app = PrefixedApp("responder", static_folder=None)
     app.prefix = prefix.rstrip("/")
     app.url_map.merge_slashes = False
     app.after_request(_counted)
