@@ -72,14 +72,12 @@ class Engine:
             on_page=self._release,
             on_diagnosed=opinions.ask,
         )
-        self._triage = TriageWorker(
-            database, context, clock, on_effects=self._follow, free_slots=self._diagnosis.free_slots
-        )
+        writer = IncidentWriter(database, clock, on_effects=self._follow, free_slots=self._diagnosis.free_slots)
+        self._triage = TriageWorker(writer, context)
         self._senders = Senders(database, context, deliverer, clock, chance, on_free=self._sent)
         self._triaging = loop("triage", self._ready(BatchedStep(self._triage.step, clock).step))
         self._diagnosing = loop("diagnosis", self._ready(BatchedStep(self._diagnosis.step, clock).step))
         self._sending = loop("sender", self._senders.step)
-        writer = IncidentWriter(database, clock, on_effects=self._follow, free_slots=self._diagnosis.free_slots)
         self._acting = loop("actions", self._ready(ActionWorker(database, writer, context, clock).step))
         self._silencing = loop("silences", self._ready(SilenceWorker(database, writer, context, clock, silences).step))
         self._timing = [

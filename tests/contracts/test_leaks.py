@@ -23,7 +23,7 @@ from responder.diagnose.prober import Prober
 from responder.diagnose.probes import PROBES
 from responder.diagnose.probes.investigator import in_words
 from responder.engine.workers.diagnosis import DiagnosisWorker
-from responder.engine.workers.triage import TriageWorker
+from responder.engine.workers.triage import IncidentWriter, TriageWorker
 from responder.model.clock import Deadline
 from responder.model.delivery import DiagnosisJob
 from responder.model.message import OutboxMessage, Response
@@ -122,7 +122,7 @@ def diagnosed(scenario: Scenario, database: Database, clock: SystemClock) -> Inc
     )
     try:
         Inbox(database).keep(notification(scenario), "", clock.now())
-        TriageWorker(database, lambda: context, clock, follow, diagnosis.free_slots).step()
+        TriageWorker(IncidentWriter(database, clock, follow, diagnosis.free_slots), lambda: context).step()
         diagnosis.begin(begun)
         assert begun
         assert ended.acquire(timeout=15)

@@ -1,7 +1,7 @@
 """The action worker: applies stored actions of people to their incidents, in the order they arrived."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import structlog
@@ -29,22 +29,20 @@ BATCH = 32
 POLL = 1.0
 
 
+@dataclass(frozen=True, slots=True)
 class ActionWorker:
     """Applies actions under the triage lock, so that no decision is based on a state about to change."""
 
-    def __init__(
-        self, database: Database, writer: IncidentWriter, context: Callable[[], DecisionContext], clock: Clock
-    ) -> None:
-        self._database = database
-        self._writer = writer
-        self._context = context
-        self._clock = clock
+    database: Database
+    writer: IncidentWriter
+    context: Callable[[], DecisionContext]
+    clock: Clock
 
     def step(self) -> float:
         """Apply waiting actions. Returns the seconds to rest."""
-        if not self._database.has_row(actions.ANY_NEW):
+        if not self.database.has_row(actions.ANY_NEW):
             return POLL
-        done = self._writer.record(self._decide).effects
+        done = self.writer.record(self._decide).effects
         for each in done:
             incident = each.incident.id if each.incident else ""
             state = each.action[1] if each.action else ""
@@ -54,7 +52,7 @@ class ActionWorker:
 
     def _decide(self, connection: Connection) -> IncidentChanges:
         """Decide waiting actions in order: each sees what those before it did."""
-        context, now = self._context(), self._clock.now()
+        context, now = self.context(), self.clock.now()
         waiting = actions.new(connection, BATCH)
         known: dict[str, Incident | None] = {}
         contents = incidents.contents_of(connection, {each.incident for each in waiting})

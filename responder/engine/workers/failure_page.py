@@ -4,7 +4,7 @@ The first channel that accepts it gets it, those that page first, and later its 
 """
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import structlog
@@ -30,51 +30,44 @@ _AGAIN_SECONDS = 60.0
 _ATTEMPT_SECONDS = 10.0
 
 
+@dataclass(frozen=True, slots=True)
 class FailurePage:
     """Sends one page for all loops of an instance, and its resolve once none has failed for a while.
 
     ``instance`` is the name of the machine.
     """
 
-    def __init__(
-        self,
-        failures: LoopFailures,
-        context: Callable[[], DecisionContext],
-        deliverer: Deliverer,
-        clock: Clock,
-        instance: str,
-    ) -> None:
-        self._failures = failures
-        self._context = context
-        self._deliverer = deliverer
-        self._clock = clock
-        self._instance = instance
+    failures: LoopFailures
+    context: Callable[[], DecisionContext]
+    deliverer: Deliverer
+    clock: Clock
+    instance: str
 
     def step(self) -> float:
         """Send what is due. Returns the seconds to rest."""
-        failing, page = self._failures.reason(), self._failures.page
-        now = self._clock.monotonic()
+        failing, page = self.failures.reason(), self.failures.page
+        now = self.clock.monotonic()
         if failing and (page is None or (not page.channel and now - page.at > _AGAIN_SECONDS)):
-            self._failures.page = SentPage("", {}, now)  # claimed: the other workers leave it alone
-            self._failures.page = self._page(failing)
+            self.failures.page = SentPage("", {}, now)  # claimed: the other workers leave it alone
+            self.failures.page = self._page(failing)
         elif not failing and page is not None:
             self._resolve(page)
-            self._failures.page = None
+            self.failures.page = None
         return _LOOK_SECONDS
 
     def _page(self, reason: str) -> SentPage:
-        context = self._context()
+        context = self.context()
         for channel in sorted(context.all_channels, key=lambda each: not each.pages):
             ref = self._sent(channel, self._report(context, reason))
             if ref is not None:
                 _log.error("engine.failures_reported", channel=channel.name, reason=reason)
-                return SentPage(channel.name, ref, self._clock.monotonic())
-        return SentPage("", {}, self._clock.monotonic())
+                return SentPage(channel.name, ref, self.clock.monotonic())
+        return SentPage("", {}, self.clock.monotonic())
 
     def _resolve(self, page: SentPage) -> None:
-        context = self._context()
+        context = self.context()
         for channel in context.configured([page.channel]):
-            now = self._clock.now()
+            now = self.clock.now()
             over = "no engine loop fails any more"
             report = replace(
                 self._report(context, over),
@@ -101,7 +94,7 @@ class FailurePage:
                 minimal=False,
                 previous=accepted or {},
             )
-            outcome = self._deliverer.deliver(channel, message, Deadline(self._clock.monotonic() + _ATTEMPT_SECONDS))
+            outcome = self.deliverer.deliver(channel, message, Deadline(self.clock.monotonic() + _ATTEMPT_SECONDS))
             if not isinstance(outcome, Delivered):
                 _log.error("engine.failures_not_reported", channel=channel.name, reason=outcome.reason)
                 return accepted
@@ -110,14 +103,14 @@ class FailurePage:
 
     def _report(self, context: DecisionContext, reason: str) -> Report:
         severity, book = context.worst, context.book
-        now: datetime = self._clock.now()
-        key = f"responder-loops/{self._instance}"
+        now: datetime = self.clock.now()
+        key = f"responder-loops/{self.instance}"
         return Report(
             kind=MessageKind.START,
             status=Status.INVESTIGATING,
             incident=incident_id(key, 0),
             dedup_key=key,
-            title=f"[{severity.name}] responder on {self._instance} may not page: its engine fails repeatedly",
+            title=f"[{severity.name}] responder on {self.instance} may not page: its engine fails repeatedly",
             severity=severity.name,
             severity_reason="pages may be missing or late",
             pagerduty_severity=severity.pagerduty,
@@ -130,7 +123,7 @@ class FailurePage:
             first_step="Read engine.failed in responder's log, then report the error or go back to the version or "
             "the rules before.",
             firing=1,
-            labels={"instance": self._instance},
+            labels={"instance": self.instance},
             rule="(engine)",
             made_by=f"responder {responder.__version__}",
             started_at=now,

@@ -5,6 +5,7 @@ marked. Each attempt first looks for what an earlier one has left in Alertmanage
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
@@ -41,28 +42,21 @@ GIVE_UP_SECONDS = 60.0
 LEAST_SECONDS, MOST_SECONDS = 7.0, 30.0
 
 
+@dataclass(frozen=True, slots=True)
 class SilenceWorker:
     """Creates and expires silences, each action in one process at a time."""
 
-    def __init__(
-        self,
-        database: Database,
-        writer: IncidentWriter,
-        context: Callable[[], DecisionContext],
-        clock: Clock,
-        silences: Silences,
-    ) -> None:
-        self._database = database
-        self._writer = writer
-        self._context = context
-        self._clock = clock
-        self._silences = silences
+    database: Database
+    writer: IncidentWriter
+    context: Callable[[], DecisionContext]
+    clock: Clock
+    silences: Silences
 
     def step(self) -> float:
         """Attempt what is due. Returns the seconds to rest."""
-        if not self._database.has_row(actions.ANY_SILENCING):
+        if not self.database.has_row(actions.ANY_SILENCING):
             return POLL
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             waiting = actions.new(connection, BATCH, silencing=True)
         # The actions on one incident are carried out in their order.
         first = {action.incident: action for action in reversed(waiting)}
@@ -73,13 +67,13 @@ class SilenceWorker:
 
     def _claim(self, action: Action) -> bool:
         """Claim this attempt, and schedule the next for any process: this one may be killed."""
-        now = self._clock.now()
+        now = self.clock.now()
         pause = min(max((now - action.at).total_seconds(), LEAST_SECONDS), MOST_SECONDS)
-        with self._database.transaction() as connection:
+        with self.database.transaction() as connection:
             return schedule.claim(connection, _timer(action), now, timedelta(seconds=pause))
 
     def _attempt(self, action: Action) -> None:
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             row = actions.find(connection, action.id)
             incident = incidents.find(connection, action.incident)
             content = incidents.content_of(connection, action.incident)
@@ -90,14 +84,14 @@ class SilenceWorker:
         try:
             result = self._asked(action, incident, content, link)
         except AlertmanagerDownError as error:
-            waited = self._clock.now() - action.at
+            waited = self.clock.now() - action.at
             _log.warning("silence.not_answered", incident=action.incident, kind=action.kind.value, reason=str(error))
             if waited < timedelta(seconds=GIVE_UP_SECONDS):
                 return
             tried = short_duration(waited.total_seconds())
             found_by = "if one arrived, responder silences list shows it"
             result = SilenceResult(problem=f"no answer of Alertmanager for {tried}: {error}; {found_by}")
-        done = self._writer.record(lambda connection: self._decide(connection, action, result))
+        done = self.writer.record(lambda connection: self._decide(connection, action, result))
         for each in done.effects:
             state = each.action[1] if each.action else ""
             _log.info("action.applied", incident=action.incident, state=state, outcome=each.outcome)
@@ -105,7 +99,7 @@ class SilenceWorker:
         self._forget(action)
 
     def _forget(self, action: Action) -> None:
-        with self._database.transaction() as connection:
+        with self.database.transaction() as connection:
             schedule.forget(connection, _timer(action))
 
     def _asked(
@@ -115,13 +109,13 @@ class SilenceWorker:
         if incident is None:
             return None
         if action.kind is ActionKind.UNSILENCE:
-            return self._silences.expire(incident.cluster, marker(incident.id))
+            return self.silences.expire(incident.cluster, marker(incident.id))
         if not incident.open or action.at < (incident.reopened_at or incident.opened_at):
             return None
         try:
-            if problem := _time_problem(action, self._clock.now()):
+            if problem := _time_problem(action, self.clock.now()):
                 return SilenceResult(problem=problem)
-            return self._silences.create(silencing.order(action, incident, content, link))
+            return self.silences.create(silencing.order(action, incident, content, link))
         except silencing.CannotSilenceError as error:
             return SilenceResult(problem=str(error))
 
@@ -132,8 +126,8 @@ class SilenceWorker:
             return IncidentChanges(effects=())
         incident = incidents.find(connection, action.incident)
         content = incidents.content_of(connection, action.incident)
-        now = self._clock.now()
-        return IncidentChanges.of([on_action(action, incident, content, self._context(), now, silence=result)])
+        now = self.clock.now()
+        return IncidentChanges.of([on_action(action, incident, content, self.context(), now, silence=result)])
 
 
 def _time_problem(action: Action, now: datetime) -> str:

@@ -37,55 +37,39 @@ BATCH_BYTES = 1024 * 1024
 POLL = 0.7
 
 
+@dataclass(frozen=True, slots=True)
 class TriageWorker:
     """Decides notifications, in one process at a time.
 
     One transaction per batch contains the incidents, the pages and the diagnoses: the second invariant.
     """
 
-    def __init__(
-        self,
-        database: Database,
-        context: Callable[[], DecisionContext],
-        clock: Clock,
-        on_effects: Callable[[list[DiagnosisJob], Collection[str]], None],
-        free_slots: Callable[[], int],
-    ) -> None:
-        """``on_effects`` gets the diagnoses to start, at most ``free_slots()`` of them, and the channels to wake."""
-        self._database = database
-        self._context = context
-        self._clock = clock
-        self._on_effects = on_effects
-        self._free_slots = free_slots
+    writer: "IncidentWriter"
+    context: Callable[[], DecisionContext]
 
     def step(self) -> float:
         """Decide waiting notifications. Returns the seconds to rest."""
-        with self._database.alone("triage") as lock:
+        with self.writer.database.alone("triage") as lock:
             return self._batch(lock) if lock else LOCK_RETRY_SECONDS
 
     def _batch(self, lock: TriageLock) -> float:
         """Decide a batch under the triage lock but outside the write transaction, then commit it."""
-        with self._database.read() as connection:
+        with self.writer.database.read() as connection:
             batch = [
-                _not_later(notification, self._clock.now())
+                _not_later(notification, self.writer.clock.now())
                 for notification in inbox.oldest_undecided(connection, BATCH, BATCH_BYTES)
             ]
             if not batch:
                 return POLL
             decided = self._decide(connection, batch)
-        with lock.transaction() as connection:
-            if not inbox.settle(connection, _settled(decided.effects)):
-                connection.rollback()
-                return LOCK_RETRY_SECONDS
-            started = write(connection, decided, self._clock.now(), self._free_slots())
-        self._on_effects(started, due_channels(decided.effects, self._clock.now()))
-        count(decided.effects)
+        if not self.writer.commit(lock, decided, _settled(decided.effects)):
+            return LOCK_RETRY_SECONDS
         full = len(batch) == BATCH or sum(len(notification.body) for notification in batch) >= BATCH_BYTES
         return 0.0 if full else POLL
 
     def _decide(self, connection: Connection, batch: Sequence[Notification]) -> IncidentChanges:
         """Decide a batch in order: an incident opened by one notification is open for the next of its group."""
-        context, now = self._context(), self._clock.now()
+        context, now = self.context(), self.writer.clock.now()
         read = [_read(notification) for notification in batch]
         known = GroupHistories(connection, [each.group for each in read if each.group], context, now)
         flood_state = detectors.flood_counters(connection)
@@ -253,31 +237,25 @@ class _LockedError(Exception):
     """Another process holds the triage lock."""
 
 
+@dataclass(slots=True)
 class IncidentWriter:
-    """Writes changes that are not decided by triage: by jobs such as reconciliation, or by an operator.
+    """Writes what triage, a job such as reconciliation, or an operator decided.
 
-    Each write takes the same lock as triage, so that no decision is based on a state about to change. ``on_effects``
-    gets the diagnoses to start, at most ``free_slots()`` of them, and the channels to wake.
+    Each write takes the same lock, so that no decision is based on a state about to change. ``on_effects`` gets the
+    diagnoses to start, at most ``free_slots()`` of them, and the channels to wake.
     """
 
-    def __init__(
-        self,
-        database: Database,
-        clock: Clock,
-        on_effects: Callable[[list[DiagnosisJob], Collection[str]], None] = lambda _started, _notified: None,
-        free_slots: Callable[[], int] = lambda: 0,
-    ) -> None:
-        self._database = database
-        self._clock = clock
-        self._on_effects = on_effects
-        self._free_slots = free_slots
+    database: Database
+    clock: Clock
+    on_effects: Callable[[list[DiagnosisJob], Collection[str]], None] = lambda _started, _notified: None
+    free_slots: Callable[[], int] = lambda: 0
 
     def record(self, decide: Callable[[Connection], IncidentChanges]) -> IncidentChanges:
         """Take the triage lock, call ``decide`` and commit. Raises StoreError without the lock in LOCK_SECONDS."""
-        until = self._clock.monotonic() + LOCK_SECONDS
+        until = self.clock.monotonic() + LOCK_SECONDS
         waiting = Retrying(
             retry=retry_if_exception_type(_LockedError),
-            stop=lambda _state: self._clock.monotonic() >= until,
+            stop=lambda _state: self.clock.monotonic() >= until,
             wait=wait_fixed(LOCK_RETRY_SECONDS),
         )
         try:
@@ -286,18 +264,24 @@ class IncidentWriter:
             raise StoreError(f"another process held the triage lock for more than {LOCK_SECONDS:.0f} s") from None
 
     def _record_once(self, decide: Callable[[Connection], IncidentChanges]) -> IncidentChanges:
-        with self._database.alone("triage") as lock:
+        with self.database.alone("triage") as lock:
             if lock is None:
                 raise _LockedError
-            return self._record(decide, lock)
-
-    def _record(self, decide: Callable[[Connection], IncidentChanges], lock: TriageLock) -> IncidentChanges:
-        with self._database.read() as connection:
-            decided = decide(connection)
-        if not decided.effects and not decided.heartbeat_states and not decided.floods:
+            with self.database.read() as connection:
+                decided = decide(connection)
+            if decided.effects or decided.heartbeat_states or decided.floods:
+                self.commit(lock, decided)
             return decided
+
+    def commit(
+        self, lock: TriageLock, decided: IncidentChanges, settled: Iterable[tuple[int, str, str | None, str]] = ()
+    ) -> bool:
+        """Write changes and settle their notifications; False, with nothing written, if one was settled meanwhile."""
         with lock.transaction() as connection:
-            started = write(connection, decided, self._clock.now(), self._free_slots())
+            if not inbox.settle(connection, settled):
+                connection.rollback()
+                return False
+            started = write(connection, decided, self.clock.now(), self.free_slots())
+        self.on_effects(started, due_channels(decided.effects, self.clock.now()))
         count(decided.effects)
-        self._on_effects(started, due_channels(decided.effects, self._clock.now()))
-        return decided
+        return True

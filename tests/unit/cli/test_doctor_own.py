@@ -20,7 +20,7 @@ from responder.cli.doctor.context import DoctorContext
 from responder.cli.doctor.notifications import graphs
 from responder.cli.doctor.notifications import severities as severity_words
 from responder.cli.doctor.own import database
-from responder.engine.workers.triage import TriageWorker
+from responder.engine.workers.triage import IncidentWriter, TriageWorker
 from responder.model.check import Level, Result
 from responder.model.clock import Clock, Deadline
 from responder.model.message import Request, Response
@@ -118,7 +118,7 @@ def test_words_that_no_map_has_are_counted_and_named(tmp_path: Path, counted: Co
             alert["labels"]["severity"] = word
             Inbox(opened).keep(json.dumps({**body, "alerts": [alert]}).encode(), "", HandClock().now())
         Inbox(opened).keep(b"not JSON", "", HandClock().now())
-        TriageWorker(opened, lambda: context, HandClock(), lambda _opened_incident, _told: None, lambda: 0).step()
+        TriageWorker(IncidentWriter(opened, HandClock()), lambda: context).step()
     [found] = severity_words(doctor_context)
     assert found.level is Level.WARN
     assert found.what == 'severity="purple" is not understood: P2 by the rule unknown (2 alerts)'

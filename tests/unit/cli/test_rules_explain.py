@@ -14,7 +14,7 @@ from sqlalchemy import delete, select
 
 from responder import bootstrap
 from responder.cli.rules import rules
-from responder.engine.workers.triage import TriageWorker
+from responder.engine.workers.triage import IncidentWriter, TriageWorker
 from responder.standins.server import Call, Reply, StandIn, as_json
 from responder.store.database import Database
 from responder.store.inbox.inbox import Inbox
@@ -186,7 +186,7 @@ def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     with bootstrap.database(settings) as database:
         for body in (firing, firing, over):
             Inbox(database).keep(json.dumps(body).encode(), "prod-eu", NOW)
-        TriageWorker(database, lambda: context, HandClock(), lambda _opened_incident, _told: None, lambda: 0).step()
+        TriageWorker(IncidentWriter(database, HandClock()), lambda: context).step()
         with database.read() as connection:
             return str(connection.execute(select(incidents.c.id)).scalar_one())
 

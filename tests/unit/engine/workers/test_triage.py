@@ -15,7 +15,7 @@ from sqlalchemy import text
 from responder.diagnose.contract import ProbeContext, ProbeQuestion
 from responder.engine.effects.context import DecisionContext
 from responder.engine.workers.diagnosis import LATER, DiagnosisWorker
-from responder.engine.workers.triage import BATCH, BATCH_BYTES, TriageWorker
+from responder.engine.workers.triage import BATCH, BATCH_BYTES, IncidentWriter, TriageWorker
 from responder.model.clock import Deadline
 from responder.model.clue import Clue, Role
 from responder.model.delivery import DiagnosisJob, DiagnosisRequest
@@ -62,7 +62,9 @@ class Shop:
             on_page=lambda _channels: None,
             on_diagnosed=self._diagnosed,
         )
-        self.triage = TriageWorker(database, lambda: self.context, clock, self._follow, self.diagnosis.free_slots)
+        self.triage = TriageWorker(
+            IncidentWriter(database, clock, self._follow, self.diagnosis.free_slots), lambda: self.context
+        )
 
     def _follow(self, begun: list[DiagnosisJob], _told: Collection[str]) -> None:
         self.begun.extend(begun)
@@ -356,7 +358,7 @@ def test_a_decision_that_another_process_was_faster_with_leaves_nothing(shop: Sh
             inbox.settle(connection, [(number, "decided", None, "by the other one")])
         return context
 
-    TriageWorker(shop.database, meanwhile, shop.clock, shop._follow, shop.diagnosis.free_slots).step()
+    TriageWorker(IncidentWriter(shop.database, shop.clock, shop._follow, shop.diagnosis.free_slots), meanwhile).step()
     assert shop.rows("SELECT outcome FROM notifications") == [("by the other one",)]
     assert [shop.rows(f"SELECT id FROM {table}") for table in ("incidents", "messages", "diagnoses")] == [[], [], []]
     assert shop.begun == []
