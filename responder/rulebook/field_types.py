@@ -2,11 +2,21 @@
 
 import re
 from datetime import date, time
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    WithJsonSchema,
+)
 from pydantic.json_schema import JsonSchemaValue
 
 from responder.model.text import seconds_of
@@ -101,6 +111,9 @@ Day = Annotated[date, BeforeValidator(day), WithJsonSchema({"type": "string", "f
 
 TEXT_OR_LIST: Final[JsonSchemaValue] = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
 
+Each = TypeVar("Each")
+Shape = TypeVar("Shape")
+
 
 class StrictModel(BaseModel):
     """Model without type coercion; unknown keys are errors."""
@@ -113,6 +126,15 @@ def listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-def union_tag(value: Any) -> str:
-    """Return the union tag of a string or a mapping."""
+def _union_tag(value: Any) -> str:
     return "<name>" if isinstance(value, str) else "<map>"
+
+
+#: A string, or a list of them.
+OneOrMore = Annotated[list[Each], BeforeValidator(listed), WithJsonSchema(TEXT_OR_LIST)]
+#: Labels or annotations of the alert from which a value is read: one, or a list in which the first that has one counts.
+Sources = Annotated[
+    list[Text], BeforeValidator(listed), Field(min_length=1, max_length=8), WithJsonSchema(TEXT_OR_LIST)
+]
+#: A name, or a mapping that says where the name is read.
+NameOr = Annotated[Annotated[Each, Tag("<name>")] | Annotated[Shape, Tag("<map>")], Discriminator(_union_tag)]

@@ -12,7 +12,6 @@ from responder.rulebook.assemble import rule_of, windows_by_name
 from responder.rulebook.rule_files import Entry, RuleFiles
 from responder.rulebook.rule_schema import RuleShape
 from responder.rulebook.schema import Defaults
-from responder.rulebook.team_schema import TeamFromShape
 
 #: Tokens that may hold a ``|`` or a parenthesis without meaning one, and those that count.
 _TOKENS: Final = re.compile(
@@ -66,9 +65,10 @@ class _MutationBuilder:
         entry, rule = self.rule_files.rules[number], self.book.rules[number]
         yield from self.of_matchers(number, entry)
         if rule.reaches:
-            yield from self.of_severity(number, entry)
+            yield from self.of_source("severity", number, entry.value.severity, self.next_severity)
             yield from self.of_lists(number, entry)
-            yield from self.of_team(number, entry)
+            if entry.value.team is not None and len(self.next_team) > 1:
+                yield from self.of_source("team", number, entry.value.team, self.next_team)
             if entry.value.pages_in:
                 yield self.made("pages_in", number, "removed", entry.key("pages_in"), replace(rule, pages_in={}))
             for at in range(len(rule.adjust)):
@@ -78,51 +78,25 @@ class _MutationBuilder:
             other = self.next_runbook[str(rule.runbook)]
             yield self.shaped("runbook", number, f"{rule.runbook} -> {other}", ("runbook",), {"runbook": other})
 
-    def of_severity(self, number: int, entry: Entry[RuleShape]) -> Iterator[Mutation]:
-        wanted = entry.value.severity
-        if isinstance(wanted, str):
-            to = self.next_severity[wanted]
-            yield self.shaped("severity", number, f"{wanted} -> {to}", ("severity",), {"severity": to})
+    def of_source(self, kind: str, number: int, source: Any, others: Mapping[str, str]) -> Iterator[Mutation]:
+        """Yield the replacement of a name by another, or of each name to which the values of a label lead."""
+        if isinstance(source, str):
+            to = others[source]
+            yield self.shaped(kind, number, f"{source} -> {to}", (kind,), {kind: to})
             return
-        for word, severity in wanted.map.items():
-            to = self.next_severity[severity]
-            changed = wanted.model_copy(update={"map": {**wanted.map, word: to}})
-            said = f"{word}: {severity} -> {to}"
-            yield self.shaped("severity", number, said, ("severity", "map", word), {"severity": changed})
-        for name in ("unknown", "otherwise"):
-            severity = getattr(wanted, name)
-            if severity is not None:
-                to = self.next_severity[severity]
-                changed = wanted.model_copy(update={name: to})
-                said = f"{name}: {severity} -> {to}"
-                yield self.shaped("severity", number, said, ("severity", name), {"severity": changed})
+        for word, name in source.map.items():
+            changed = source.model_copy(update={"map": {**source.map, word: others[name]}})
+            yield self.shaped(kind, number, f"{word}: {name} -> {others[name]}", (kind, "map", word), {kind: changed})
+        for key in ("unknown", "otherwise"):
+            if name := getattr(source, key, None):
+                changed = source.model_copy(update={key: others[name]})
+                yield self.shaped(kind, number, f"{key}: {name} -> {others[name]}", (kind, key), {kind: changed})
 
     def of_lists(self, number: int, entry: Entry[RuleShape]) -> Iterator[Mutation]:
         for kind, key in (("probe", "probes"), ("probe", "more_probes"), ("channel", "channels")):
             values = getattr(entry.value, key) or []
             for at, name in enumerate(values):
                 yield self.shaped(kind, number, f"{name} removed", (key, at), {key: _without(values, at)})
-
-    def of_team(self, number: int, entry: Entry[RuleShape]) -> Iterator[Mutation]:
-        team = entry.value.team
-        if team is None or len(self.next_team) < 2:
-            return
-        if isinstance(team, str):
-            to = self.next_team[team]
-            yield self.shaped("team", number, f"{team} -> {to}", ("team",), {"team": to})
-            return
-        for value, name in team.map.items():
-            changed = team.model_copy(update={"map": {**team.map, value: self.next_team[name]}})
-            said = f"{value}: {name} -> {self.next_team[name]}"
-            yield self.shaped("team", number, said, ("team", "map", value), {"team": changed})
-        yield from self.of_otherwise(number, team)
-
-    def of_otherwise(self, number: int, team: TeamFromShape) -> Iterator[Mutation]:
-        if team.otherwise:
-            to = self.next_team[team.otherwise]
-            changed = team.model_copy(update={"otherwise": to})
-            said = f"otherwise: {team.otherwise} -> {to}"
-            yield self.shaped("team", number, said, ("team", "otherwise"), {"team": changed})
 
     def of_matchers(self, number: int, entry: Entry[RuleShape]) -> Iterator[Mutation]:
         matchers = self.book.rules[number].matchers

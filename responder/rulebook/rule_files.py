@@ -225,21 +225,11 @@ class RuleFiles:
         self.documents = (*self.documents, document)
         if file.platform is not None:
             self.platforms.append(Entry("", file.platform, document, ("platform",)))
-        self.channels.extend(_named(document, "channels", file.channels))
-        self.teams.extend(_named(document, "teams", file.teams))
-        self.severities.extend(_named(document, "severities", file.severities))
-        self.severity_words.extend(_named(document, "severity_words", file.severity_words))
-        self.templates.extend(_named(document, "templates", file.templates))
-        self.services.extend(_named(document, "services", file.services))
-        self.probes.extend(_named(document, "probes", file.probes))
-        self.packs.extend(_named(document, "packs", file.packs))
-        self.windows.extend(_named(document, "windows", file.windows))
-        self.contacts.extend(_numbered(document, "contacts", file.contacts, shaped))
-        self.escalation.extend(_numbered(document, "escalation", file.escalation, shaped))
-        self.urls.extend(_numbered(document, "urls", file.urls, shaped))
-        self.heartbeats.extend(_numbered(document, "heartbeats", file.heartbeats, shaped))
-        self.rules.extend(_numbered(document, "rules", file.rules, shaped))
         self.defaults.append(Entry("", file.defaults, document, ("defaults",)))
+        for section in schema.File.model_fields.keys() - {"platform", "defaults"}:
+            parts = getattr(file, section)
+            add = _named if isinstance(parts, dict) else _numbered
+            getattr(self, section).extend(add(document, section, parts, shaped.dropped))
         for path in shaped.dropped:
             self._mark_invalid(path, document)
 
@@ -257,16 +247,18 @@ class RuleFiles:
             names.add(str(named.get("id", named.get("role", named.get("cluster", "")))))
 
 
-def _named(document: Document, section: str, parts: Mapping[str, Part]) -> Iterator[Entry[Part]]:
+def _named(
+    document: Document, section: str, parts: Mapping[str, Part], _dropped: frozenset[Path]
+) -> Iterator[Entry[Part]]:
     return (Entry(name, part, document, (section, name)) for name, part in parts.items())
 
 
-def _numbered(document: Document, section: str, parts: list[Part], shaped: ValidatedFile) -> Iterator[Entry[Part]]:
+def _numbered(document: Document, section: str, parts: list[Part], dropped: frozenset[Path]) -> Iterator[Entry[Part]]:
     """Yield the entries of a list with their index in the file, which counts dropped entries."""
     if not parts:
         return
     total = len(document.data[section])
-    kept = [number for number in range(total) if (section, number) not in shaped.dropped]
+    kept = [number for number in range(total) if (section, number) not in dropped]
     for number, part in zip(kept, parts, strict=True):
         yield Entry(_name(part), part, document, (section, number))
 

@@ -2,20 +2,21 @@
 
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from pydantic.json_schema import JsonSchemaValue
 
 from responder.rulebook.field_types import (
-    TEXT_OR_LIST,
     Id,
     Labels,
     MaybeText,
+    NameOr,
     Names,
+    OneOrMore,
     SeverityName,
+    Sources,
     StrictModel,
     Text,
     listed,
-    union_tag,
 )
 from responder.rulebook.team_schema import TeamRef
 
@@ -57,11 +58,8 @@ class ImpactFromShape(StrictModel):
 class SeverityFromShape(StrictModel):
     """Severity from a label or annotation of the alert."""
 
-    from_: Annotated[
-        list[Text], BeforeValidator(listed), Field(min_length=1, max_length=8), WithJsonSchema(TEXT_OR_LIST)
-    ] = Field(
-        alias="from",
-        description="Label or annotation, or a list: the first with a known word decides.",
+    from_: Sources = Field(
+        alias="from", description="Label or annotation, or a list: the first with a known word decides."
     )
     map: dict[str, SeverityName] = Field(
         min_length=1,
@@ -83,9 +81,7 @@ class SeverityFromShape(StrictModel):
 class WhenShape(StrictModel):
     """Condition: all given keys must hold."""
 
-    match: Annotated[list[str], BeforeValidator(listed), WithJsonSchema(TEXT_OR_LIST)] = Field(
-        default=[], description="Matchers on the alert's labels, as in a rule."
-    )
+    match: OneOrMore[str] = Field(default=[], description="Matchers on the alert's labels, as in a rule.")
     firing: Annotated[int, Field(ge=2, le=1_000_000)] | None = Field(
         default=None, description="Minimum number of firing alerts in the group."
     )
@@ -133,16 +129,9 @@ class SubjectFromShape(StrictModel):
 class RunbookFromShape(StrictModel):
     """Runbook from an annotation or a label of the alert."""
 
-    from_: Annotated[
-        list[Text], BeforeValidator(listed), Field(min_length=1, max_length=8), WithJsonSchema(TEXT_OR_LIST)
-    ] = Field(alias="from", description="Annotation or label, or a list: the first with a link decides.")
+    from_: Sources = Field(alias="from", description="Annotation or label, or a list: the first with a link decides.")
     otherwise: Text | None = Field(default=None, description="Runbook of alerts without one.")
 
-
-#: A runbook, or the annotation to read it from.
-RunbookShape = Annotated[
-    Annotated[Text, Tag("<name>")] | Annotated[RunbookFromShape, Tag("<map>")], Discriminator(union_tag)
-]
 
 RUNBOOK: Final = "File of the runbook folder, optionally with #section; or a URL with ${label}, ${label|lower}."
 
@@ -163,43 +152,36 @@ class RuleShape(StrictModel):
     """Rule: matchers that must all hold, and its results."""
 
     id: Id = Field(description="Stable name in lower case with dashes, unique in all files.")
-    match: Annotated[list[str], BeforeValidator(listed), WithJsonSchema(TEXT_OR_LIST)] = Field(
+    match: OneOrMore[str] = Field(
         description='Matchers in Alertmanager\'s syntax, all of which must hold: alertname="X". [] matches everything.'
     )
-    match_annotations: Annotated[list[str], BeforeValidator(listed), WithJsonSchema(TEXT_OR_LIST)] = Field(
+    match_annotations: OneOrMore[str] = Field(
         default_factory=list,
         description='Matchers on annotations, in the same syntax: runbook_url!="". They must hold as well.',
         json_schema_extra={"default": []},
     )
     labels: Names = _none("Labels of its alerts beyond those in `match`, for its probes.")
-    severity: Annotated[
-        Annotated[SeverityName, Tag("<name>")] | Annotated[SeverityFromShape, Tag("<map>")], Discriminator(union_tag)
-    ] = Field(description="Name of the severity, or the label to read it from.")
+    severity: NameOr[SeverityName, SeverityFromShape] = Field(
+        description="Name of the severity, or the label to read it from."
+    )
     adjust: list[AdjustShape] = _none(
         "Conditions that raise or lower the severity; the first that holds applies, then the first on findings.", 32
     )
-    subject: Annotated[
-        list[
-            Annotated[
-                Annotated[Text, Tag("<name>")] | Annotated[SubjectFromShape, Tag("<map>")], Discriminator(union_tag)
-            ]
-        ],
-        BeforeValidator(_one_or_more),
-        Field(max_length=16),
-    ] = Field(
-        default_factory=list,
-        description="Label with the subject of the alert, or a mapping of its values, or a list of both.",
+    subject: Annotated[list[NameOr[Text, SubjectFromShape]], BeforeValidator(_one_or_more), Field(max_length=16)] = (
+        Field(
+            default_factory=list,
+            description="Label with the subject of the alert, or a mapping of its values, or a list of both.",
+        )
     )
     symptom: MaybeText = Field(default="", description="Predicate in the page's title: is down.")
-    impact: (
-        Annotated[Annotated[Text, Tag("<name>")] | Annotated[ImpactFromShape, Tag("<map>")], Discriminator(union_tag)]
-        | None
-    ) = Field(
+    impact: NameOr[Text, ImpactFromShape] | None = Field(
         default=None,
         description="Impact on users, if the alert means that there is one; {from: service} for that of the catalog, "
         "which a page otherwise states once no pod of the service is ready.",
     )
-    runbook: RunbookShape | None = Field(default=None, description=f"{RUNBOOK} Or from an annotation.")
+    runbook: NameOr[Text, RunbookFromShape] | None = Field(
+        default=None, description=f"{RUNBOOK} Or from an annotation."
+    )
     first_step: Text = Field(description="First step, in one sentence.")
     first_steps: dict[Text, Text] = Field(default={}, description=FIRST_STEPS)
     runbooks: dict[Text, Text] = Field(default={}, description=RUNBOOKS)

@@ -4,16 +4,13 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
-    BeforeValidator,
     ConfigDict,
     Field,
-    WithJsonSchema,
     model_validator,
 )
 
 from responder.model.rule import LinkAnnotations
 from responder.rulebook.field_types import (
-    TEXT_OR_LIST,
     Address,
     ChannelName,
     ClusterName,
@@ -25,10 +22,10 @@ from responder.rulebook.field_types import (
     Hours,
     Id,
     Names,
+    OneOrMore,
     SeverityName,
     StrictModel,
     Text,
-    listed,
 )
 from responder.rulebook.rule_schema import FIRST_STEPS, PAGES_IN, RUNBOOK, RUNBOOKS, RuleShape
 from responder.rulebook.team_schema import ChannelShape, ContactShape, TeamRef, TeamShape, check_single_target
@@ -159,7 +156,7 @@ class ServiceShape(StrictModel):
     namespace: DnsLabel | None = Field(default=None, description="Kubernetes namespace. Default: the platform's.")
     depends_on: Names = Field(default=[], description="Services in this catalog that it depends on.")
     dashboards: dict[Text, Address] = Field(default={}, description="Title and URL of each dashboard.")
-    components: dict[ChannelName, Annotated[Names, BeforeValidator(listed), WithJsonSchema(TEXT_OR_LIST)]] = Field(
+    components: dict[ChannelName, Annotated[OneOrMore[Text], Field(max_length=64)]] = Field(
         default={}, description="Status page: the ids of its components there, a text or a list."
     )
     selector: Text | None = Field(
@@ -188,7 +185,7 @@ class WindowShape(StrictModel):
 
     zone: Text = Field(description="IANA time zone of the hours: Europe/Berlin.")
     days: Days = Field(description="Days of the week on which it opens: [mon, tue, wed, thu, fri].")
-    hours: Annotated[list[Hours], BeforeValidator(listed), WithJsonSchema(TEXT_OR_LIST)] = Field(
+    hours: OneOrMore[Hours] = Field(
         description="Local times: 09:00-17:00, or a list; 22:00-06:00 ends on the next day."
     )
     holidays: list[Day] = Field(default=[], description="Dates on which it stays closed: 2026-12-25.")

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
+from pydantic import ConfigDict, Field
 
-from responder.rulebook.field_types import TEXT_OR_LIST, Names, StrictModel, Text, listed, union_tag
+from responder.rulebook.field_types import NameOr, Names, Sources, StrictModel, Text
 
 
 class ContactShape(StrictModel):
@@ -26,16 +26,16 @@ class ChannelShape(StrictModel):
 class TeamFromShape(StrictModel):
     """Team from a label or annotation of the alert. Names of teams need no entry."""
 
-    from_: Annotated[
-        list[Text], BeforeValidator(listed), Field(min_length=1, max_length=8), WithJsonSchema(TEXT_OR_LIST)
-    ] = Field(alias="from", description="Label or annotation, or a list: the first that names a team decides.")
+    from_: Sources = Field(
+        alias="from", description="Label or annotation, or a list: the first that names a team decides."
+    )
     map: dict[Text, Text] = Field(default={}, description="Team of each value that is not the name of a team.")
     otherwise: Text | None = Field(
         default=None, description="Team if no value names one. Default: the next source decides."
     )
 
 
-TeamRef = Annotated[Annotated[Text, Tag("<name>")] | Annotated[TeamFromShape, Tag("<map>")], Discriminator(union_tag)]
+TeamRef = NameOr[Text, TeamFromShape]
 
 
 class TeamShape(StrictModel):

@@ -10,7 +10,7 @@ from typing import Final
 
 from responder.model.problem import Level
 from responder.runbooks.command import Scope
-from responder.runbooks.document import Document, Section
+from responder.runbooks.document import Document, Field, Section
 
 #: Sections of the template, in order.
 SECTIONS: Final = (
@@ -25,6 +25,7 @@ SECTIONS: Final = (
 )
 
 
+_ISO = re.compile(r"\d{4}-\d\d-\d\d\Z")
 _ROW = re.compile(r"^\s*\|?([^|]+)\|([^|]+)(?:\||$)")
 
 
@@ -151,6 +152,13 @@ class Runbook:
         """Yield the lines of prose of a section and its sub-sections."""
         return ((number, line) for number, line in self.prose if section.line < number <= section.end_line)
 
+    @property
+    def updated(self) -> tuple[Field, date] | None:
+        """Metadata *Last Updated* and its date; None without a valid one."""
+        value = self.document.metadata.get("last_updated")
+        found = date_of(value.value) if value else None
+        return (value, found) if value and found else None
+
     def rows(self, first: str, second: str) -> Iterator[Row]:
         """Yield the rows of tables whose first two columns have these heads, in lower case."""
         inside = False
@@ -168,6 +176,14 @@ class Runbook:
     def section(self, title: str) -> Section | None:
         """Return a section of the template."""
         return self.document.named(title)
+
+
+def date_of(text: str) -> date | None:
+    """Return a date in ISO 8601 form; None if it is another text."""
+    try:
+        return date.fromisoformat(text) if _ISO.match(text) else None
+    except ValueError:
+        return None
 
 
 def _without_comments(line: str, inside: bool) -> tuple[str, bool]:

@@ -17,16 +17,14 @@ Good:
     **Last Updated**: 2026-10-31
 """
 
-import re
 from collections.abc import Iterator
 from datetime import date, datetime
 
 from responder.runbooks.document import Field
-from responder.runbooks.lint.contract import Edit, Finding, Runbook
+from responder.runbooks.lint.contract import Edit, Finding, Runbook, date_of
 
 CRITICALITIES = ("Critical", "Normal")
 _NAMES = {"owner": "Owner", "criticality": "Criticality", "last_updated": "Last Updated"}
-_ISO = re.compile(r"\d{4}-\d\d-\d\d\Z")
 #: Other forms of a date that are read in one way only.
 _FORMS = ("%Y/%m/%d", "%Y.%m.%d", "%d %B %Y", "%B %d, %Y", "%d %b %Y", "%b %d, %Y")
 
@@ -53,14 +51,6 @@ def _date(value: Field, today: date) -> Iterator[Finding]:
         yield Finding(value.line, value.column, f"'{value.value}' is no date", "write YYYY-MM-DD", edits=edits)
     elif updated > today:
         yield Finding(value.line, value.column, f"the last update, {updated}, is in the future", "correct the date")
-
-
-def date_of(text: str) -> date | None:
-    """Return a date in ISO 8601 form; None if it is another text."""
-    try:
-        return date.fromisoformat(text) if _ISO.match(text) else None
-    except ValueError:
-        return None
 
 
 def _other(text: str) -> date | None:

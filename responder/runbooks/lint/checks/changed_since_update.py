@@ -18,7 +18,6 @@ from datetime import timedelta
 from typing import Final
 
 from responder.model.problem import Level
-from responder.runbooks.lint.checks.bad_metadata import date_of
 from responder.runbooks.lint.contract import Finding, Runbook
 
 #: A commit may be made the day after the edit, and in another time zone.
@@ -27,9 +26,10 @@ _TOLERANCE: Final = timedelta(days=1)
 
 def check(runbook: Runbook) -> Iterator[Finding]:
     """Yield a date of the last update that is older than the last commit of the file; its history comes from git."""
-    value = runbook.document.metadata.get("last_updated")
-    updated = date_of(value.value) if value else None
-    if value is None or updated is None or runbook.changed is None or runbook.changed <= updated + _TOLERANCE:
+    if runbook.updated is None or runbook.changed is None:
+        return
+    value, updated = runbook.updated
+    if runbook.changed <= updated + _TOLERANCE:
         return
     said = f"last updated {updated}, but the last commit of this file is of {runbook.changed}"
     yield Finding(value.line, value.column, said, "read it through, and write the date of today", Level.WARNING)

@@ -18,7 +18,6 @@ from typing import Final
 
 from responder.model.problem import Level
 from responder.model.text import number_of
-from responder.runbooks.lint.checks.bad_metadata import date_of
 from responder.runbooks.lint.contract import Finding, Runbook
 
 #: Incidents that are named.
@@ -27,10 +26,9 @@ _NAMED: Final = 3
 
 def check(runbook: Runbook) -> Iterator[Finding]:
     """Yield a date of the last update before incidents in which the runbook failed; these come from the database."""
-    value = runbook.document.metadata.get("last_updated")
-    updated = date_of(value.value) if value else None
-    if value is None or updated is None:
+    if runbook.updated is None:
         return
+    value, updated = runbook.updated
     later = [each for each in runbook.failures if each.opened > updated]
     if later:
         named = ", ".join(f"{each.incident} {each.outcome}" for each in later[:_NAMED])

@@ -18,16 +18,14 @@ Good:
 from collections.abc import Iterator
 
 from responder.model.problem import Level
-from responder.runbooks.lint.checks.bad_metadata import date_of
 from responder.runbooks.lint.contract import Finding, Runbook
 
 
 def check(runbook: Runbook) -> Iterator[Finding]:
     """Yield a date of the last update that is older than the limit."""
-    value = runbook.document.metadata.get("last_updated")
-    updated = date_of(value.value) if value else None
-    if value is None or updated is None:
+    if runbook.updated is None:
         return
+    value, updated = runbook.updated
     age = (runbook.today - updated).days
     limit = runbook.critical_days if runbook.critical else runbook.stale_days
     if age > limit:
