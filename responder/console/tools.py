@@ -16,7 +16,7 @@ from responder.settings.access import Role
 from responder.store.inbox.inbox import Inbox
 from responder.store.maintenance import overview
 from responder.store.outbox import backlog, dead_letters
-from responder.store.outbox.channel_state import states_by_channel
+from responder.store.outbox.outbox import states_by_channel
 from responder.store.schema.serialization import to_time
 from responder.store.schema.tables import HEAD
 

@@ -16,7 +16,7 @@ from responder.store.database import Database
 from responder.store.inbox import inbox
 from responder.store.incidents import detectors
 from responder.store.maintenance import retention
-from responder.store.outbox import backlog, channel_state
+from responder.store.outbox import backlog, outbox
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +109,7 @@ def _waiting(connection: Connection, now: datetime, rules: RulesInfo | None) -> 
     channels = dict.fromkeys(rules.channels if rules else (), backlog.Backlog()) | backlog.backlogs(connection, now)
     yield _by_channel("responder_messages_waiting", "Messages not sent yet.", channels, lambda each: each.waiting)
     yield _by_channel("responder_messages_dead", "Messages that were given up.", channels, lambda each: each.dead)
-    states_by_channel = channel_state.states_by_channel(connection)
+    states_by_channel = outbox.states_by_channel(connection)
     accepted: dict[tuple[str, ...], float] = {
         (name,): each.accepted_at for name, each in states_by_channel.items() if each.accepted_at is not None
     }

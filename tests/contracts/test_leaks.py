@@ -33,7 +33,7 @@ from responder.outgoing import Outgoing
 from responder.store.database import Database
 from responder.store.inbox.inbox import Inbox
 from responder.store.incidents import incidents
-from responder.store.outbox import channel_state
+from responder.store.outbox import outbox
 from responder.store.schema.tables import metadata
 from responder.web.metrics import StoreCollector
 from tests.contracts.channel_cases import CASES, messages
@@ -103,7 +103,7 @@ def diagnosed(scenario: Scenario, database: Database, clock: SystemClock) -> Inc
     """Store the alert, decide it, investigate and commit, as ``serve`` does. Returns the content of the incident."""
     context = shipped_context()
     context = dataclasses.replace(context, channels={case.make().name: case.make() for case in CASES.values()})
-    channel_state.prepare(database, context.channels)
+    outbox.prepare_states(database, context.channels)
     guard = threading.Lock()
 
     def fetch(target: str, deadline: Deadline, cap: int, accept: str) -> Response:  # noqa: ARG001 - the names are those of Fetch

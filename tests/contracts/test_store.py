@@ -25,7 +25,7 @@ from responder.store.database import Database, StoreError
 from responder.store.inbox import history, inbox
 from responder.store.inbox.inbox import Inbox, _insert_and_delete, check_write
 from responder.store.incidents import diagnoses, incidents
-from responder.store.outbox import channel_state, claims, outbox
+from responder.store.outbox import claims, outbox
 from responder.store.schema import indexes
 from responder.store.schema.migrate import migrate
 from tests.support.builders import (
@@ -589,24 +589,24 @@ def test_a_notification_keeps_findings_until_the_incident_is_diagnosed_anew(data
 
 def test_the_standing_of_a_channel_is_shared(database: Database) -> None:
     """Sent messages and unresponsive vendors are known to every replica."""
-    channel_state.prepare(database, ["slack", "pagerduty"])
-    channel_state.prepare(database, ["slack"])
+    outbox.prepare_states(database, ["slack", "pagerduty"])
+    outbox.prepare_states(database, ["slack"])
     with database.transaction() as connection:
-        assert channel_state.lock_state(connection, "slack") == channel_state.ChannelState()
-        channel_state.save_full_at(connection, "slack", 17.5)
-        channel_state.failed(connection, "slack", NOW)
-        channel_state.failed(connection, "slack", LATER)
+        assert outbox.lock_state(connection, "slack") == outbox.ChannelState()
+        outbox.save_full_at(connection, "slack", 17.5)
+        outbox.record_failing(connection, "slack", NOW)
+        outbox.record_failing(connection, "slack", LATER)
         now = NOW.timestamp()
-        assert channel_state.state_of(connection, "slack") == channel_state.ChannelState(17.5, 0.0, now)
-        channel_state.pause(connection, "slack", now + 30, 18.5)
-        assert channel_state.state_of(connection, "slack") == channel_state.ChannelState(18.5, now + 30, now)
-        channel_state.clear_failing(connection, "slack")
-        assert channel_state.state_of(connection, "slack").failing_since is None
-        channel_state.record_attempts(connection, "slack", NOW, accepted=False, failed=True)
-        channel_state.record_attempts(connection, "slack", LATER, accepted=True, failed=False)
-        found = channel_state.states_by_channel(connection)
+        assert outbox.state_of(connection, "slack") == outbox.ChannelState(17.5, 0.0, now)
+        outbox.pause_channel(connection, "slack", now + 30, 18.5)
+        assert outbox.state_of(connection, "slack") == outbox.ChannelState(18.5, now + 30, now)
+        outbox.clear_failing(connection, "slack")
+        assert outbox.state_of(connection, "slack").failing_since is None
+        outbox.record_attempts(connection, "slack", NOW, accepted=False, failed=True)
+        outbox.record_attempts(connection, "slack", LATER, accepted=True, failed=False)
+        found = outbox.states_by_channel(connection)
         assert (found["slack"].failed_at, found["slack"].accepted_at) == (now, LATER.timestamp())
-        assert found["pagerduty"] == channel_state.ChannelState()
+        assert found["pagerduty"] == outbox.ChannelState()
 
 
 def test_two_replicas_give_a_channel_its_row_at_the_same_moment(database: Database) -> None:
@@ -615,7 +615,7 @@ def test_two_replicas_give_a_channel_its_row_at_the_same_moment(database: Databa
 
     def start() -> None:
         try:
-            channel_state.prepare(database, ["slack", "pagerduty", "log"])
+            outbox.prepare_states(database, ["slack", "pagerduty", "log"])
         except BaseException as error:  # noqa: BLE001 - the test wants to see any of them
             failures.append(error)
 

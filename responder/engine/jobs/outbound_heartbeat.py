@@ -18,9 +18,9 @@ from responder.outgoing import Outgoing, UnreachableError
 from responder.store.database import Database
 from responder.store.inbox import inbox
 from responder.store.incidents import detectors
-from responder.store.outbox import backlog, channel_state
+from responder.store.outbox import backlog, outbox
 from responder.store.outbox.backlog import Backlog
-from responder.store.outbox.channel_state import ChannelState
+from responder.store.outbox.outbox import ChannelState
 
 _log = structlog.get_logger()
 
@@ -108,7 +108,7 @@ class OutboundHeartbeat:
             return HealthFacts(
                 oldest_notification=inbox.oldest_new(connection),
                 backlogs=backlog.backlogs(connection, self.clock.now()),
-                states_by_channel=channel_state.states_by_channel(connection),
+                states_by_channel=outbox.states_by_channel(connection),
                 heartbeat_states=detectors.heartbeat_states(connection),
                 expected=context.book.heartbeats,
                 channels=tuple(context.channels),

@@ -23,7 +23,7 @@ from responder.notify.delivery.route import sharing
 from responder.notify.report import compose
 from responder.store.database import Database, StoreError
 from responder.store.incidents import vendor_incidents
-from responder.store.outbox import channel_state, claims, outbox
+from responder.store.outbox import claims, outbox
 
 _log = structlog.get_logger()
 
@@ -92,7 +92,8 @@ class DeliveryWorker:
         self._guard = threading.Lock()
         self._prepared = queue.rest
         self._retired = False
-        self._expecting = False
+        #: True if a message was just released: the next step claims without polling first.
+        self.expecting = False
         self._on_free = on_free
 
     def step(self) -> float:
@@ -103,7 +104,7 @@ class DeliveryWorker:
         with self._guard:
             ended, free = list(self._ended), AT_ONCE - self._busy
         free = 0 if self._retired else min(free, self._free())
-        expecting, self._expecting = self._expecting and free > 0, False
+        expecting, self.expecting = self.expecting and free > 0, False
         if not ended and not expecting and (rest := self._rest(now) if free else self._poll) > 0:
             return rest
         with self._database.transaction() as connection:
@@ -111,7 +112,7 @@ class DeliveryWorker:
             # All processes lock in one order, which avoids deadlocks.
             limits = [each.room(connection, now.timestamp()) for each in self._limits()]
             if len(names := self._sharing()) > 1:
-                channel_state.lock_state(connection, names[0])
+                outbox.lock_state(connection, names[0])
             after_commit = self._marking.mark(connection, ended, now)
             messages = self._claim(connection, now, free, limits) if free else []
         with self._guard:
@@ -126,24 +127,15 @@ class DeliveryWorker:
             record()
         return 0.0 if messages or ended or expecting else self._poll
 
-    def expect(self) -> None:
-        """Claim in the next step without polling first: a message was just released."""
-        self._expecting = True
-
-    @property
-    def expecting(self) -> bool:
-        """True if a message was released and not claimed yet."""
-        return self._expecting
-
     @property
     def active(self) -> bool:
         """True while messages are being sent or their results are not recorded yet, or if some were released."""
         with self._guard:
-            return self._expecting or bool(self._claimed or self._ended)
+            return self.expecting or bool(self._claimed or self._ended)
 
     def retire(self) -> None:
         """Claim nothing more: another worker has the channel, or it is no longer configured."""
-        self._retired, self._expecting = True, False
+        self._retired, self.expecting = True, False
 
     def close(self) -> None:
         """Record the results of ended attempts; those without one are sent again."""
@@ -159,7 +151,7 @@ class DeliveryWorker:
 
     def _prepare(self) -> None:
         if not self._prepared:
-            channel_state.prepare(
+            outbox.prepare_states(
                 self._database, {self._channel, self._sharing()[0], *(each.row for each in self._limits())}
             )
             self._prepared = True
@@ -185,16 +177,16 @@ class DeliveryWorker:
                 return self._poll
             if due.at > now.timestamp():
                 return min(self._poll, due.at - now.timestamp())
-            standing = channel_state.state_of(connection, self._channel)
-            limit = channel_state.state_of(connection, self._sharing()[0])
+            standing = outbox.state_of(connection, self._channel)
+            limit = outbox.state_of(connection, self._sharing()[0])
             room = self._available(connection, standing, limit, now)
         return 0.0 if (room.urgent if due.worst else room.other) else self._poll
 
     def _available(
         self,
         connection: Connection,
-        standing: channel_state.ChannelState,
-        limit: channel_state.ChannelState,
+        standing: outbox.ChannelState,
+        limit: outbox.ChannelState,
         now: datetime,
     ) -> Available:
         """Return how many messages the rate limit allows now: none while the vendor's Retry-After lasts.
@@ -230,8 +222,8 @@ class DeliveryWorker:
         if self._queue.rest:
             return claims.claim(connection, self._queue, now - self._queue.grace, now + CLAIM, free)
         first = self._sharing()[0]
-        limit = channel_state.lock_state(connection, first)
-        standing = limit if first == self._channel else channel_state.lock_state(connection, self._channel)
+        limit = outbox.lock_state(connection, first)
+        standing = limit if first == self._channel else outbox.lock_state(connection, self._channel)
         room = self._available(connection, standing, limit, now).within(free)
         until = now + self._lease
         messages = claims.claim(
@@ -241,7 +233,7 @@ class DeliveryWorker:
             each.spend(connection, messages, now.timestamp())
         if messages and (rate_limit := self._rate_limit()):
             full_at = rate_limit.full_after(limit.full_at, now.timestamp(), len(messages))
-            channel_state.save_full_at(connection, first, full_at)
+            outbox.save_full_at(connection, first, full_at)
         return messages
 
     def _attempt(self, row: OutboxRow) -> None:
@@ -315,7 +307,7 @@ class DeliveryResults:
         made = [(message.channel, outcome) for message, outcome in ended if not isinstance(outcome, NotSent)]
         for channel in sorted({name for name, _outcome in made}):
             results = {isinstance(outcome, Delivered | Continue) for name, outcome in made if name == channel}
-            channel_state.record_attempts(connection, channel, now, accepted=True in results, failed=False in results)
+            outbox.record_attempts(connection, channel, now, accepted=True in results, failed=False in results)
         after_commit = [self._mark_one(connection, message, outcome, now) for message, outcome in ended]
         for channel in sorted({name for name, outcome in made if self._paging and isinstance(outcome, Delivered)}):
             outbox.requeue_refused(connection, channel, now)
@@ -329,7 +321,7 @@ class DeliveryResults:
             case Delivered(ref, moved):
                 if moved:
                     outbox.forget_refs(connection, message)
-                if channel_state.clear_failing(connection, message.channel):
+                if outbox.clear_failing(connection, message.channel):
                     outbox.retry_now(connection, message.channel, now)
                 self._settle(connection, message, outbox.sent(connection, message, ref, now), now)
                 return partial(event.info, "message.sent", attempt=message.attempt, title=message.report.title)
@@ -351,12 +343,12 @@ class DeliveryResults:
                 outbox.schedule_retry(connection, message, now, reason, minimal=message.minimal)
                 return partial(event.warning, "message.not_sent", attempt=message.attempt, reason=reason)
             case Refused(reason) if not message.minimal:
-                channel_state.clear_failing(connection, message.channel)
+                outbox.clear_failing(connection, message.channel)
                 outbox.schedule_retry(connection, message, now, reason, minimal=True)
                 reason = f"{reason}; retrying as plain text"
                 return partial(event.warning, "message.refused", attempt=message.attempt, reason=reason)
             case Refused(reason):
-                channel_state.clear_failing(connection, message.channel)
+                outbox.clear_failing(connection, message.channel)
                 outbox.give_up(connection, message, reason, now)
                 return partial(
                     event.error, "message.dead", attempt=message.attempt, reason=reason, title=message.report.title
@@ -370,22 +362,22 @@ class DeliveryResults:
     def _fail(self, connection: Connection, message: ClaimedMessage, outcome: TryLater, now: datetime) -> None:
         """Record that a channel does not accept messages, and pause it on all replicas if it is over its rate limit."""
         name = message.channel
-        standing, moment = channel_state.lock_state(connection, name), now.timestamp()
-        channel_state.failed(connection, name, now)
+        standing, moment = outbox.lock_state(connection, name), now.timestamp()
+        outbox.record_failing(connection, name, now)
         quiet = rest(outcome, moment - (standing.failing_since or moment))
         if not quiet:
             return
         until, rate_limit = max(standing.paused_until, moment + quiet), self._rate_limit()
         if not (rate_limit and outcome.limited):
-            channel_state.pause(connection, name, until, standing.full_at)
+            outbox.pause_channel(connection, name, until, standing.full_at)
             return
         for each in self._limits():
             if each.limit.pauses_all and message.step in each.limit.steps:
                 each.empty(connection, moment, until)
         names = self._sharing() if name in self._sharing() else (name,)
-        full_at = rate_limit.emptied(channel_state.lock_state(connection, names[0]).full_at, moment, until)
+        full_at = rate_limit.emptied(outbox.lock_state(connection, names[0]).full_at, moment, until)
         for shared in names:
-            channel_state.pause(connection, shared, until, full_at)
+            outbox.pause_channel(connection, shared, until, full_at)
 
 
 def _count(message: ClaimedMessage, outcome: Outcome, now: datetime) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from responder.model.message import OutboxRow
 from responder.notify.contract import Channel, MethodLimit
 from responder.notify.delivery.route import Channels
-from responder.store.outbox import channel_state
+from responder.store.outbox import outbox
 from responder.store.outbox.claims import StepRoom
 
 
@@ -21,7 +21,7 @@ class StoredLimit:
 
     def lock(self, connection: Connection) -> float:
         """Return when the bucket is full again, and lock it for other claims until this transaction ends."""
-        return channel_state.lock_state(connection, self.row).full_at
+        return outbox.lock_state(connection, self.row).full_at
 
     def room(self, connection: Connection, now: float) -> StepRoom:
         """Return how many messages may use the method at ``now``, and lock the bucket."""
@@ -32,12 +32,12 @@ class StoredLimit:
         """Count the claimed messages that use the method."""
         if count := sum(row.message.step in self.limit.steps for row in claimed):
             full_at = self.limit.rate_limit.full_after(self.lock(connection), now, count)
-            channel_state.save_full_at(connection, self.row, full_at)
+            outbox.save_full_at(connection, self.row, full_at)
 
     def empty(self, connection: Connection, now: float, until: float) -> None:
         """Use the method no more before ``until``, as the vendor asked."""
         full_at = self.limit.rate_limit.emptied(self.lock(connection), now, until)
-        channel_state.save_full_at(connection, self.row, full_at)
+        outbox.save_full_at(connection, self.row, full_at)
 
 
 def stored_limits(channel: Channel, configured: Channels) -> tuple[StoredLimit, ...]:

@@ -78,7 +78,7 @@ class Senders:
         """Claim in the next step without polling first: messages were just released."""
         for queue, (_kind, worker) in [*self._workers.items()]:
             if not queue.rest and queue.channels[0] in channels:
-                worker.expect()
+                worker.expecting = True
 
     def close(self, seconds: float) -> None:
         """Let running attempts end within ``seconds``; those without a recorded result are sent again."""

@@ -10,7 +10,7 @@ from sqlalchemy import inspect, text
 
 from responder.model.report import NO_FACTS
 from responder.store.database import Database
-from responder.store.outbox import channel_state, dead_letters
+from responder.store.outbox import dead_letters, outbox
 from responder.store.schema import migrate, tables
 from responder.store.schema.serialization import to_bytes
 
@@ -45,9 +45,9 @@ def test_a_database_of_0_1_0_loses_its_counters_and_nothing_else(
     with database.read() as connection:
         assert migrate.revision(connection) == tables.HEAD
         assert "tallies" not in inspect(connection).get_table_names()
-        assert channel_state.states_by_channel(connection) == {
-            "slack": channel_state.ChannelState(1.0, 2.0, 3.0, accepted_at=17.5, failed_at=18.5),
-            "pagerduty": channel_state.ChannelState(1.0, 2.0, 3.0),
+        assert outbox.states_by_channel(connection) == {
+            "slack": outbox.ChannelState(1.0, 2.0, 3.0, accepted_at=17.5, failed_at=18.5),
+            "pagerduty": outbox.ChannelState(1.0, 2.0, 3.0),
         }
     database.close()
 

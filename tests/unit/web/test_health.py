@@ -16,7 +16,7 @@ from responder.model.secret import Secret
 from responder.store.database import Database
 from responder.store.inbox import inbox
 from responder.store.inbox.inbox import Inbox
-from responder.store.outbox import channel_state, claims, outbox
+from responder.store.outbox import claims, outbox
 from responder.web import health, webhook
 from responder.web.app import create_app, guard
 from responder.web.metrics import StoreCollector
@@ -108,7 +108,7 @@ def a_page(clock: HandClock) -> OutboxMessage:
 
 def write(database: Database, clock: HandClock, *pages: OutboxMessage) -> None:
     """Put pages into the outbox."""
-    channel_state.prepare(database, ["pagerduty"])
+    outbox.prepare_states(database, ["pagerduty"])
     with database.transaction() as connection:
         outbox.write(connection, pages, clock.now())
 
@@ -136,11 +136,11 @@ def test_a_page_that_waits_for_its_vendor_is_ready(
         if reason == "tried":
             claims.claim(connection, claims.ChannelQueue(("pagerduty",)), now, now, 1)
         elif reason == "failing":
-            channel_state.failed(connection, "pagerduty", now)
+            outbox.record_failing(connection, "pagerduty", now)
         elif reason == "paused":
-            channel_state.pause(connection, "pagerduty", now.timestamp() + 30, 0.0)
+            outbox.pause_channel(connection, "pagerduty", now.timestamp() + 30, 0.0)
         elif reason == "moving":
-            channel_state.record_attempts(connection, "pagerduty", now, accepted=True, failed=False)
+            outbox.record_attempts(connection, "pagerduty", now, accepted=True, failed=False)
     assert readiness(client)[0] == 200
 
 

@@ -27,7 +27,7 @@ from responder.notify.contract import Channel
 from responder.notify.render.slack_messages import fallback_page, minimal_text
 from responder.store.database import Database
 from responder.store.incidents import incidents
-from responder.store.outbox import channel_state, claims, outbox
+from responder.store.outbox import claims, outbox
 from tests.conftest import HandClock
 from tests.support.builders import NOW, a_group, a_mail_server, a_report, a_resolved_alert, composed
 from tests.support.outbox_messages import claimed, last_report
@@ -52,7 +52,7 @@ class Night:
         self.clock = clock
         self.context: DecisionContext = replace(a_desk(), channels=channels)
         self.fallback = FallbackJob(database, IncidentWriter(database, clock), lambda: self.context, clock, 60.0)
-        channel_state.prepare(database, channels)
+        outbox.prepare_states(database, channels)
         effects = begun(a_desk())
         assert effects.incident is not None
         told = replace(effects.incident, channels=("pagerduty",))
@@ -75,7 +75,7 @@ class Night:
         if dead:
             outbox.give_up(connection, message, "HTTP 400: Invalid routing key", now)  # type: ignore[arg-type]
             return
-        channel_state.failed(connection, message.channel, now)  # type: ignore[arg-type]
+        outbox.record_failing(connection, message.channel, now)  # type: ignore[arg-type]
         outbox.schedule_retry(connection, message, now, "HTTP 503", minimal=False)  # type: ignore[arg-type]
 
     def notified(self) -> list[tuple[str, str]]:

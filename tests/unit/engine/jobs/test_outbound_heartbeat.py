@@ -17,9 +17,9 @@ from responder.model.rule import ExpectedHeartbeat
 from responder.model.secret import Secret
 from responder.outgoing import UnreachableError
 from responder.store.database import Database
-from responder.store.outbox import channel_state
+from responder.store.outbox import outbox
 from responder.store.outbox.backlog import Backlog
-from responder.store.outbox.channel_state import ChannelState
+from responder.store.outbox.outbox import ChannelState
 from tests.conftest import Counted, HandClock
 from tests.support.builders import NOW, a_rule
 from tests.unit.engine.test_pipeline import a_desk
@@ -101,13 +101,13 @@ def test_a_refused_ping_is_no_success(database: Database, clock: HandClock, coun
 
 def test_a_channel_that_refused_its_last_message_withholds_it(database: Database, clock: HandClock) -> None:
     """The newest attempt of any replica counts: they share it through the database."""
-    channel_state.prepare(database, ["slack"])
+    outbox.prepare_states(database, ["slack"])
     with database.transaction() as connection:
-        channel_state.record_attempts(connection, "slack", clock.now(), accepted=False, failed=True)
+        outbox.record_attempts(connection, "slack", clock.now(), accepted=False, failed=True)
     assert pinged(database, clock) == ["https://ping/fail"]
     clock.move(1.0)
     with database.transaction() as connection:
-        channel_state.record_attempts(connection, "slack", clock.now(), accepted=True, failed=False)
+        outbox.record_attempts(connection, "slack", clock.now(), accepted=True, failed=False)
     assert pinged(database, clock) == ["https://ping/up"]
 
 

@@ -24,7 +24,7 @@ from responder.notify.channels.slack import Slack
 from responder.notify.contract import Channel
 from responder.store.database import Database
 from responder.store.incidents import incidents
-from responder.store.outbox import channel_state, claims, outbox
+from responder.store.outbox import claims, outbox
 from responder.store.outbox.dead_letters import resend
 from tests.conftest import HandClock
 from tests.support.builders import NOW, a_group, a_resolved_alert
@@ -50,7 +50,7 @@ class Morning:
         self.clock = clock
         self.context = a_desk(rule, channels)
         self.job = UnresolvedPagesJob(database, IncidentWriter(database, clock), lambda: self.context, clock)
-        channel_state.prepare(database, channels)
+        outbox.prepare_states(database, channels)
         first = begun(self.context)
         assert first.incident is not None
         over = pipeline.triage(a_group(a_resolved_alert()), a_delivery(2, 600), History(first.incident), self.context)

@@ -11,7 +11,7 @@ from responder.engine.workers.clock_skew import LOOK_SECONDS, SOON, ClockSkewWat
 from responder.engine.workers.delivery import CLAIM, LEASE
 from responder.notify.delivery.route import pagers
 from responder.store.database import Database
-from responder.store.outbox import channel_state, outbox
+from responder.store.outbox import outbox
 from responder.store.schema.tables import messages
 from tests.conftest import HandClock
 from tests.support.builders import a_draft
@@ -183,13 +183,13 @@ def test_small_corrections_and_jumps_ahead_change_nothing(
     assert due_in(database, clock) == 9 - HOUR
 
 
-def paused(database: Database, clock: HandClock) -> channel_state.ChannelState:
+def paused(database: Database, clock: HandClock) -> outbox.ChannelState:
     """Slack requests a pause of a second, as for its rate limit."""
-    channel_state.prepare(database, ["slack"])
+    outbox.prepare_states(database, ["slack"])
     with database.transaction() as connection:
-        channel_state.failed(connection, "slack", clock.now())
-        channel_state.pause(connection, "slack", clock.now().timestamp() + 1.0, 0.0)
-        return channel_state.state_of(connection, "slack")
+        outbox.record_failing(connection, "slack", clock.now())
+        outbox.pause_channel(connection, "slack", clock.now().timestamp() + 1.0, 0.0)
+        return outbox.state_of(connection, "slack")
 
 
 def test_a_vendors_pause_of_a_second_does_not_become_an_hour(
@@ -200,7 +200,7 @@ def test_a_vendors_pause_of_a_second_does_not_become_an_hour(
     clock.put_back(HOUR)
     watch.step()
     with database.read() as connection:
-        standing = channel_state.state_of(connection, "slack")
+        standing = outbox.state_of(connection, "slack")
     assert (standing.paused_until, standing.failing_since) == (0.0, clock.now().timestamp())
 
 
@@ -210,7 +210,7 @@ def test_a_pause_from_before_the_start_that_no_vendor_asked_for_ends(database: D
     clock.put_back(HOUR / 2)
     ClockSkewWatcher(database, clock, lambda: pagers({})).step()
     with database.read() as connection:
-        assert channel_state.state_of(connection, "slack").paused_until == 0.0
+        assert outbox.state_of(connection, "slack").paused_until == 0.0
 
 
 def test_a_pause_that_a_vendor_asked_for_goes_on(database: Database, clock: HandClock) -> None:
@@ -218,4 +218,4 @@ def test_a_pause_that_a_vendor_asked_for_goes_on(database: Database, clock: Hand
     before = paused(database, clock)
     ClockSkewWatcher(database, clock, lambda: pagers({})).step()
     with database.read() as connection:
-        assert channel_state.state_of(connection, "slack") == before
+        assert outbox.state_of(connection, "slack") == before

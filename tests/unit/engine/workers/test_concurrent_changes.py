@@ -20,7 +20,7 @@ from responder.notify.channels.slack_webhook import SlackWebhook
 from responder.notify.contract import Channel
 from responder.notify.delivery.route import pagers
 from responder.store.database import Database
-from responder.store.outbox import channel_state, claims
+from responder.store.outbox import claims, outbox
 from responder.triage.rule_index import RuleIndex
 from tests.conftest import HandClock
 from tests.support.builders import a_severity
@@ -38,7 +38,7 @@ REST = claims.ChannelQueue(("slack_webhook", "log"), rest=True)
 def shop(database: Database, clock: HandClock) -> Iterator[Shop]:
     """A shop that is open."""
     found = Shop(database, clock)
-    channel_state.prepare(database, CHANNELS_USED)
+    outbox.prepare_states(database, CHANNELS_USED)
     yield found
     found.diagnosis.close()
 

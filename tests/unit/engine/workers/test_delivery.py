@@ -24,7 +24,7 @@ from responder.notify.delivery.deliver import Deliverer
 from responder.outgoing import UnreachableError
 from responder.store.database import Database
 from responder.store.incidents import incidents
-from responder.store.outbox import channel_state, claims, outbox
+from responder.store.outbox import claims, outbox
 from tests.conftest import HandClock
 from tests.support.builders import NOW, a_content, a_draft
 from tests.support.outbox_messages import message_counts
@@ -156,7 +156,7 @@ def test_what_was_just_released_is_not_looked_for(database: Database, clock: Han
     """A page whose diagnosis has ended leaves with the first look at the outbox, not with the second."""
     office = Office(database, clock, wire, a_desk())
     office.write()
-    office.courier.expect()
+    office.courier.expecting = True
     database.read = lambda: pytest.fail("it was looked for")  # type: ignore[method-assign]
     database.has_row = lambda _any: pytest.fail("it was looked for")  # type: ignore[method-assign, assignment]
     assert office.courier.step() == 0.0
@@ -491,12 +491,12 @@ def test_a_channel_that_refuses_one_message_is_not_down(slack: Office, wire: Wir
     slack.write("post", "slack")
     slack.step()
     with slack.database.read() as connection:
-        assert channel_state.state_of(connection, "slack").failing_since == NOW.timestamp()
+        assert outbox.state_of(connection, "slack").failing_since == NOW.timestamp()
     slack.clock.move(5)
     slack.step()
     assert slack.states() == {("slack", "dead"): 1}
     with slack.database.read() as connection:
-        assert channel_state.state_of(connection, "slack").failing_since is None
+        assert outbox.state_of(connection, "slack").failing_since is None
 
 
 def test_a_pager_that_asks_for_an_hour_is_tried_each_minute(pager: Office, wire: Wire) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from responder.store.backends.prepared import Prepared
 from responder.store.backends.sqlite import DRIVER
 from responder.store.database import Database
-from responder.store.outbox import channel_state
+from responder.store.outbox import outbox
 from responder.store.schema.migrate import migrate
 from responder.store.schema.tables import channel_states
 
@@ -27,7 +27,7 @@ def database(tmp_path: Path) -> Database:
     """A migrated database with seven channels."""
     made = Database(f"sqlite:///{tmp_path / 'responder.db'}")
     migrate(made)
-    channel_state.prepare(made, [f"channel-{number}" for number in range(7)])
+    outbox.prepare_states(made, [f"channel-{number}" for number in range(7)])
     return made
 
 
@@ -52,7 +52,7 @@ def test_a_row_that_breaks_a_constraint_is_an_error_of_the_program(database: Dat
 def test_constants_are_in_the_text_and_quoted(database: Database) -> None:
     """SQLite plans a statement once, and a name of any characters stays a value."""
     name = "it's: 100 % ?"
-    channel_state.prepare(database, [name])
+    outbox.prepare_states(database, [name])
     prepared = Prepared(_NAMED.where(channel_states.c.channel == name).limit(2))
     with database.read() as connection:
         assert [row["channel"] for row in prepared.rows(connection, {"names": [name], "least": 0.0})] == [name]
