@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 _NO_CHANNEL = """
   NO PAGES WILL BE SENT: no channel is configured.
-  Pages are printed here instead. Set RESPONDER_PAGERDUTY_ROUTING_KEY and RESPONDER_SLACK_BOT_TOKEN, for example.
+  Pages are printed here instead. Set, for example,
+  RESPONDER_PAGERDUTY_ROUTING_KEY and RESPONDER_SLACK_BOT_TOKEN.
 """
 _ADVICE = (
     "check that PostgreSQL is running and accepts connections from this host, and check user, password and database "

@@ -31,7 +31,7 @@ def lines(found: Trace) -> Iterator[str]:
     state = "firing" if alert.firing else "resolved"
     name = alert.name or "alert without a name"
     yield _row("ALERT", one_line(f"{name}  {{{labels}}}  {state} since {alert.starts_at:%H:%M:%S UTC}{more}"))
-    yield _row("SUBJECT", one_line(f"{_about(subject.service, subject.name)}  {subject.why}"))
+    yield _row("SUBJECT", one_line(f"{_about(subject.service, subject.name)}: {subject.why}"))
     for rejected in subject.rejected:
         yield _row("", one_line(f"rejected {rejected}"))
     yield _row("RULES", "the first match decides")

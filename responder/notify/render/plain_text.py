@@ -11,7 +11,7 @@ from responder.notify.render.response import ascii_only
 from responder.notify.report.sections import Section, findings, headline, metadata, page
 
 #: Columns of a line.
-WIDTH = 100
+WIDTH = 80
 #: Columns of the names of sections.
 _MARGIN = 17
 #: Characters of one section.
