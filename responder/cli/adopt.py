@@ -87,7 +87,7 @@ def _fields(row: "Orphan") -> dict[str, Any]:
     return {
         "id": found.id,
         "known": row.known.value,
-        "opened_at": found.created_at.isoformat() if found.created_at else None,
+        "opened_at": found.created_at,
         "url": found.url,
         "title": found.title,
         "dedup_keys": [key for key, _client in found.alerts],

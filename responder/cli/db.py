@@ -1,7 +1,7 @@
 """``responder db``: statistics, pruning and backup of the database."""
 
-import json
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ from responder import bootstrap
 from responder.cli.durations import SPAN
 from responder.cli.errors import named_failures
 from responder.cli.options import OUTPUT, TIMEOUT
-from responder.cli.table import Column, format_time, table
+from responder.cli.table import Column, format_time, print_json, table
 
 if TYPE_CHECKING:
     from responder.store.maintenance.overview import TableStats
@@ -38,9 +38,8 @@ def stats(*, output: str) -> None:
             counts = table_stats(connection)
             files = database.files()
     if output == "json":
-        click.echo(
-            json.dumps({"files": files, "limit": settings.max_database_bytes, "tables": _rows(counts)}, indent=2)
-        )
+        tables = [asdict(each) for each in counts]
+        print_json({"files": files, "limit": settings.max_database_bytes, "tables": tables})
         return
     for line in _table(counts):
         click.echo(line)
@@ -49,20 +48,6 @@ def stats(*, output: str) -> None:
         f"{_size(files)} on disk, {share:.0%} of RESPONDER_MAX_DATABASE_BYTES "
         f"({_size(settings.max_database_bytes)}); retention {settings.retention_days} days"
     )
-
-
-def _rows(counts: "Iterable[TableStats]") -> list[dict[str, object]]:
-    return [
-        {
-            "table": count.table,
-            "rows": count.rows,
-            "bytes": count.bytes,
-            "oldest": count.oldest.isoformat() if count.oldest else None,
-            "newest": count.newest.isoformat() if count.newest else None,
-            "states": dict(count.states),
-        }
-        for count in counts
-    ]
 
 
 def _table(counts: "Iterable[TableStats]") -> Iterator[str]:
@@ -111,7 +96,7 @@ def prune(*, older_than: timedelta | None, dry_run: bool, output: str) -> None:
             gone = retention.would(before) if dry_run else retention.prune(before, until)
             pruned_tables = _printed(gone, quiet=output == "json")
     if output == "json":
-        click.echo(json.dumps([{"table": p.table, "rows": p.rows, "bytes": p.bytes} for p in pruned_tables], indent=2))
+        print_json(list(map(asdict, pruned_tables)))
         return
     total = sum(pruned.bytes for pruned in pruned_tables)
     done = "would be deleted" if dry_run else "deleted; the file keeps its size, new rows reuse the space"

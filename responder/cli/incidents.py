@@ -1,7 +1,6 @@
 """``responder incidents``: list and show incidents; acknowledge, resolve and annotate them."""
 
 import contextlib
-import json
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -18,7 +17,7 @@ from responder.cli.adopt import adopt
 from responder.cli.durations import SPAN
 from responder.cli.errors import FAILED, FatalError, named_failures
 from responder.cli.options import AUTO_OUTPUT, LIMIT
-from responder.cli.table import Column, format_time, print_rows, table, terminal, wrapped
+from responder.cli.table import Column, format_time, print_json, print_rows, table, terminal, wrapped
 from responder.model.action import ActionKind
 from responder.model.report import OPEN_STATUSES
 from responder.model.text import number_of, one_line, sanitize
@@ -302,8 +301,8 @@ def _fields(row: "ListedIncident") -> dict[str, Any]:
         "id": found.id,
         "severity": found.severity,
         "state": row.state,
-        "opened_at": found.opened_at.isoformat(),
-        "resolved_at": found.resolved_at.isoformat() if found.resolved_at else None,
+        "opened_at": found.opened_at,
+        "resolved_at": found.resolved_at,
         "service": found.service,
         "teams": list(row.teams),
         "rule": found.rule,
@@ -319,7 +318,7 @@ def _show(records: "IncidentRecords", output: str, *, transcripts: bool) -> None
     found, entries = records.incident, timeline(records)
     by = records.content.handling.acknowledged_by if records.content else ""
     if output == "json":
-        events = [{"at": each.at.isoformat(), "kind": each.kind.value, "text": each.text} for each in entries]
+        events = [{"at": each.at, "kind": each.kind.value, "text": each.text} for each in entries]
         shown: dict[str, Any] = {
             "id": found.id,
             "title": found.title,
@@ -328,8 +327,8 @@ def _show(records: "IncidentRecords", output: str, *, transcripts: bool) -> None
         }
         shown |= {"acknowledged_by": by, "timeline": events}
         if transcripts:
-            shown["transcripts"] = [{**asdict(each), "at": each.at.isoformat()} for each in records.steps]
-        click.echo(json.dumps(shown, indent=2, ensure_ascii=False))
+            shown["transcripts"] = list(map(asdict, records.steps))
+        print_json(shown)
         return
     state = f"resolved at {format_time(found.resolved_at)}" if not found.open else "open"
     rows = [

@@ -120,24 +120,12 @@ def resend(numbers: tuple[int, ...], *, all_dead: bool, even_if_resolved: bool, 
 
 def _fields(row: "MessageRow") -> dict[str, Any]:
     """Element of ``list --output json``. Scripts rely on its keys: add, never rename."""
-    return {
-        "id": row.id,
-        "state": row.state,
-        "channel": row.channel,
-        "channel_kind": row.channel_kind,
-        "step": row.step,
-        "moment": row.kind,
-        "incident": row.incident,
-        "severity": row.severity,
-        "title": row.title,
-        "attempts": row.attempt,
-        "error": row.error,
-        "written_at": row.written_at.isoformat(),
-        "due_at": row.due_at.isoformat(),
-        "ended_at": row.ended_at.isoformat() if row.ended_at else None,
-        "merged_into": row.merged_into,
-        "stands_in_for": row.replaces,
-    }
+    same = (
+        *("id", "state", "channel", "channel_kind", "step", "incident", "severity", "title", "error"),
+        *("written_at", "due_at", "ended_at", "merged_into"),
+    )
+    own = {"moment": row.kind, "attempts": row.attempt, "stands_in_for": row.replaces}
+    return {name: getattr(row, name) for name in same} | own
 
 
 def _last(row: "MessageRow") -> str:

@@ -41,7 +41,7 @@ def _fields(each: RejectedPayload) -> dict[str, Any]:
     """Element of ``list --output json``. Scripts rely on its keys: add, never rename."""
     return {
         "id": each.id,
-        "received_at": each.received_at.isoformat(),
+        "received_at": each.received_at,
         "status": each.status,
         "bytes": each.size,
         "from": each.remote,

@@ -1,7 +1,7 @@
 """``responder replay``: store a payload again, as a new notification that is decided anew."""
 
-import json
 from collections.abc import Iterator
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -9,7 +9,7 @@ import click
 from responder import bootstrap
 from responder.cli.errors import FatalError, named_failures
 from responder.cli.options import LIMIT, OUTPUT
-from responder.cli.table import Column, format_time, print_rows
+from responder.cli.table import Column, format_time, print_json, print_rows
 from responder.model.text import number_of
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def replay(
                 click.echo("\n".join(_explained(effects)))
             again = None if dry_run else inbox.keep(notification.body, notification.cluster, notification.received_at)
     if output == "json":
-        click.echo(json.dumps(_as_json(effects, again), indent=2, ensure_ascii=False))
+        print_json(_as_json(effects, again))
     elif again is None:
         click.echo("dry run: nothing was stored", err=True)
     else:
@@ -79,20 +79,11 @@ def _cells(row: "NotificationSummary") -> tuple[str, ...]:
 
 def _fields(row: "NotificationSummary") -> dict[str, Any]:
     """Element of ``--list --output json``. Scripts rely on its keys: add, never rename."""
-    return {
-        "id": row.id,
-        "received_at": row.received_at.isoformat(),
-        "state": row.state,
-        "cluster": row.cluster,
-        "incident": row.incident or None,
-        "outcome": row.outcome,
-    }
+    return {**asdict(row), "incident": row.incident or None}
 
 
 def _as_the_next(found: "Notification", inbox: "Inbox") -> "Notification":
     """Return the notification as if received now, after all stored ones."""
-    from dataclasses import replace
-
     last = max((each.id for each in inbox.newest(1)), default=0)
     return replace(found, id=last + 1, received_at=bootstrap.SystemClock().now())
 

@@ -228,8 +228,8 @@ def _fields(row: _Row) -> dict[str, Any]:
         "cluster": row.server,
         "state": found.status.state,
         "created_by": found.created_by,
-        "starts_at": found.starts_at.isoformat() if found.starts_at else None,
-        "ends_at": found.ends_at.isoformat(),
+        "starts_at": found.starts_at,
+        "ends_at": found.ends_at,
         "matchers": [
             {"name": each.name, "value": each.value, "isRegex": each.is_regex, "isEqual": each.is_equal}
             for each in found.matchers

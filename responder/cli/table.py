@@ -69,10 +69,15 @@ def print_rows(
 ) -> None:
     """Print rows: their ``fields`` for ``--output json``, else their ``cells`` as a table."""
     if output == "json":
-        click.echo(json.dumps(list(map(fields, rows)), indent=2, ensure_ascii=False))
+        print_json(list(map(fields, rows)))
         return
     for line in table(columns, map(cells, rows), terminal()):
         click.echo(line)
+
+
+def print_json(value: object) -> None:
+    """Print a value for ``--output json``, its times as ISO 8601."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=datetime.isoformat))
 
 
 def terminal() -> int | None:

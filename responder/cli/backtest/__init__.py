@@ -1,7 +1,6 @@
 """``responder backtest``: compare the decisions of two sets of rules on past notifications."""
 
 import contextlib
-import json
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from responder.cli.decision_context import decision_context_of
 from responder.cli.durations import SPAN
 from responder.cli.errors import FAILED, FatalError, named_failures
 from responder.cli.options import OUTPUT, RULES, RUNBOOKS
+from responder.cli.table import print_json
 from responder.engine.effects.context import DecisionContext
 from responder.model.problem import InvalidRules
 from responder.model.text import number_of
@@ -186,7 +186,7 @@ def _exceeded(tally: Totals, new: int | None, lost: int | None) -> Iterator[str]
 def _print(found: BacktestReport, output: str) -> None:
 
     if output == "json":
-        click.echo(json.dumps(show.as_json(found), indent=2, ensure_ascii=False))
+        print_json(show.as_json(found))
         return
     for line in show.lines(found):
         click.echo(line)

@@ -1,15 +1,15 @@
 """``responder doctor``: check everything a page needs, and print what to fix."""
 
-import json
 import sys
 import threading
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from responder.cli.errors import FAILED
 from responder.cli.options import CONFIG, OUTPUT, TIMEOUT
-from responder.cli.table import terminal, wrapped
+from responder.cli.table import print_json, terminal, wrapped
 
 if TYPE_CHECKING:
     from responder.cli.doctor.context import Check
@@ -36,11 +36,7 @@ def doctor(*, timeout: float, send: bool, output: str) -> None:
     """
     results = _examine(timeout, send=send)
     if output == "json":
-        rows = [
-            {"about": each.about, "level": each.level.value, "what": each.what, "change": each.change}
-            for each in results
-        ]
-        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        print_json(list(map(asdict, results)))
     else:
         _table(results)
     if any(each.level.value == "bad" for each in results):

@@ -1,6 +1,5 @@
 """``responder rules coverage``: show the matching rule of every Prometheus alert."""
 
-import json
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -21,6 +20,7 @@ from responder.cli.rules.mapping import AlertMapping, CoverageReport, rows
 from responder.cli.rules.mapping_html import sheet
 from responder.cli.rules.mapping_text import stubs
 from responder.cli.rules.online import request_all
+from responder.cli.table import print_json
 from responder.rulebook.prometheus_rules import (
     OTHER_SUFFIXES,
     SUFFIXES,
@@ -178,7 +178,7 @@ def _checked(rows: tuple[AlertMapping, ...], settings: Settings) -> tuple[AlertM
 def _print(found: CoverageReport, output: str, *, everything: bool) -> None:
 
     if output == "json":
-        click.echo(json.dumps(mapping.as_json(found), indent=2, ensure_ascii=False))
+        print_json(mapping.as_json(found))
     elif output == "stubs":
         for problem in found.problems:
             click.echo(f"not read: {problem}", err=True)

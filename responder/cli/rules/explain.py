@@ -1,6 +1,5 @@
 """``responder rules explain``: show why an alert gets its rule, severity and channels."""
 
-import json
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -18,6 +17,7 @@ from responder.cli.rules.alertmanager_groups import fetch_samples
 from responder.cli.rules.stored import compare, find
 from responder.cli.rules.trace import Trace, as_json, trace
 from responder.cli.samples import Sample, of_labels, samples
+from responder.cli.table import print_json
 from responder.rulebook.cases import FINDINGS
 from responder.settings import Settings
 
@@ -89,7 +89,7 @@ def explain(
             source = _live(url, matchers, settings, now) if url else samples(files, sys.stdin.buffer, now)
             traces = [tracer(each, now) for each in ([of_labels([labels], {}, now)] if labels else source)]
     if output == "json":
-        click.echo(json.dumps([as_json(each) for each in traces], indent=2, ensure_ascii=False))
+        print_json([as_json(each) for each in traces])
     else:
         click.echo("\n\n".join("\n".join(trace_text.lines(each)) for each in traces))
     if any(each.shown.problems for each in traces):

@@ -1,6 +1,5 @@
 """``responder rules test``: run test cases, decided as in ``serve``."""
 
-import json
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,6 +22,7 @@ from responder.cli.rules.junit import junit
 from responder.cli.rules.mutate import MutationReport, as_json, try_all
 from responder.cli.rules.mutate import lines as mutation_lines
 from responder.cli.rules.trace_text import entry_text, lines
+from responder.cli.table import print_json
 from responder.engine.effects.context import DecisionContext
 from responder.model.redaction import redact
 from responder.model.text import number_of
@@ -111,7 +111,7 @@ def test(
     with named_failures():
         found = _run(files, pattern, rules, runbooks, timeout.total_seconds(), mutate=mutate)
         if output == "json":
-            click.echo(json.dumps(_as_json(found), indent=2, ensure_ascii=False))
+            print_json(_as_json(found))
         else:
             for line in _lines(found, every=verbose or bool(only), coverage=coverage):
                 click.echo(line)

@@ -2,8 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass
 
 import click
 
@@ -28,7 +27,7 @@ _STARTED = frozenset({"promtool", "dig", "responder"})
 
 @dataclass(frozen=True, slots=True)
 class Drilled:
-    """Result of a command in all scenarios."""
+    """Result of a command in all scenarios. Scripts rely on its fields in ``--output json``: add, never rename."""
 
     result: str
     place: str
@@ -56,7 +55,7 @@ def drill(*, files: tuple[str, ...], service: str | None, output: str) -> None:
         book = bootstrap.load_rules(settings.rules, settings.runbooks)
         found = drilled(files, book, service or next(iter(book.services), ""))
     columns = (Column("RESULT", colours=_COLOURS), Column("RUNBOOK"), Column("STEP"), Column("DETAIL"))
-    print_rows(found, output, columns, lambda each: (each.result, each.place, each.name, each.detail), _fields)
+    print_rows(found, output, columns, lambda each: (each.result, each.place, each.name, each.detail), asdict)
     bad = [each for each in found if each.result in {"differs", "not run"}]
     skipped = sum(each.result == "skipped" for each in found)
     others = f", {skipped} skipped" if skipped else ""
@@ -121,8 +120,3 @@ def _judged(path: str, runs: Mapping[str, StepRun]) -> Drilled:
         said.setdefault(each.comparison.difference, []).append(title)
     detail = "; ".join(f"{' and '.join(titles)}: {difference}" for difference, titles in said.items())
     return Drilled("differs", place, first.name, detail)
-
-
-def _fields(each: Drilled) -> dict[str, Any]:
-    """Return an element of ``--output json``. Scripts rely on its keys: add, never rename."""
-    return {"result": each.result, "place": each.place, "name": each.name, "detail": each.detail}

@@ -1,6 +1,5 @@
 """``responder runbooks report``: coverage of the rules, and runbooks that are stale, orphaned, unused or failed."""
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from responder.cli.errors import named_failures
 from responder.cli.options import OUTPUT, RULES, RUNBOOKS
 from responder.cli.runbooks.catalog import CatalogEntry, entries
 from responder.cli.runbooks.folder import Folder
-from responder.cli.table import Column, format_time, table, terminal
+from responder.cli.table import Column, format_time, print_json, table, terminal
 from responder.model.rule import RuleBook
 from responder.model.text import number_of
 from responder.model.transcript import StepRecord
@@ -95,7 +94,10 @@ def report(rules: str | None, runbooks: str | None, stale_days: int, critical_da
             differing=Counter(record.runbook for record in records if record.result == "mismatch"),
             files=[each.file for each in found],
         )
-    click.echo(json.dumps(_as_dict(result), indent=2) if output == "json" else "\n".join(_as_text(result, found)))
+    if output == "json":
+        print_json(_as_dict(result))
+    else:
+        click.echo("\n".join(_as_text(result, found)))
 
 
 def _uses(settings: Settings) -> tuple[Sequence[RunbookUse] | None, Sequence[StepRecord], str]:
@@ -133,7 +135,7 @@ def _as_dict(found: RunbookReport) -> Mapping[str, Any]:
                 "incidents": use.incidents,
                 "refired": use.refired,
                 "longer_than_a_day": use.long,
-                "last": use.last.isoformat(),
+                "last": use.last,
             }
             for use in found.uses
         ]

@@ -1,6 +1,5 @@
 """``responder runbooks run``: run the read-only steps of a runbook, and compare their output."""
 
-import json
 import re
 import sys
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from responder.cli.runbooks.steps import (
     show,
     values_of,
 )
+from responder.cli.table import print_json
 from responder.diagnose.steps.run import StepRun, StepTools
 from responder.model.transcript import StepRecord
 from responder.runbooks.command import Refusal
@@ -102,7 +102,7 @@ def _hint_values(steps: list[PlannedCommand]) -> None:
 def _show_dry(steps: list[PlannedCommand], output: str) -> None:
     """Print the command of each step, or the reason why it would not be run."""
     if output == "json":
-        click.echo(json.dumps([_planned(each) for each in steps], indent=2, ensure_ascii=False))
+        print_json([_planned(each) for each in steps])
         return
     for each in steps:
         line = command_line(each)
@@ -125,7 +125,7 @@ def _shown(steps: list[PlannedCommand], tools: StepTools, output: str) -> Iterat
             show(ran)
         yield ran
     if output == "json":
-        click.echo(json.dumps([_fields(each) for each in runs], indent=2, ensure_ascii=False))
+        print_json([_fields(each) for each in runs])
     else:
         well = sum(each.result == "match" for each in runs)
         click.echo(f"{well} of {len(runs)} commands as expected", err=True)
