@@ -57,7 +57,7 @@ class StoreCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """The metrics, named as docs/metrics.md lists them."""
         now, rules = self.clock.now(), self.rules()
-        yield _gauge("responder_build_info", "1, with the version.", {(__version__,): 1.0}, "version")
+        yield _gauge("responder_build_info", "1, with the version.", {__version__: 1.0}, "version")
         yield from self._counted(rules)
         with self.database.read() as connection:
             yield from _waiting(connection, now, rules)
@@ -78,56 +78,42 @@ class StoreCollector(Collector):
         except OSError as error:
             COUNTERS.fail(str(error))
         text = "0 while counters cannot be written or read (see counters.failed in the log), 1 otherwise."
-        return *found, _gauge("responder_counters_ok", text, {(): 0.0 if COUNTERS.failure else 1.0}, across=MIN)
+        return *found, _gauge("responder_counters_ok", text, 0.0 if COUNTERS.failure else 1.0, across=MIN)
 
 
 def _gauge(
-    name: str, text: str, values: Mapping[tuple[str, ...], float], *labels: str, across: str = MAX
+    name: str, text: str, value: float | Mapping[str, float], label: str = "", *, across: str = MAX
 ) -> GaugeMetricFamily:
-    family = GaugeMetricFamily(name, f"{text} {across}", labels=labels)
-    for given, value in sorted(values.items()):
-        family.add_metric(given, value)
+    """Return a gauge: a value, or one for each value of ``label``."""
+    family = GaugeMetricFamily(name, f"{text} {across}", labels=[label] if label else ())
+    for given, each in sorted(value.items()) if isinstance(value, Mapping) else [("", value)]:
+        family.add_metric([given] if label else [], each)
     return family
 
 
 def _waiting(connection: Connection, now: datetime, rules: RulesInfo | None) -> Iterator[Metric]:
-    oldest = inbox.oldest_new(connection)
-    yield _gauge(
-        "responder_notifications_waiting",
-        "Kept deliveries that triage has not settled.",
-        {(): backlog.undecided(connection)},
-    )
-    yield _gauge(
-        "responder_oldest_notification_age_seconds", "Age of the oldest of them; 0 for none.", {(): _age(oldest, now)}
-    )
-    yield _gauge(
-        "responder_diagnoses_waiting", "Diagnoses that are not finished.", {(): float(backlog.unfinished(connection))}
-    )
+    text = "Kept deliveries that triage has not settled."
+    yield _gauge("responder_notifications_waiting", text, backlog.undecided(connection))
+    text = "Age of the oldest of them; 0 for none."
+    yield _gauge("responder_oldest_notification_age_seconds", text, _age(inbox.oldest_new(connection), now))
+    yield _gauge("responder_diagnoses_waiting", "Diagnoses that are not finished.", backlog.unfinished(connection))
     severities = dict.fromkeys(rules.severities if rules else (), 0) | backlog.open_by_severity(connection)
-    found: dict[tuple[str, ...], float] = {(name,): float(count) for name, count in severities.items()}
-    yield _gauge("responder_incidents_open", "Open incidents, by severity.", found, "severity")
+    yield _gauge("responder_incidents_open", "Open incidents, by severity.", severities, "severity")
     channels = dict.fromkeys(rules.channels if rules else (), backlog.Backlog()) | backlog.backlogs(connection, now)
-    yield _by_channel("responder_messages_waiting", "Messages not sent yet.", channels, lambda each: each.waiting)
-    yield _by_channel("responder_messages_dead", "Messages that were given up.", channels, lambda each: each.dead)
-    states_by_channel = outbox.states_by_channel(connection)
-    accepted: dict[tuple[str, ...], float] = {
-        (name,): each.accepted_at for name, each in states_by_channel.items() if each.accepted_at is not None
-    }
+    waiting = {name: each.waiting for name, each in channels.items()}
+    yield _gauge("responder_messages_waiting", "Messages not sent yet.", waiting, "channel")
+    dead = {name: each.dead for name, each in channels.items()}
+    yield _gauge("responder_messages_dead", "Messages that were given up.", dead, "channel")
+    states = outbox.states_by_channel(connection)
+    accepted = {name: each.accepted_at for name, each in states.items() if each.accepted_at is not None}
     text = "When a channel last accepted a message."
     yield _gauge("responder_channel_last_success_timestamp_seconds", text, accepted, "channel")
-    failed: dict[tuple[str, ...], float] = {
-        (name,): each.failed_at for name, each in states_by_channel.items() if each.failed_at is not None
-    }
+    failed = {name: each.failed_at for name, each in states.items() if each.failed_at is not None}
     text = "When an attempt on a channel last failed."
     yield _gauge("responder_channel_last_failure_timestamp_seconds", text, failed, "channel")
+    overdue = {name: _age(each.oldest, now) for name, each in channels.items()}
     text = "How long the oldest message is overdue; 0 for none."
-    yield _by_channel("responder_oldest_message_age_seconds", text, channels, lambda each: _age(each.oldest, now))
-
-
-def _by_channel(
-    name: str, text: str, channels: Mapping[str, backlog.Backlog], value: Callable[[backlog.Backlog], float]
-) -> Metric:
-    return _gauge(name, text, {(channel,): float(value(each)) for channel, each in channels.items()}, "channel")
+    yield _gauge("responder_oldest_message_age_seconds", text, overdue, "channel")
 
 
 def _age(moment: datetime | None, now: datetime) -> float:
@@ -135,23 +121,23 @@ def _age(moment: datetime | None, now: datetime) -> float:
 
 
 def _space(connection: Connection, limit: int) -> Iterator[Metric]:
-    size: dict[tuple[str, ...], float] = {(): float(retention.used(connection, limit))}
-    yield _gauge("responder_database_size_bytes", "Bytes that the rows of the database take.", size)
+    used = retention.used(connection, limit)
+    yield _gauge("responder_database_size_bytes", "Bytes that the rows of the database take.", used)
     text = "RESPONDER_MAX_DATABASE_BYTES: above it the oldest rows go early."
-    yield _gauge("responder_database_limit_bytes", text, {(): float(limit)})
+    yield _gauge("responder_database_limit_bytes", text, limit)
     if (left := retention.free(connection)) is not None:
         text = "Space left for it on its disk (SQLite)."
-        yield _gauge("responder_database_free_bytes", text, {(): float(left)}, across=MIN)
+        yield _gauge("responder_database_free_bytes", text, left, across=MIN)
 
 
 def _heartbeats(connection: Connection, rules: RulesInfo) -> Iterator[Metric]:
     known = detectors.heartbeat_states(connection)
-    seen: dict[tuple[str, ...], float] = {
-        (each.cluster,): heartbeat_state.seen_at.timestamp()
+    seen = {
+        each.cluster: heartbeat_state.seen_at.timestamp()
         for each in rules.heartbeats
         if (heartbeat_state := known.get(each.cluster)) and heartbeat_state.seen_at
     }
-    gaps: dict[tuple[str, ...], float] = {(each.cluster,): each.max_gap for each in rules.heartbeats}
+    gaps = {each.cluster: each.max_gap for each in rules.heartbeats}
     yield _gauge("responder_watchdog_max_gap_seconds", "How long each expected cluster may be silent.", gaps, "cluster")
     text = "When the Watchdog of each expected cluster last arrived."
     yield _gauge("responder_watchdog_last_seen_timestamp_seconds", text, seen, "cluster")
@@ -159,10 +145,10 @@ def _heartbeats(connection: Connection, rules: RulesInfo) -> Iterator[Metric]:
 
 def _rules(rules: RulesInfo) -> Iterator[Metric]:
     text = "1, with the revision of the rules in force in the process asked."
-    yield _gauge("responder_rules_info", text, {(rules.revision[:12],): 1.0}, "revision")
+    yield _gauge("responder_rules_info", text, {rules.revision[:12]: 1.0}, "revision")
     text = "1 while the revision kept in the database is in force, since the rule files are invalid, 0 otherwise."
-    yield _gauge("responder_rules_kept", text, {(): float(rules.kept)})
+    yield _gauge("responder_rules_kept", text, float(rules.kept))
     text = "0 while newer rule files are refused, 1 otherwise."
-    yield _gauge("responder_rules_last_reload_success", text, {(): 0.0 if rules.refused else 1.0}, across=MIN)
+    yield _gauge("responder_rules_last_reload_success", text, 0.0 if rules.refused else 1.0, across=MIN)
     text = "Since when these rules are in force."
-    yield _gauge("responder_rules_last_reload_timestamp_seconds", text, {(): rules.since.timestamp()})
+    yield _gauge("responder_rules_last_reload_timestamp_seconds", text, rules.since.timestamp())

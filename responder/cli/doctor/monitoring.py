@@ -17,7 +17,6 @@ from responder.model.text import number_of
 from responder.notify.render.response import decoded, text_of
 from responder.outgoing import UnreachableError
 from responder.rulebook.yaml.reader import read
-from responder.triage.matchers import parse, predicate
 
 
 def prometheus(context: DoctorContext) -> tuple[Result, ...]:
@@ -66,7 +65,7 @@ def _alertmanager(context: DoctorContext, url: str) -> tuple[Result, ...]:
     sources = [source for rule in context.book.rules for source in rule.teams] if context.book else []
     team_labels = {source.names for source in sources if source.names}
     try:
-        found = check_config("alertmanager", data, heartbeats, parse, predicate, context.settings, team_labels)
+        found = check_config(data, heartbeats, context.settings, team_labels)
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         return (warn("alertmanager", f"its configuration cannot be fully parsed: {error}", "check it manually"),)
     return (ok("alertmanager", f"answers, version {version}"), *found, silences(context, url))

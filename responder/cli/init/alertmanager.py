@@ -7,6 +7,7 @@ from itertools import chain, count
 from typing import Any, Final
 
 from responder.cli.errors import FatalError
+from responder.cli.stubs import quoted
 from responder.model.rule import Matcher, MatcherError, Op
 from responder.model.secret import Secret
 from responder.notify.channels import CHANNELS
@@ -187,7 +188,7 @@ def _channels(found: CarriedOver, name: str, receiver: Mapping[str, Any]) -> Ite
                 found.left.append(f"receiver {name}, {key}: its {own} is a template; add a channel by hand")
                 continue
             else:
-                value = f"{{kind: {kind}, {own}: {_yaml(to)}}}"
+                value = f"{{kind: {kind}, {own}: {quoted(to)}}}"
                 # Receivers that send to one place are one channel: a team with two of them gets each message once.
                 channel = next((each for each, known in found.channels.items() if known == value), channel)
                 found.channels[channel] = value
@@ -209,8 +210,8 @@ def team_of_platform(found: CarriedOver) -> str:
     if not found.by:
         return f"team: {found.otherwise}"
     pairs = {value: team for by in found.by.values() for value, team in by.items() if value != team}
-    mapped = f", map: {{{', '.join(f'{_yaml(value)}: {team}' for value, team in pairs.items())}}}" if pairs else ""
-    return f"team: {{from: [{', '.join(map(_yaml, found.by))}]{mapped}, otherwise: {found.otherwise}}}"
+    mapped = f", map: {{{', '.join(f'{quoted(value)}: {team}' for value, team in pairs.items())}}}" if pairs else ""
+    return f"team: {{from: [{', '.join(map(quoted, found.by))}]{mapped}, otherwise: {found.otherwise}}}"
 
 
 def _matchers(route: Mapping[str, Any]) -> list[Matcher]:
@@ -241,7 +242,3 @@ def _name(text: str) -> str:
 
 def _dicts(value: Any) -> list[dict[str, Any]]:
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
-
-
-def _yaml(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

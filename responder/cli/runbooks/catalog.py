@@ -9,8 +9,7 @@ from typing import Any
 from responder.cli.runbooks.folder import Folder
 from responder.model.rule import RuleBook
 from responder.runbooks.document import Document
-from responder.runbooks.lint.checks.bad_metadata import date_of
-from responder.runbooks.lint.contract import Profile
+from responder.runbooks.lint.contract import Profile, date_of
 from responder.runbooks.lint.lint import profile_of
 
 

@@ -37,7 +37,6 @@ from responder.settings import read as read_settings
 from responder.standins.alertmanager import AlertmanagerStandIn
 from responder.standins.server import healthy, reset, status
 from responder.standins.slack import SlackStandIn
-from responder.triage.matchers import parse, predicate
 from tests.conftest import HandClock
 from tests.support.builders import NOW, a_rule
 from tests.support.platform import a_book
@@ -70,7 +69,7 @@ receivers:
 def judged(text: str, *expected: ExpectedHeartbeat, given: Settings = GIVEN) -> list[tuple[Level, str]]:
     """Level and finding of each result for a configuration."""
     data: Any = read("alertmanager", text.encode()).data
-    results = check_config("alertmanager", data, expected or (PROD,), parse, predicate, given)
+    results = check_config(data, expected or (PROD,), given)
     return [(each.level, each.what) for each in results]
 
 
@@ -91,7 +90,7 @@ def test_alerts_of_several_teams_in_one_group_are_reported(group_by: str, matche
     text = GOOD.replace("  group_by: [alertname, cluster]\n", f"  group_by: {group_by}\n")
     text = text.replace("  routes:\n", own, 1) if matchers else text
     data: Any = read("alertmanager", text.encode()).data
-    results = check_config("alertmanager", data, (PROD,), parse, predicate, GIVEN, [("team", "label_teamname")])
+    results = check_config(data, (PROD,), GIVEN, [("team", "label_teamname")])
     said = [each for each in results if "names the team" in each.what]
     if matchers:
         said = said[1:]  # the root route groups by no team either way
@@ -169,7 +168,7 @@ def test_a_hidden_address_is_known_by_the_name_of_its_receiver() -> None:
 def test_a_watchdog_that_nobody_expects_is_a_slip() -> None:
     """The dead man's switch is of use only where it is switched on."""
     data: Any = read("alertmanager", GOOD.encode()).data
-    [found] = check_config("alertmanager", data, (), parse, predicate, GIVEN)
+    [found] = check_config(data, (), GIVEN)
     assert (found.level, found.what) == (
         Level.WARN,
         "the Watchdog is routed to responder, but no heartbeat is configured",
@@ -186,10 +185,10 @@ routes:
 - {receiver: third, matchers: ['a=~".+"']}
 """
     data: Mapping[str, Any] = read("route", text.encode()).data
-    root = route(data, None, parse)
+    root = route(data)
 
     def taken(**labels: str) -> list[str]:
-        return [each.receiver for each in matching_routes(root, labels, predicate)]
+        return [each.receiver for each in matching_routes(root, labels)]
 
     assert taken(a="b") == ["first", "second"]
     assert taken(a="c", x="y") == ["deep"]
