@@ -53,7 +53,7 @@ _REVERT = "Revert the commit in Git that was synced"
 _UNDO = "`kubectl rollout undo {ref}{in_ns}`"
 _LIMIT = 500
 #: Bad findings that are named; the others are counted.
-_NAMED = 2
+_NAMED = 3
 _MOST_RULED_OUT = 6
 _MOST_UNKNOWN = 3
 #: The limit that was not exceeded, at the end of a headline.

@@ -305,19 +305,20 @@ def test_sections_keep_their_order(name: str) -> None:
 @pytest.mark.parametrize("moment", [MessageKind.START, MessageKind.UPDATE, MessageKind.FALLBACK])
 @pytest.mark.parametrize("name", ["slack", "slack_webhook"])
 def test_the_first_message_says_each_fact_once(name: str, moment: MessageKind) -> None:
-    """The Slack message shows the two worst findings once, those of the service itself first, and counts the others."""
+    """The Slack message shows the three worst findings once, those of the service first, and counts the others."""
     bad = [
         a_finding(probe="dependencies-health", target="capsule", headline="capsule: 503 DOWN in 9 ms"),
         a_finding(headline="plato: 503 DOWN in 3 ms, db DOWN"),
         a_finding(probe="replicas-ready", headline="plato: replicas available 67%", warning=True),
         a_finding(probe="recent-changes", headline="plato: last rollout 14 min ago", warning=True),
+        a_finding(probe="dependencies-health", target="nexus", headline="nexus: 503 DOWN in 7 ms"),
     ]
     findings = (*bad, *some_findings()[1:])
     report = a_report(kind=moment, findings=findings, conclusion=conclude(findings, a_subject()), title="plato is down")
     channel = CASES[name].make()
     message = a_letter(report, channel=name, step=channel.steps[moment][0], previous={"channel": "C1", "ts": "1.2"})
     shown = "\n".join(str(each) for each in json.loads(channel.render(message).body)["blocks"])
-    told = [bad[n].headline.removeprefix("plato: ") for n in (1, 0, 3)]
+    told = [bad[n].headline.removeprefix("plato: ") for n in (1, 0, 4, 3)]
     assert {headline: shown.count(headline) for headline in told} == dict.fromkeys(told, 1)
     assert sorted(told, key=shown.index) == told
     assert "and 1 more" in shown

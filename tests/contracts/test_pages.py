@@ -166,7 +166,7 @@ STORIES = {
         alerts=({"alertname": "KafkaConsumerGroupLag", "consumergroup": "plato", "topic": "orders"},),
         found={
             "kafka-lag": critical("lag 184,000 messages (critical > 100,000)"),
-            "kafka-members": unknown("? members in the group: no data"),
+            "kafka-members": unknown("number of members in the group: no data"),
         },
     ),
     "certificate": Story(

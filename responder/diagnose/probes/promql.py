@@ -29,9 +29,11 @@ _USUAL_POINTS = 60
 _KEPT_POINTS = 240
 _SHOWN = 3
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-#: ``{value}``, ``{value restart}``, ``{limit}`` or ``{label}`` in a headline.
-_UNKNOWN_LABEL = re.compile(r"(?<=\w) (?:in|of|on|for|to)(?: \w+)? \?$")
+#: ``{value}``, ``{value restart}``, ``{limit}`` or ``{label}`` in a headline; a value at its beginning, and the words
+#: that introduce one at its end.
 _SLOT = re.compile(r"\{(\w+)(?: (\w+))?\}")
+_LEADING = re.compile(r"^\{value(?: (\w+))?\} ?(of )?")
+_TRAILING = re.compile(r"(?<=\w)(?: (?:in|of|on|for|to)(?: \w+)?)? …$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,12 +247,13 @@ def run(question: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> Findi
 
 
 def without_value(words: str) -> str:
-    """Return a headline without its value: ``? restarts in the last hour``.
+    """Return a headline without its value: ``number of restarts in the last hour``, ``last rollout … ago``."""
 
-    An unknown label at its end is left out with the words that introduce it: ``in state ?``.
-    """
-    text = _SLOT.sub(lambda slot: f"? {slot[2]}s" if slot[2] else "?", words.replace(" ({limit})", ""))
-    return _UNKNOWN_LABEL.sub("", text)
+    def leading(slot: re.Match[str]) -> str:
+        return f"number of {slot[1]}s " if slot[1] else f"{'share' if slot[2] else 'number'} of "
+
+    text = _LEADING.sub(leading, words.replace(" ({limit})", ""))
+    return _TRAILING.sub("", _SLOT.sub(lambda slot: f"… {slot[2]}s" if slot[2] else "…", text))
 
 
 def _silent(found: Series, wire: PromqlQuery, now: float) -> float:
@@ -317,7 +320,7 @@ def _fact(words: str, spec: PromqlSpec, ranked: list[Series], limit: str, *, jud
         named = ""
         return worst.labels.get(name) or "unknown"
 
-    text = _SLOT.sub(slot, words)
+    text = _SLOT.sub(slot, words).replace(" unknown)", ")")
     if spec.unit != "bool" and text == words and words != spec.past_headline:
         text = f"{words}: {value} ({limit})" if limit else f"{words}: {value}"
     if spec.range:

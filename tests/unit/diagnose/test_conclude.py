@@ -31,7 +31,7 @@ def test_the_conclusion_names_its_evidence() -> None:
     """The conclusion states the likely cause without names of probes; the rest is sorted by meaning."""
     said = conclude((DNS, NEXUS, WARNING, CHANGE, SILENT, CAPSULE, ODYSSEY, HEALTH, SKIPPED), a_subject())
     assert said == Conclusion(
-        likely="503 DOWN in 41 ms, db DOWN; capsule: 503 DOWN in 9 ms; and 1 more",
+        likely="503 DOWN in 41 ms, db DOWN; capsule: 503 DOWN in 9 ms; heap 91%",
         changed="last rollout 22 min ago",
         ruled_out="200 UP in 12 ms · nexus, odyssey healthy",
         unknown="no answer within 3.0 s; 1 check skipped",
@@ -145,7 +145,7 @@ def test_the_cluster_says_best_that_nothing_changed() -> None:
 
 def test_a_figure_without_data_is_not_missed_where_the_cluster_was_read() -> None:
     """Prometheus without data about a subject is unknown only if the cluster did not show it."""
-    figure = a_finding(Verdict.UNKNOWN, probe="restarts", kind="promql", headline="plato: ? restarts: no data")
+    figure = a_finding(Verdict.UNKNOWN, probe="restarts", kind="promql", headline="plato: number of restarts: no data")
     clue = Clue(code="pods-ready", role=Role.FINE, entity="Deployment/plato", says="all 3 pods of plato ready")
     looked = a_finding(Verdict.OK, kind="kubernetes", clue=clue)
     assert "restarts" in conclude((figure,), a_subject()).unknown

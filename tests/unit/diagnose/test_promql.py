@@ -392,10 +392,10 @@ def test_numbers_are_shown_as_people_read_them() -> None:
 @pytest.mark.parametrize(
     ("headline", "asked"),
     [
-        ("{value} connections in state {state}", "? connections"),
-        ("{value message} behind on {topic}", "? messages behind"),
-        ("{value restart} in the last hour", "? restarts in the last hour"),
-        ("{value} of inodes on {mountpoint} free", "? of inodes on ? free"),
+        ("{value} connections in state {state}", "number of connections"),
+        ("{value message} behind on {topic}", "number of messages behind"),
+        ("{value restart} in the last hour", "number of restarts in the last hour"),
+        ("{value} of inodes on {mountpoint} free", "share of inodes on … free"),
     ],
 )
 def test_a_figure_without_data_ends_in_no_unknown_label(headline: str, asked: str) -> None:

@@ -14,7 +14,7 @@ from responder.model.text import cut
 
 _PRESSURES = ("MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable")
 #: Workloads on a node that a sentence names.
-_NAMED = 3
+_NAMED = 4
 #: DaemonSets on a node that a sentence names.
 _DAEMONS = 2
 #: Seconds after which a lease is old: four times the 10 s in which the kubelet renews it.
@@ -201,7 +201,7 @@ def _hosts(scene: Scene, node: str) -> str:
 
 
 def _lives(scene: Scene, node: str) -> str:
-    """Return the workloads with pods on a node, evicted ones too, and how many of their pods are ready elsewhere.
+    """Return the workloads with pods on a node or another lost one, evicted too, and how many are ready elsewhere.
 
     Namespaces of which only the pods of this node were read are left out: nothing is known of the others.
     """
@@ -209,10 +209,11 @@ def _lives(scene: Scene, node: str) -> str:
     for each in scene.objects.get("Pod", ()):
         if (space := objects.text(each, "metadata", "namespace")) != "kube-system":
             by_owner[space, workload_name(each), objects.controller(each)[0] == "DaemonSet"].append(each)
+    down = {node, *scene.lost_nodes}
     parts: list[str] = []
     daemons: list[str] = []
     for (_, owner, is_daemon), mates in by_owner.items():
-        if not any(objects.text(each, "spec", "nodeName") == node for each in mates):
+        if down.isdisjoint(objects.text(each, "spec", "nodeName") for each in mates):
             continue
         living = [each for each in mates if objects.text(each, "status", "phase") not in {"Failed", "Succeeded"}]
         ready = [each for each in living if serves(scene, each)]
@@ -228,7 +229,8 @@ def _lives(scene: Scene, node: str) -> str:
 
 def _named(parts: list[str], most: int) -> str:
     more = f" and {len(parts) - most} more" if len(parts) > most else ""
-    return f"; {', '.join(parts[:most])}{more}" if parts else ""
+    shown = [*parts[:1], *(each.replace(" pods ready)", " ready)") for each in parts[1:most])]  # short enough for four
+    return f"; {', '.join(shown)}{more}" if parts else ""
 
 
 def workload_name(pod: Object) -> str:

@@ -13,9 +13,10 @@ from responder.diagnose.cluster.causes.changes import (
 )
 from responder.diagnose.cluster.objects import Object
 from responder.diagnose.cluster.pods import is_overdue, is_ready, is_steady, ready_of, serves, wanted
-from responder.diagnose.cluster.scene import Scene, last_seen
+from responder.diagnose.cluster.scene import Scene, involved, last_seen
 from responder.model.clock import ago
 from responder.model.clue import Certainty, Clue, Role
+from responder.model.text import cut
 
 #: The deployment controller's event; before 1.25 it did not name the count before.
 _SCALED = re.compile(r"Scaled down replica set \S+ from (\d+) to 0|to 0 from (\d+)")
@@ -42,7 +43,7 @@ def _ready(scene: Scene, workload: Object) -> Clue:
     ready = sum(serves(scene, each) for each in pods)
     says = f"{ready} of {max(needed, len(pods))} pods of {name} ready"
     if not scene.was_read("Pod"):
-        return _by_status(workload, needed)
+        return _by_status(scene, workload, needed)
     if not all(map(is_ready, pods)) and is_under_way(scene, workload):
         what = f"{name} is being scaled up" if _grown(scene, workload) else f"a rollout of {name} is under way"
         says = f"{what}: {ready} of {needed} pods ready"
@@ -62,11 +63,28 @@ def _ready(scene: Scene, workload: Object) -> Clue:
     )
 
 
-def _by_status(workload: Object, needed: int) -> Clue:
-    """Return the ready replicas that a workload reports, where its pods could not be read: never that all is well."""
+def _by_status(scene: Scene, workload: Object, needed: int) -> Clue:
+    """Return the ready replicas that a workload reports, where its pods could not be read: never that all is well.
+
+    The newest warning about one of these pods may say why.
+    """
     ready = objects.number(workload, "status", "readyReplicas") or objects.number(workload, "status", "numberReady")
     says = f"{ready} of {needed} replicas of {objects.name(workload)} ready by its own status, its pods were not read"
     role = Role.SYMPTOM if ready < needed else Role.FACT
+    owners = scene.owned("ReplicaSet", workload) or (workload,)
+    begins = tuple(f"Pod/{objects.name(each)}-" for each in owners)
+    warned = [
+        (seen, objects.text(each, "message"))
+        for each in scene.of("Event")
+        if ready < needed
+        and involved(each).startswith(begins)
+        and objects.text(each, "type") == "Warning"
+        and (seen := last_seen(each)) is not None
+        and is_recent(scene, seen)
+    ]
+    if warned:
+        seen, message = max(warned)
+        says += f"; newest warning about one, {scene.minutes(seen)}: {cut(message, 120)}"
     return Clue(code="pods-unseen", role=role, entity=objects.reference(workload), says=says)
 
 
