@@ -30,7 +30,7 @@ from responder.notify.report.compose import compose_message
 from responder.store.database import Database
 from responder.store.inbox import inbox
 from responder.store.inbox.inbox import Inbox
-from responder.store.incidents import diagnoses, incidents
+from responder.store.incidents import incidents
 from responder.store.outbox import claims, outbox
 from responder.store.schema.migrate import migrate
 from tests.support.builders import NOW, a_content, a_draft, a_subject, an_incident
@@ -100,8 +100,8 @@ class Past:
             incidents.save(connection, [incident], [])
             incidents.save_contents(connection, [replace(a_content(), incident=name)], (), now)
             outbox.write(connection, messages, now)
-            for job in diagnoses.write(connection, [(work, now)], now, now):
-                diagnoses.finish(connection, job, now)
+            for job in incidents.write_diagnoses(connection, [(work, now)], now, now):
+                incidents.finish_diagnosis(connection, job, now)
             for _ in messages:
                 for row in claims.claim(connection, QUEUE, now, now, 10):
                     outbox.sent(connection, compose_message(row, now), {"ts": "17.5"}, now)

@@ -18,7 +18,7 @@ from responder.notify.report.compose import compose_message
 from responder.store.database import Database
 from responder.store.inbox import inbox
 from responder.store.inbox.inbox import Inbox
-from responder.store.incidents import detectors, diagnoses, incidents
+from responder.store.incidents import detectors, incidents
 from responder.store.maintenance.retention import POLICIES, SMALL, used
 from responder.store.outbox import claims, outbox
 from responder.store.outbox.claims import ChannelQueue
@@ -55,8 +55,8 @@ def an_old_incident(database: Database, name: str = "INC-1", *, at: datetime = L
         inbox.settle(connection, [(number, "decided", name, "new")])
         incidents.save(connection, [incident], [])
         work = replace(a_work(), incident=name)
-        for job in diagnoses.write(connection, [(work, at)] * 2, at, at, claims=2):
-            diagnoses.finish(connection, job, at)
+        for job in incidents.write_diagnoses(connection, [(work, at)] * 2, at, at, claims=2):
+            incidents.finish_diagnosis(connection, job, at)
         incidents.save_contents(connection, [replace(a_content(), incident=name)], (), at)
     told(database, name, at)
 
@@ -159,7 +159,7 @@ def test_nothing_undecided_unsent_or_under_study_goes(database: Database, clock:
     with database.write() as connection:
         incidents.save(connection, [replace(an_incident(), id="INC-1", open=False, resolved_at=LONG_AGO)], [])
         outbox.write(connection, [a_draft()], LONG_AGO)
-        diagnoses.write(connection, [(a_work(), LONG_AGO)], LONG_AGO, LONG_AGO)
+        incidents.write_diagnoses(connection, [(a_work(), LONG_AGO)], LONG_AGO, LONG_AGO)
     assert swept(database, clock, most_bytes=1) == {}
 
 
@@ -169,9 +169,9 @@ def test_a_message_and_a_diagnosis_that_were_given_up_go(database: Database, clo
         outbox.write(connection, [a_draft()], LONG_AGO)
         (row,) = claims.claim(connection, EVERY, NOW, NOW, 10)
         outbox.give_up(connection, compose_message(row, NOW), "invalid_blocks", LONG_AGO)
-        diagnoses.write(connection, [(a_work(), LONG_AGO)], LONG_AGO, LONG_AGO)
+        incidents.write_diagnoses(connection, [(a_work(), LONG_AGO)], LONG_AGO, LONG_AGO)
         for _ in range(2):
-            diagnoses.claim(connection, NOW, NOW, 10)
+            incidents.claim_diagnoses(connection, NOW, NOW, 10)
     assert swept(database, clock) == {"diagnoses": 1, "messages": 1}
 
 

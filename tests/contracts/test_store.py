@@ -24,7 +24,7 @@ from responder.notify.report.compose import compose_message as as_letter
 from responder.store.database import Database, StoreError
 from responder.store.inbox import history, inbox
 from responder.store.inbox.inbox import Inbox, _insert_and_delete, check_write
-from responder.store.incidents import diagnoses, incidents
+from responder.store.incidents import incidents, pending
 from responder.store.outbox import claims, outbox
 from responder.store.schema import indexes
 from responder.store.schema.migrate import migrate
@@ -273,7 +273,7 @@ def test_a_paging_channel_is_found_by_its_whole_name(database: Database) -> None
             (("a%pager",), set(told)),
             ((), set(told)),
         ):
-            assert {rule for rule, _severity in incidents.unpaged_kinds(connection, pagers)} == unpaged_incidents
+            assert {rule for rule, _severity in pending.unpaged_kinds(connection, pagers)} == unpaged_incidents
 
 
 def test_text_that_no_database_should_hold_loses_no_alert(database: Database) -> None:
@@ -445,24 +445,24 @@ def a_work() -> DiagnosisRequest:
 def test_a_diagnosis_survives_its_worker(database: Database) -> None:
     """If a worker dies during its probes, another one restarts them."""
     with database.write() as connection:
-        (mine,) = diagnoses.write(connection, [(a_work(), LATER)], NOW, NOW + timedelta(seconds=5))
-        assert not diagnoses.any_free(connection, NOW)
-        assert diagnoses.claim(connection, NOW, LATER, 10) == []
-        diagnoses.renew(connection, [mine], NOW + timedelta(seconds=9))
-        assert diagnoses.claim(connection, LATER, LATER, 10) == []
-        (taken,) = diagnoses.claim(connection, NOW + timedelta(seconds=9), NOW + timedelta(seconds=14), 10)
+        (mine,) = incidents.write_diagnoses(connection, [(a_work(), LATER)], NOW, NOW + timedelta(seconds=5))
+        assert not incidents.any_free_diagnosis(connection, NOW)
+        assert incidents.claim_diagnoses(connection, NOW, LATER, 10) == []
+        incidents.renew_diagnoses(connection, [mine], NOW + timedelta(seconds=9))
+        assert incidents.claim_diagnoses(connection, LATER, LATER, 10) == []
+        (taken,) = incidents.claim_diagnoses(connection, NOW + timedelta(seconds=9), NOW + timedelta(seconds=14), 10)
         assert (taken.request, taken.attempt, taken.due_at) == (mine.request, 2, LATER)
-        assert not diagnoses.finish(connection, mine, LATER)
-        assert diagnoses.finish(connection, taken, LATER)
-        assert not diagnoses.any_free(connection, NOW + timedelta(minutes=1))
+        assert not incidents.finish_diagnosis(connection, mine, LATER)
+        assert incidents.finish_diagnosis(connection, taken, LATER)
+        assert not incidents.any_free_diagnosis(connection, NOW + timedelta(minutes=1))
 
 
 def test_a_flood_of_diagnoses_is_not_hoarded_by_one_worker(database: Database) -> None:
     """Work beyond a worker's capacity is left to others, the most urgent first."""
     with database.transaction() as connection:
         due = [(a_work(), NOW + timedelta(seconds=seconds)) for seconds in (30, 8, 15)]
-        (mine,) = diagnoses.write(connection, due, NOW, LATER, claims=1)
-        taken = diagnoses.claim(connection, NOW, LATER, 10)
+        (mine,) = incidents.write_diagnoses(connection, due, NOW, LATER, claims=1)
+        taken = incidents.claim_diagnoses(connection, NOW, LATER, 10)
     assert mine.due_at == NOW + timedelta(seconds=8)
     assert {job.due_at for job in taken} == {NOW + timedelta(seconds=15), NOW + timedelta(seconds=30)}
 
@@ -494,8 +494,8 @@ def test_a_decision_about_a_settled_delivery_is_noticed(database: Database) -> N
 def test_a_diagnosis_that_kills_its_workers_is_left_alone(database: Database) -> None:
     """A probe that crashes the process does not do so for ever; the page has left anyway."""
     with database.write() as connection:
-        diagnoses.write(connection, [(a_work(), LATER)], NOW, NOW)
-        taken = [len(diagnoses.claim(connection, NOW, NOW, 10)) for _ in range(5)]
+        incidents.write_diagnoses(connection, [(a_work(), LATER)], NOW, NOW)
+        taken = [len(incidents.claim_diagnoses(connection, NOW, NOW, 10)) for _ in range(5)]
     assert taken == [1, 1, 0, 0, 0]
 
 

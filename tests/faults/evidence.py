@@ -14,7 +14,7 @@ from responder.model.silence import incident_of
 from responder.standins.pagerduty import PagerEvent
 from responder.standins.slack import SlackMessage
 from responder.store.database import Database
-from responder.store.incidents.diagnoses import ATTEMPTS
+from responder.store.incidents.incidents import DIAGNOSIS_ATTEMPTS
 from responder.store.schema.serialization import from_bytes
 from responder.store.schema.tables import (
     UNFINISHED,
@@ -34,7 +34,7 @@ from tests.faults.timeline import Span
 from tests.faults.world import OutdatedRules, World
 
 #: A diagnosis that will still end in an update of its page; one that broke every worker is left alone.
-RUNNING = and_(UNFINISHED, diagnoses.c.attempt < ATTEMPTS)
+RUNNING = and_(UNFINISHED, diagnoses.c.attempt < DIAGNOSIS_ATTEMPTS)
 
 
 @dataclass(frozen=True, slots=True)

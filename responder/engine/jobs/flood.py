@@ -12,7 +12,7 @@ from responder.model.delivery import Effects, IncidentChanges
 from responder.model.flood import FloodCounter
 from responder.model.incident import Incident
 from responder.store.inbox import inbox
-from responder.store.incidents import detectors, incidents
+from responder.store.incidents import detectors, pending
 from responder.triage.flood import follow_up_limit, has_receded, with_follow_ups
 
 _log = structlog.get_logger()
@@ -35,7 +35,7 @@ class FloodJob(IncidentJob):
         still, effects, ends = [], list[Effects](), []
         for flood in detectors.flood_counters(connection).values():
             if has_receded(flood, context.book.severities.get(flood.severity), now):
-                open_now = incidents.open_in(connection, flood.severity, flood.digest)
+                open_now = pending.open_in(connection, flood.severity, flood.digest)
                 after, last = end(flood, open_now, context, now)
                 _log.warning("flood.ended", flood=flood.digest, incidents=flood.counted, suppressed_by=flood.in_digest)
                 ends.append(after)
@@ -61,4 +61,4 @@ class FloodJob(IncidentJob):
         """Return the incidents of an ended flood that may be paged now."""
         context = self.context()
         limit = follow_up_limit(flood, context.severity(flood.severity), self.clock.now())
-        return incidents.unpaged(connection, flood.severity, flood.digest, limit) if limit else []
+        return pending.unpaged(connection, flood.severity, flood.digest, limit) if limit else []

@@ -11,7 +11,7 @@ from responder.engine.effects.held_page import due, page_now, windows_of
 from responder.engine.jobs.scheduler import IncidentJob
 from responder.model.delivery import Effects, IncidentChanges
 from responder.store.inbox import inbox
-from responder.store.incidents import incidents
+from responder.store.incidents import incidents, pending
 
 _log = structlog.get_logger()
 
@@ -31,7 +31,7 @@ class PagingWindowJob(IncidentJob):
     def decide(self, connection: Connection) -> IncidentChanges:
         """Page a batch of incidents, the worst first."""
         context, now = self.context(), self.clock.now()
-        waiting = incidents.unpaged_incidents(connection, context.pagers, self._due(connection, context))
+        waiting = pending.unpaged_incidents(connection, context.pagers, self._due(connection, context))
         found = (
             page_now(
                 each,
@@ -50,5 +50,5 @@ class PagingWindowJob(IncidentJob):
             _log.info("incident.window_opened", incident=effects.incident.id, why=effects.outcome)
 
     def _due(self, connection: Connection, context: DecisionContext) -> list[tuple[str, str]]:
-        kinds = incidents.unpaged_kinds(connection, context.pagers)
+        kinds = pending.unpaged_kinds(connection, context.pagers)
         return due(kinds, windows_of(context), context.book, self.clock.now())

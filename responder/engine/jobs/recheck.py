@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from responder.engine.effects.without_notification import changed
 from responder.engine.jobs.scheduler import IncidentJob
 from responder.model.delivery import Effects, IncidentChanges
-from responder.store.incidents import incidents
+from responder.store.incidents import incidents, pending
 from responder.triage.recheck import review
 
 _log = structlog.get_logger()
@@ -23,12 +23,12 @@ class RecheckJob(IncidentJob):
 
     def is_due(self, connection: Connection) -> bool:
         """Return True if an incident is due for review."""
-        return bool(incidents.to_review(connection, self.clock.now(), 1))
+        return bool(pending.to_review(connection, self.clock.now(), 1))
 
     def decide(self, connection: Connection) -> IncidentChanges:
         """Review a batch of incidents."""
         now, context = self.clock.now(), self.context()
-        due = incidents.to_review(connection, now, BATCH)
+        due = pending.to_review(connection, now, BATCH)
         known = incidents.contents_of(connection, [each.id for each in due])
         return IncidentChanges.of(
             [changed(each, review(each, now, context.timing), known.get(each.id), context, now) for each in due]

@@ -21,7 +21,7 @@ from responder.model.text import sanitize_line
 from responder.notify.contract import Channel
 from responder.notify.delivery.route import title
 from responder.notify.report.content import bare, next_contact
-from responder.store.incidents import incidents, reminders
+from responder.store.incidents import incidents, pending
 
 _log = structlog.get_logger()
 
@@ -59,7 +59,7 @@ class ReminderJob(IncidentJob):
     def _due(self, connection: Connection, context: DecisionContext, now: datetime) -> Mapping[str, Reminder]:
         """Return the reminders that are due, by incident, the oldest incident first."""
         severities = context.book.severities
-        late = reminders.candidates(connection, {name: now - _first(each) for name, each in severities.items()})
+        late = pending.candidates(connection, {name: now - _first(each) for name, each in severities.items()})
         windows = {rule.id: rule.pages_in for rule in context.book.rules}
         standing = {
             each.incident: Standing(
@@ -72,8 +72,8 @@ class ReminderJob(IncidentJob):
         }
         # Most candidates were reminded already, or are acknowledged: their messages need not be read.
         possible = {name: each for name, each in standing.items() if due(each, now) is not None}
-        updated = reminders.last_messages(connection, possible) if possible else {}
-        paged = reminders.paged(connection, possible, context.pagers) if possible else {}
+        updated = pending.last_messages(connection, possible) if possible else {}
+        paged = pending.paged(connection, possible, context.pagers) if possible else {}
         found = {
             name: due(replace(each, updated_at=updated.get(name), paged=_since(paged.get(name), each)), now)
             for name, each in possible.items()

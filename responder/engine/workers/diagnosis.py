@@ -26,7 +26,7 @@ from responder.model.report import NO_FACTS, MessageFacts, MessageKind
 from responder.notify.render.chart import chart_of
 from responder.notify.report.content import HISTORY_DAYS, MOST_ALIKE, elsewhere
 from responder.store.database import Database, StoreError
-from responder.store.incidents import diagnoses, incidents
+from responder.store.incidents import incidents
 from responder.store.outbox import outbox
 
 _log = structlog.get_logger()
@@ -177,7 +177,7 @@ class DiagnosisWorker:
 
     def _finish(self, connection: Connection, ended: FinishedDiagnosis, now: datetime) -> bool:
         """Save the findings with the incident. Returns False if another worker has taken the diagnosis over."""
-        if not diagnoses.finish(connection, ended.job, now):
+        if not incidents.finish_diagnosis(connection, ended.job, now):
             return False
         work, found = ended.job.request, ended.diagnosed
         self._finished.append(work)
@@ -215,16 +215,16 @@ class DiagnosisWorker:
         ticks = self._clock.monotonic()
         if held and ticks - self._renewed >= RENEW_SECONDS:
             with self._database.transaction() as connection:
-                diagnoses.renew(connection, held, self._clock.now() + LEASE)
+                incidents.renew_diagnoses(connection, held, self._clock.now() + LEASE)
             self._renewed = ticks
 
     def _take_waiting(self) -> None:
         now, self._looked = self._clock.now(), self._clock.monotonic()
         with self._database.read() as connection:
-            if not diagnoses.any_free(connection, now):
+            if not incidents.any_free_diagnosis(connection, now):
                 return
         with self._database.transaction() as connection:
-            started = diagnoses.claim(connection, now, now + LEASE, self.free_slots())
+            started = incidents.claim_diagnoses(connection, now, now + LEASE, self.free_slots())
         self.begin(started)
 
     def close(self) -> None:
@@ -235,7 +235,7 @@ class DiagnosisWorker:
             held = list(self._held.values())
         if held:
             with self._database.transaction() as connection:
-                diagnoses.release(connection, held)
+                incidents.release_diagnoses(connection, held)
 
     def _run(self, job: DiagnosisJob) -> None:
         try:

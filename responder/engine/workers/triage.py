@@ -23,7 +23,7 @@ from responder.model.incident import ChangeKind
 from responder.receive import alertmanager
 from responder.store.database import Database, StoreError, TriageLock
 from responder.store.inbox import inbox
-from responder.store.incidents import actions, detectors, diagnoses, incidents
+from responder.store.incidents import actions, detectors, incidents
 from responder.store.outbox import outbox
 from responder.triage.decide import unknown_word
 
@@ -194,7 +194,7 @@ def write(connection: Connection, decided: IncidentChanges, now: datetime, free_
     detectors.save(connection, decided.heartbeat_states)
     detectors.record_heartbeat(connection, (heartbeat for each in effects for heartbeat in each.heartbeats))
     due = [(each.request, each.due_at or now) for each in effects if each.request]
-    return diagnoses.write(connection, due, now, now + LEASE, free_slots)
+    return incidents.write_diagnoses(connection, due, now, now + LEASE, free_slots)
 
 
 def count(effects: Iterable[Effects]) -> None:

@@ -1,34 +1,35 @@
-"""Incidents, and the content that their messages are composed from."""
+"""Incidents, the content that their messages are composed from, and their diagnoses.
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+A diagnosis is work that survives the process that started it, under short leases that the worker renews.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from typing import Any
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
-    Select,
+    Float,
     and_,
     bindparam,
     delete,
-    false,
     func,
     insert,
-    literal,
     or_,
     select,
     text,
     update,
 )
 
+from responder.model.delivery import DiagnosisJob, DiagnosisRequest
 from responder.model.finding import NOTHING, Conclusion, Finding
-from responder.model.incident import UNJUDGED, AlertState, GroupedAlert, Incident, SeverityOverride
+from responder.model.incident import AlertState, GroupedAlert, Incident, SeverityOverride
 from responder.model.report import UNHANDLED, AlertExtract, DecisionRecord, Handling, IncidentContent
-from responder.store.backends.prepared import Prepared, insert_into
+from responder.store.backends.prepared import NEW_DIAGNOSES, Prepared, insert_into, notify
 from responder.store.schema.serialization import from_bytes, to_bytes, to_seconds, to_time
-from responder.store.schema.tables import contents, gathered_groups, incidents
+from responder.store.schema.tables import UNFINISHED, contents, diagnoses, gathered_groups, incidents
 
 _LATEST_FIRST = (incidents.c.open.desc(), incidents.c.notification.desc(), incidents.c.opened_at.desc())
 _newest = (
@@ -38,7 +39,6 @@ _newest = (
 )
 # Exactly as in the partial indexes: SQLite does not use them for "open = 1" or for a parameter.
 _OPEN = text("incidents.open")
-_UNPAGED = text("incidents.open AND incidents.digest <> '' AND incidents.channels = ''")
 _self = incidents.alias()
 _SIGNED = text("contents.signature <> ''")
 _LATEST = Prepared(select(_newest).where(_newest.c.age == 1))
@@ -103,67 +103,9 @@ def open_ones(connection: Connection) -> list[Incident]:
     return [from_row(row) for row in rows]
 
 
-def to_review(connection: Connection, now: datetime, limit: int) -> list[Incident]:
-    """Return incidents that are due for review, the longest due first."""
-    due = select(incidents).where(incidents.c.review_at <= to_seconds(now)).order_by(incidents.c.review_at)
-    return [from_row(row) for row in connection.execute(due.limit(limit)).mappings()]
-
-
-def unpaged(connection: Connection, severity: str, current: str, limit: int) -> list[Incident]:
-    """Return open incidents that only the digest of a flood mentions, except the ``current`` one; oldest first.
-
-    Excludes silenced incidents: on-call knows of these.
-    """
-    mine = and_(_UNPAGED, incidents.c.severity == severity, incidents.c.silenced == "", incidents.c.digest != current)
-    waiting = select(incidents).where(mine).order_by(incidents.c.opened_at).limit(limit)
-    return [from_row(row) for row in connection.execute(waiting).mappings()]
-
-
 def open_with_rule(connection: Connection, rule: str) -> set[str]:
     """Return the ids of the open incidents of a rule."""
     return set(connection.execute(select(incidents.c.id).where(_OPEN, incidents.c.rule == rule)).scalars())
-
-
-def _names(channels: Collection[str]) -> ColumnElement[bool]:
-    """True for incidents that one of the channels was notified of: names are whole words of the column."""
-    words = literal(" ") + incidents.c.channels + literal(" ")
-    return or_(false(), *(words.contains(f" {name} ", autoescape=True) for name in sorted(channels)))
-
-
-def unpaged_kinds(connection: Connection, pagers: Collection[str]) -> list[tuple[str, str]]:
-    """Return the rules and severities of open, firing incidents that were notified but not to ``pagers``."""
-    return [(row.rule, row.severity) for row in connection.execute(_kinds(pagers))]
-
-
-def unpaged_incidents(
-    connection: Connection, pagers: Collection[str], kinds: Iterable[tuple[str, str]]
-) -> Iterator[Incident]:
-    """Yield those of the given rules and severities, in the order of these, then the oldest first."""
-    for rule, severity in kinds:
-        mine = and_(_unpaged(pagers), incidents.c.rule == rule, incidents.c.severity == severity)
-        oldest = select(incidents).where(mine).order_by(incidents.c.opened_at)
-        yield from map(from_row, connection.execute(oldest).mappings())
-
-
-def _kinds(pagers: Collection[str]) -> Select[tuple[str, str]]:
-    return select(incidents.c.rule, incidents.c.severity).where(_unpaged(pagers)).distinct()
-
-
-def _unpaged(pagers: Collection[str]) -> ColumnElement[bool]:
-    """Exclude silenced incidents, incidents not opened by a notification, and those about triage failures.
-
-    The latter were sent to every channel.
-    """
-    others = and_(incidents.c.channels != "", ~_names(pagers), incidents.c.rule != UNJUDGED)
-    return and_(
-        _OPEN, others, incidents.c.silenced == "", incidents.c.resolve_reason == "", incidents.c.notification > 0
-    )
-
-
-def open_in(connection: Connection, severity: str, digest: str) -> int:
-    """Return the number of open incidents that only this digest mentions."""
-    mine = and_(_UNPAGED, incidents.c.severity == severity, incidents.c.digest == digest)
-    return int(connection.execute(select(func.count()).where(mine)).scalar_one())
 
 
 _ADD = Prepared(insert(incidents))
@@ -352,3 +294,92 @@ _PLAIN = (
     "digest",
     "page_number",
 )
+
+
+_FINISHED = Prepared(
+    update(diagnoses)
+    .where(diagnoses.c.id == bindparam("key"), diagnoses.c.attempt == bindparam("fence"), UNFINISHED)
+    .values(state="done", ended_at=bindparam("at"), claimed_until=0.0)
+)
+_WRITE_DIAGNOSIS = Prepared(insert(diagnoses).returning(diagnoses.c.id))
+
+#: Attempts, by workers that died or failed, before a diagnosis is given up; its page is sent all the same.
+DIAGNOSIS_ATTEMPTS = 3
+
+
+_FREE_DIAGNOSIS = and_(
+    UNFINISHED, diagnoses.c.claimed_until <= bindparam("now", type_=Float), diagnoses.c.attempt < DIAGNOSIS_ATTEMPTS
+)
+_ANY_FREE = Prepared(select(diagnoses.c.id).where(_FREE_DIAGNOSIS).limit(1))
+
+
+def write_diagnoses(
+    connection: Connection,
+    due: Iterable[tuple[DiagnosisRequest, datetime]],
+    now: datetime,
+    until: datetime,
+    claims: int = 1,
+) -> list[DiagnosisJob]:
+    """Add diagnoses with the page's due time. Claims the first ``claims`` due until ``until``, and returns these."""
+    pairs = sorted(due, key=lambda pair: pair[1])
+    rows = [
+        {
+            "incident": work.incident,
+            "state": "waiting",
+            "due_at": to_seconds(due_at),
+            "request": to_bytes(work),
+            "attempt": 1 if place < claims else 0,
+            "claimed_until": to_seconds(until) if place < claims else 0.0,
+            "written_at": to_seconds(now),
+        }
+        for place, (work, due_at) in enumerate(pairs)
+    ]
+    if not rows:
+        return []
+    numbers = [_WRITE_DIAGNOSIS.rows(connection, row)[0]["id"] for row in rows]
+    if len(pairs) > claims:
+        notify(connection, NEW_DIAGNOSES)
+    return [
+        DiagnosisJob(id=number, attempt=1, due_at=due_at, request=work)
+        for number, (work, due_at) in zip(numbers[:claims], pairs[:claims], strict=True)
+    ]
+
+
+def claim_diagnoses(connection: Connection, now: datetime, until: datetime, limit: int) -> list[DiagnosisJob]:
+    """Claim diagnoses whose lease has expired."""
+    free = select(diagnoses.c.id).where(_FREE_DIAGNOSIS).order_by(diagnoses.c.due_at).limit(limit)
+    found = free.with_for_update(skip_locked=True).cte("severity_override")
+    taken = (
+        update(diagnoses)
+        .where(diagnoses.c.id.in_(select(found.c.id)))
+        .values(claimed_until=to_seconds(until), attempt=diagnoses.c.attempt + 1)
+        .returning(diagnoses.c.id, diagnoses.c.attempt, diagnoses.c.due_at, diagnoses.c.request)
+    )
+    return [
+        DiagnosisJob(id=number, attempt=attempt, due_at=to_time(due_at), request=from_bytes(DiagnosisRequest, work))
+        for number, attempt, due_at, work in connection.execute(taken, {"now": to_seconds(now)})
+    ]
+
+
+def any_free_diagnosis(connection: Connection, now: datetime) -> bool:
+    """Return True if a diagnosis waits without a lease."""
+    return bool(_ANY_FREE.rows(connection, {"now": to_seconds(now)}))
+
+
+def renew_diagnoses(connection: Connection, held: Iterable[DiagnosisJob], until: datetime) -> None:
+    """Renew the leases."""
+    ours = or_(*(and_(diagnoses.c.id == job.id, diagnoses.c.attempt == job.attempt) for job in held))
+    connection.execute(update(diagnoses).where(UNFINISHED, ours).values(claimed_until=to_seconds(until)))
+
+
+def release_diagnoses(connection: Connection, held: Iterable[DiagnosisJob]) -> None:
+    """Release diagnoses that this process will not finish, so that another worker starts them at once."""
+    ours = or_(*(and_(diagnoses.c.id == job.id, diagnoses.c.attempt == job.attempt) for job in held))
+    connection.execute(update(diagnoses).where(UNFINISHED, ours).values(claimed_until=0.0))
+    notify(connection, NEW_DIAGNOSES)
+
+
+def finish_diagnosis(connection: Connection, job: DiagnosisJob, now: datetime) -> bool:
+    """Mark as done. Returns False if another worker has claimed the diagnosis meanwhile."""
+    values = {"key": job.id, "fence": job.attempt, "at": to_seconds(now)}
+    return bool(_FINISHED.change(connection, [values]))

@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 
 from responder.store.incidents import detectors
-from responder.store.incidents.diagnoses import ATTEMPTS
+from responder.store.incidents.incidents import DIAGNOSIS_ATTEMPTS
 from responder.store.schema.serialization import to_seconds
 from responder.store.schema.tables import (
     UNFINISHED,
@@ -124,7 +124,7 @@ def _of_messages() -> ColumnElement[bool]:
 
 def _of_diagnoses() -> ColumnElement[bool]:
     """Finished and given-up diagnoses."""
-    return or_(not_(UNFINISHED), diagnoses.c.attempt >= ATTEMPTS)
+    return or_(not_(UNFINISHED), diagnoses.c.attempt >= DIAGNOSIS_ATTEMPTS)
 
 
 def _of_contents() -> ColumnElement[bool]:

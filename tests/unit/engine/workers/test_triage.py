@@ -26,7 +26,7 @@ from responder.notify.channels.slack_pictures import SlackPictures
 from responder.store.database import Database
 from responder.store.inbox import inbox
 from responder.store.inbox.inbox import Inbox
-from responder.store.incidents import diagnoses, incidents
+from responder.store.incidents import incidents
 from responder.store.outbox import claims, outbox
 from tests.conftest import HandClock
 from tests.support.outbox_messages import claimed
@@ -309,7 +309,7 @@ def test_a_living_workers_diagnosis_is_left_to_it(shop: Shop) -> None:
     for _ in range(4):
         shop.clock.move(3)
         with shop.database.write() as connection:
-            diagnoses.renew(connection, [mine], shop.clock.now() + timedelta(seconds=5))
+            incidents.renew_diagnoses(connection, [mine], shop.clock.now() + timedelta(seconds=5))
         shop.diagnosis.step()
     assert shop.asked == []
 
@@ -320,7 +320,7 @@ def test_a_page_with_its_findings_leaves_before_we_look_for_other_work(shop: Sho
     shop.deliver(a_body(alerts=[FIRING]))
     (mine,), now = shop.begun, shop.clock.now()
     with shop.database.write() as connection:
-        diagnoses.write(connection, [(mine.request, now)], now, now, claims=0)
+        incidents.write_diagnoses(connection, [(mine.request, now)], now, now, claims=0)
     shop.diagnosis.begin([mine])
     assert shop.ended.acquire(timeout=10)
     assert shop.diagnosis.step() == LATER

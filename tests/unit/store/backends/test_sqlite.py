@@ -14,7 +14,7 @@ from sqlalchemy import text
 from responder.store.backends.sqlite import PRECEDENCE, _sql
 from responder.store.database import Database, StoreError
 from responder.store.inbox.inbox import Inbox
-from responder.store.incidents import incidents
+from responder.store.incidents import pending
 from responder.store.outbox import claims, outbox
 from responder.store.schema.migrate import migrate
 from tests.support.builders import NOW
@@ -149,7 +149,7 @@ def test_workers_share_the_precedence() -> None:
 def test_incidents_nobody_was_woken_for_are_looked_for_among_the_open_alone(database: Database) -> None:
     """With a hundred thousand incidents that are over the look costs no more: it reads the open ones' index."""
     with database.read() as connection:
-        statement = incidents._kinds(("pagerduty",)).compile(connection, compile_kwargs={"literal_binds": True})
+        statement = pending._kinds(("pagerduty",)).compile(connection, compile_kwargs={"literal_binds": True})
         plan = connection.execute(text(f"EXPLAIN QUERY PLAN {statement}")).all()
     assert "incidents_one_open" in str(plan)
 
