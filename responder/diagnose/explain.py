@@ -95,7 +95,9 @@ def _chain(own: Sequence[Clue], symptoms: Sequence[Clue], clues: Sequence[Clue])
             if root := next((other for other in strong if other.entity in each.leads_to), None):
                 return (each, root)
         # A program that ends or is not ready, as it cannot connect, is the step before what stops the connection.
-        step = log or next((each for each in own if each.code in _WEAK and each.leads_to), None)
+        name = strong[0].entity.partition("/")[2]
+        near = (each for each in own if each.code in _WEAK and (each.leads_to or name in each.reason))
+        step = log or next(near, None)
         stops = strong[0].code.startswith(("policy", "dns", "certificate"))
         return (step, strong[0]) if step and stops else (strong[0],)
     weak = [each for each in own if each.code in _WEAK]

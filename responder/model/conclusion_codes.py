@@ -65,9 +65,7 @@ CODES: Final[Mapping[str, Code]] = {
     "volume-attached": Code(
         "waits for its volume", "Make sure the old pod has stopped, then delete it so that the volume is detached."
     ),
-    "schedule-room": Code(
-        "does not fit on a node", "Lower the request to what a node has, or add a larger node.", True
-    ),
+    "schedule-room": Code("does not fit on a node", "Lower the request to what a node has free, or add a node.", True),
     "schedule-preempted": Code(
         "took its place", "Add a node, or scale {name} down; then see whether it needs its priority."
     ),

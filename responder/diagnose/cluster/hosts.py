@@ -11,6 +11,13 @@ _IN_NAMESPACE = re.compile(
     r"(?<![A-Za-z0-9._-])(?P<is>host=)?([a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?)\.([a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?)"
     r"(?:\.svc(?:\.cluster\.local)?\.?(?![A-Za-z0-9.-])|(?=:\d)|(?(is)(?![A-Za-z0-9.-])|(?!)))"
 )
+#: Failed lookups in logs of Go, Java, Python, Node.js, libc, busybox and clients of databases.
+FAILED_LOOKUP = re.compile(
+    r"no such host|UnknownHost|Name or service not known|getaddrinfo|EAI_AGAIN|"
+    r"Temporary failure in name resolution|:53: |could not resolve host|server misbehaving|"
+    r"bad address|NXDOMAIN|can't resolve|unable to resolve|translate host name|Unknown MySQL server host",
+    re.IGNORECASE,
+)
 #: Last labels of hosts on the internet, which are no namespaces.
 _DOMAINS = frozenset(
     {"com", "net", "org", "io", "dev", "cloud", "app", "ai", "co", "eu", "uk", "de", "fr", "us", "local"}

@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import cached_property
 
 from responder.diagnose.cluster import objects
-from responder.diagnose.cluster.hosts import hosts_in, with_namespace
+from responder.diagnose.cluster.hosts import FAILED_LOOKUP, hosts_in, with_namespace
 from responder.diagnose.cluster.index import Templates, by_owner
 from responder.diagnose.cluster.objects import Object
 from responder.model.clock import ago
@@ -23,12 +23,6 @@ _REMOTE = re.compile(
     r"refused|time[sd]? ?out|timeout|deadline|unreachable|reset|unavailable|no such host|unknown ?host|lookup|"
     r"name resolution|resolve host|getaddrinfo|connect|\b5(?:\d\d|xx)\b|broken pipe|"
     r"\bwait(?:ing)? for\b|\bEOF\b|closed|pool|down\b",
-    re.IGNORECASE,
-)
-#: Failed lookups in logs of Go, Java, Python, Node.js and libc.
-_LOOKUP = re.compile(
-    r"no such host|UnknownHost|Name or service not known|getaddrinfo|EAI_AGAIN|"
-    r"Temporary failure in name resolution|:53: |could not resolve host|server misbehaving",
     re.IGNORECASE,
 )
 
@@ -349,7 +343,7 @@ class Scene:
     @cached_property
     def fails_lookups(self) -> bool:
         """True if a log line is about a name that does not resolve."""
-        return any(_LOOKUP.search(line) for log in self.logs for line in log.lines)
+        return any(FAILED_LOOKUP.search(line) for log in self.logs for line in log.lines)
 
     def about(self, workload: Object) -> "Scene":
         """Return the same scene with another subject, perhaps of another namespace."""

@@ -16,19 +16,20 @@ from responder.model.clock import ago
 from responder.model.clue import Certainty, Clue, Role
 
 _LOOKUP = re.compile(
-    r"(?:lookup |UnknownHost(?:Exception)?:? |getaddrinfo \w+ |resolve (?:host:? ?)?[\"']?)([a-z0-9][-a-z0-9.]*)",
+    r"(?:lookup |UnknownHost(?:Exception)?:? |getaddrinfo \w+ |resolve (?:host:? ?)?(?:address )?[\"']?|"
+    r"bad address [\"']?|can't find |(?:host name|server host) [\"'])([a-z0-9][-a-z0-9.]*)",
     re.IGNORECASE,
 )
 
-#: A host with a domain of its own, in an address or before a port.
+#: A host with a domain of its own, in an address or before a port; a source file before a line's number is none.
 _HOST = re.compile(
-    r"(?:https?://|[\s\"'(@])((?:[a-z0-9][-a-z0-9]*\.)+(?!svc\b|local\b|cluster\b)[a-z]{2,})(?=[:/\s\"')])"
+    r"(?:https?://|[\s\"'(@])((?:[a-z0-9][-a-z0-9]*\.)+(?!svc\b|local\b|cluster\b|(?:go|py|rs|cc|kt|java|[cjt]s):\d)[a-z]{2,})(?=[:/\s\"')])"
 )
 _UNREACHED = re.compile(
     r"refused|time[sd]? ?-?out|unreachable|reset by peer|deadline exceeded|no route to host|certificate", re.IGNORECASE
 )
-#: What a host answers that does no work for the caller.
-_ANSWERED = re.compile(r"\b(429|50[234])\b|too many requests", re.IGNORECASE)
+#: What a host answers that does no work for the caller; the number of a line in a source file is no answer.
+_ANSWERED = re.compile(r"(?<!\.[a-z]{2}:)(?<!\.java:)\b(429|50[234])\b|too many requests", re.IGNORECASE)
 
 #: Errors on a port that a Service does not have: kube-proxy refuses such packets, or drops them.
 _NO_ANSWER = re.compile(r"refused|time[sd]? ?-?out|deadline exceeded|ETIMEDOUT", re.IGNORECASE)

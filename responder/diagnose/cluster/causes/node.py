@@ -17,6 +17,7 @@ _PRESSURES = ("MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailab
 _NAMED = 4
 #: DaemonSets on a node that a sentence names.
 _DAEMONS = 2
+_OWN_LIMIT = "Find out what it writes: logs, caches, temporary files; then raise its limit, or mount a volume for them."
 #: Seconds after which a lease is old: four times the 10 s in which the kubelet renews it.
 _LEASE_SECONDS = 40.0
 
@@ -87,9 +88,10 @@ def _evictions(scene: Scene) -> tuple[Clue, ...]:
     entity = objects.reference(scene.workload)
     named = scene.find("Pod", scene.place.named.get("Pod", ""))
     # A pod that exceeds its own limit will be evicted again; of the others, others have taken the place.
-    own = "limit" in why or (named is not None and objects.text(named, "status", "reason") == "Evicted")
-    role = Role.CAUSE if own else Role.FACT
-    return (Clue(code="evicted", role=role, entity=entity, says=says, since=moment),)
+    own = "limit" in why
+    role = Role.CAUSE if own or objects.text(named or {}, "status", "reason") == "Evicted" else Role.FACT
+    step = _OWN_LIMIT if own else ""
+    return (Clue(code="evicted", role=role, entity=entity, says=says, since=moment, first_step=step),)
 
 
 def evicting_nodes(scene: Scene) -> list[str]:

@@ -270,12 +270,14 @@ def _room(scene: Scene, pod: Object, resource: str) -> str:
     ]
     if not asked or not sizes:
         return f"insufficient {resource}"
-    most, all_ = max(sizes), len(scene.of("Node"))
-    having = f"the {len(sizes)} of {all_} nodes that have it" if len(sizes) < all_ else "the nodes"
+    most = max(sizes)
     request = f"it requests {resource} {shown(asked, resource)}"
     if asked > most:
         return f"insufficient {resource}: {request}, and no node has more than {shown(most, resource)} allocatable"
-    return f"insufficient {resource}: {request}, and {having} (up to {shown(most, resource)}) are full"
+    if len(sizes) < len(scene.of("Node")):
+        nodes = f"{len(sizes)} of {len(scene.of('Node'))} nodes have it"
+        return f"insufficient {resource}: {request}; {nodes} (up to {shown(most, resource)}), all of it is taken"
+    return f"insufficient {resource}: {request}, and the nodes (up to {shown(most, resource)}) are full"
 
 
 def _label(scene: Scene, pod: Object) -> str:
