@@ -20,7 +20,7 @@ CONFIG = click.option(
     is_eager=True,
     expose_value=False,
     callback=_config,
-    help="YAML file of settings; the environment wins. [default: RESPONDER_CONFIG]",
+    help="YAML file of settings, as RESPONDER_CONFIG; the environment wins.",
 )
 OUTPUT = click.option(
     "--output",

@@ -62,7 +62,7 @@ def _used(each: ProbeSpec[Any], used: set[str]) -> str:
 @LABELS
 @OUTPUT
 def show(*, name: str, labels: dict[str, str], output: str) -> None:
-    """Show what a probe asks for an alert with these labels; nothing is sent.
+    """Show what a probe asks for these labels; nothing is sent.
 
     Exit status: 0, 1 for an unknown probe, invalid rules or settings, 2 for a wrong command line.
     """
