@@ -84,23 +84,27 @@ def on_action(
         return Effects(outcome=applied.outcome, action=done)
     if applied.resolves:
         return replace(_resolved(action, incident, after, applied, context, now), action=done)
-    kind = _KINDS.get(action.kind, MessageKind.UPDATE)
-    facts = replace(
-        counts(incident), update=sanitize_line(draft.about or applied.outcome, LINE_LIMIT), draft=draft.text
-    )
-    if applied.warns or (action.kind in SILENCING and not incident.open):
-        kind = MessageKind.NOTE
-    severity = context.severity(incident.severity)
-    messages = tuple(
-        message
-        for channel in context.configured(incident.channels)
-        for own in [MessageKind.NOTE if channel.pages and action.kind in SILENCING else kind]
-        if _is_notified(channel, action, own)
-        for message in messages_for(incident, own, facts, [channel], priority=severity.priority, due_at=now)
-    )
+    messages = _messages(action, incident, applied, draft, context, now)
+    return Effects(outcome=applied.outcome, incident=incident, content=after, messages=messages, action=done)
+
+
+def _messages(
+    action: Action, incident: Incident, applied: Applied, draft: Draft, context: DecisionContext, now: datetime
+) -> tuple[OutboxMessage, ...]:
+    update = sanitize_line(draft.about or applied.outcome, LINE_LIMIT)
+    facts = replace(counts(incident), update=update, draft=draft.text)
+    priority = context.severity(incident.severity).priority
+    silencing = action.kind in SILENCING
+    is_note = applied.warns or (silencing and not incident.open)
+    messages: tuple[OutboxMessage, ...] = ()
+    for channel in context.configured(incident.channels):
+        usual = _KINDS.get(action.kind, MessageKind.UPDATE)
+        kind = MessageKind.NOTE if is_note or (silencing and channel.pages) else usual
+        if _is_notified(channel, action, kind):
+            messages += messages_for(incident, kind, facts, [channel], priority=priority, due_at=now)
     if action.kind is not ActionKind.POSTMORTEM:
         messages += _noted(action, incident, applied, context, now)
-    return Effects(outcome=applied.outcome, incident=incident, content=after, messages=messages, action=done)
+    return messages
 
 
 def _resolved(
