@@ -27,6 +27,8 @@ SHARE = 0.6
 def located(scene: Scene, reader: Reader, deadline: Deadline, clock: Clock) -> Scene:
     """Return the scene in the one namespace that has the object of an alert that names none, or a pod's address.
 
+    An address that no pod has may be that of a node.
+
     A name such as ``ship.shop`` is that of a Service and its namespace, if there is one, else a host elsewhere.
     """
     place = scene.place
@@ -44,6 +46,10 @@ def located(scene: Scene, reader: Reader, deadline: Deadline, clock: Clock) -> S
     spaces = {objects.text(each, "metadata", "namespace") for each in there} - {""}
     if space in spaces:
         return replace(scene, place=replace(place, namespace=space, workload=name))
+    if not spaces and not kind:
+        node = objects.node_at(answered(scene, [listing("Node")], reader, until, clock).of("Node"), place.address)
+        named = {"Node": objects.name(node)} if node is not None else {}
+        return replace(scene, place=replace(place, named=named), unseen=found.unseen)
     if len(spaces) != 1 or space:
         return replace(scene, unseen=found.unseen)
     return replace(scene, place=replace(place, namespace=spaces.pop()))

@@ -262,6 +262,14 @@ def quantity(written: Any) -> float | None:
         return None
 
 
+def node_at(nodes: Iterable[Object], address: str) -> Object | None:
+    """Return the node with an address."""
+    return next(
+        (each for each in nodes if address in {text(one, "address") for one in items(each, "status", "addresses")}),
+        None,
+    )
+
+
 def at_address(pods: Iterable[Object], address: str) -> list[Object]:
     """Return the pods with an address, without those that have that of their node."""
     return [

@@ -69,6 +69,8 @@ def look(scene: Scene) -> tuple[Clue, ...]:
         full = "" if scene.called else full_disk(pod, line)  # else it may be the disk of what it calls
         pods = len({log.pod for log, _ in signatures})
         count = f"{pods} of {len({log.pod for log in logs})} logs read"
+        if pods == 1 and len(running) > 1:
+            count += f": pod {first.pod} on node {objects.text(pod, 'spec', 'nodeName')}"
         found.append(
             Clue(
                 code="volume-full" if full else "log-error",

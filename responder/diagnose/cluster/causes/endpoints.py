@@ -64,13 +64,12 @@ def _loopback(scene: Scene) -> tuple[Clue, ...]:
     ]
     if workload is None or (any(checks) and any(map(is_ready, pods))):
         return ()
-    targets = {
-        port
+    targets = [
+        objects.at(each, "targetPort") or objects.at(each, "port")
         for service in services_of(scene)
         for each in objects.items(service, "spec", "ports")
-        for port in (objects.at(each, "targetPort") or objects.at(each, "port"),)
-    }
-    declared = {port for name, port in template_ports(workload).items() if targets & {name, port}}
+    ]
+    declared = {port for name, port in template_ports(workload).items() if name in targets or port in targets}
     for log in logs_of(scene, pods):
         for line in log.lines:
             match = _LOOPBACK.search(line)

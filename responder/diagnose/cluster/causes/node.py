@@ -145,7 +145,8 @@ def _clues(scene: Scene, node: Object, *, named: bool) -> list[Clue]:
         says = f"node {name} is cordoned (unschedulable){lives if named else ''}"
         found.append(Clue(code="node-cordoned", role=Role.FACT, entity=entity, says=says))
     if named and not any(each.role is Role.CAUSE for each in found):
-        found.append(Clue(code="node-ready", role=Role.FINE, entity=entity, says=f"node {name} is ready"))
+        at = f" ({scene.place.address})" if objects.node_at((node,), scene.place.address) is not None else ""
+        found.append(Clue(code="node-ready", role=Role.FINE, entity=entity, says=f"node {name}{at} is ready"))
     return found
 
 
