@@ -53,7 +53,7 @@ class SlackPictures(Channel):
         return cls(token, given["slack_api_url"], name=f"slack{COMPANION_SUFFIX}") if token.reveal() else None
 
     @property
-    def counted_by(self) -> tuple[str, ...]:
+    def counted_by(self) -> object:
         """The bot."""
         return self.base_url, self.token.reveal(), "files"
 

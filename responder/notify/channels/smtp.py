@@ -110,7 +110,7 @@ class Smtp(Channel):
         return cls(given["smtp_from"], addresses(given["smtp_to"]), server)
 
     @property
-    def counted_by(self) -> tuple[str, ...]:
+    def counted_by(self) -> object:
         """The account at the server."""
         return self.server.host, str(self.server.port), self.server.user
 
