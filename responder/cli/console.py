@@ -12,7 +12,7 @@ import click
 from responder import bootstrap
 from responder.cli.acting import login
 from responder.cli.errors import FatalError, named_failures
-from responder.cli.listening import refuse_used_port
+from responder.cli.listening import is_loopback, refuse_used_port
 from responder.cli.options import CONFIG
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 _THREADS = 8
 #: Added niceness beside `serve`: where processor time is short, webhooks and pages come before open tabs.
 BESIDE_SERVE = 10
-_LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
 _NO_SIGN_IN = (
     "the console has no sign-in: set RESPONDER_CONSOLE_USERS, RESPONDER_CONSOLE_OIDC_ISSUER, or"
     " RESPONDER_CONSOLE_PROXY_HEADER behind a reverse proxy, or, to try it on this machine only, use --insecure"
@@ -65,7 +64,7 @@ def check(settings: "Settings") -> None:
     if not listen:
         raise FatalError("no address for the console: use --listen 127.0.0.1:8081, or set RESPONDER_CONSOLE_LISTEN")
     if settings.console_auth == "none":
-        if listen.rpartition(":")[0] not in _LOOPBACK:
+        if not is_loopback(listen):
             raise FatalError(f"a console without sign-in may listen on loopback only, not on {listen}")
         return
     if settings.console_oidc_issuer and find_spec("authlib") is None:

@@ -10,6 +10,11 @@ CONSOLE_ENDS_SECONDS = 8.0
 _POLL_SECONDS = 0.2
 
 
+def is_loopback(listen: str) -> bool:
+    """Return True for an address that only this machine reaches."""
+    return listen.rpartition(":")[0] in {"127.0.0.1", "localhost", "[::1]", "::1"}
+
+
 def refuse_used_port(listen: str, setting: str, patience: float = 0.0) -> None:
     """Raise FatalError if gunicorn could not listen: it would try for five seconds and print ten lines.
 

@@ -48,8 +48,7 @@ class Preview:
     """Result of a preview. ``effects`` is None if the payload is invalid; ``problems`` says why.
 
     ``page`` is True if on-call is paged. ``adjusted`` is the severity changed by findings, None if unchanged.
-    ``skipped`` are the questions of a rule none of whose probes can run. ``truncated`` counts the alerts that
-    ``max_alerts`` removed.
+    ``skipped`` are the questions of a rule none of whose probes can run. ``group`` is what the payload says.
     """
 
     source: str
@@ -62,7 +61,12 @@ class Preview:
     page: bool = False
     problems: tuple[str, ...] = ()
     adjusted: AdjustedSeverity | None = None
-    truncated: int = 0
+    group: AlertGroup | None = None
+
+    @property
+    def truncated(self) -> int:
+        """Number of alerts that ``max_alerts`` removed."""
+        return self.group.truncated if self.group else 0
 
     @property
     def severity(self) -> Severity | None:
@@ -120,7 +124,7 @@ def preview(
             for message in effects.messages
         ),
         adjusted=adjusted,
-        truncated=group.truncated,
+        group=group,
     )
 
 

@@ -12,7 +12,7 @@ import click
 from responder import bootstrap
 from responder.cli.console import check as check_console
 from responder.cli.errors import FatalError, named_failures
-from responder.cli.listening import CONSOLE_ENDS_SECONDS, refuse_used_port
+from responder.cli.listening import CONSOLE_ENDS_SECONDS, is_loopback, refuse_used_port
 from responder.cli.options import CONFIG, RULES
 from responder.cli.table import terminal, wrapped
 from responder.settings import Settings, unknown_variables
@@ -33,7 +33,6 @@ _ADVICE = (
 )
 #: Problems of rule files in one line of the log.
 _SHOWN = 20
-_LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
 
 
 @click.command()
@@ -104,8 +103,7 @@ def _require_auth(settings: Settings, *, insecure: bool) -> None:
             "the webhook has no authentication: set RESPONDER_WEBHOOK_TOKEN (or RESPONDER_WEBHOOK_BASIC_AUTH), "
             "or, to try it on this machine only, use --insecure"
         )
-    host = settings.listen.rpartition(":")[0]
-    if host not in _LOOPBACK:
+    if not is_loopback(settings.listen):
         raise FatalError(
             f"--insecure allows loopback only, but RESPONDER_LISTEN is {settings.listen}: set it to 127.0.0.1:PORT"
         )

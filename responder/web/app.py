@@ -46,7 +46,12 @@ def _failed(error: Exception) -> Response:
         _log.error("http.database_error", reason=reason, exc_info=error)
     elif isinstance(error, InternalServerError):
         status, reason = 500, "internal error: see the log"
-    return Response(f"{reason}\n", status, content_type="text/plain; charset=utf-8")
+    return line(status, reason)
+
+
+def line(status: int, text: str) -> Response:
+    """Return a response of one line, since clients write it to their logs."""
+    return Response(f"{text}\n", status, content_type="text/plain; charset=utf-8")
 
 
 def _counted(response: Response) -> Response:

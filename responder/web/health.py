@@ -13,7 +13,7 @@ from responder.model.clock import Clock
 from responder.store.database import Database, StoreError
 from responder.store.inbox.inbox import check_write, oldest_new
 from responder.store.outbox.claims import untried
-from responder.web.app import Guard
+from responder.web.app import Guard, line
 from responder.web.metrics import StoreCollector
 
 #: For so long a successful check of the disk, the tables and the backlog is believed.
@@ -59,40 +59,40 @@ def blueprint(given: HealthConfig) -> Blueprint:
 
     def unavailable(error: StoreError) -> Response:
         public = given.database.is_sqlite or given.guard.admits(request.headers.get("Authorization", ""))
-        return _text(str(error) if public else _UNAVAILABLE, 503)
+        return line(503, str(error) if public else _UNAVAILABLE)
 
     @routes.get("/-/healthy")
     @routes.get("/healthz")
     def healthz() -> Response:
         if not given.alive():
-            return _text("an engine thread has stopped", 503)
-        return _text("ok")
+            return line(503, "an engine thread has stopped")
+        return line(200, "ok")
 
     @routes.get("/-/ready")
     @routes.get("/readyz")
     def readyz() -> Response:
         if not given.alive():
-            return _text("an engine thread has stopped", 503)
+            return line(503, "an engine thread has stopped")
         try:
             reason = given.failing() or keeping.reason()
         except StoreError as error:
             return unavailable(error)
-        return _text(reason, 503) if reason else _text("; ".join(filter(None, ("ok", given.note()))))
+        return line(503, reason) if reason else line(200, "; ".join(filter(None, ("ok", given.note()))))
 
     @routes.post("/-/reload")
     def reload() -> Response:
         if not given.guard.admits(request.headers.get("Authorization", "")):
-            return _text("use the credentials of the webhook", 401)
+            return line(401, "use the credentials of the webhook")
         request.environ.get("responder.allow_seconds", _allow)(RELOAD_SECONDS)
         problems = given.reload()
         if problems:
-            return _text("\n".join(("the rule files are invalid, the rules in force stay:", *problems)), 500)
-        return _text("ok")
+            return line(500, "\n".join(("the rule files are invalid, the rules in force stay:", *problems)))
+        return line(200, "ok")
 
     @routes.get("/metrics")
     def metrics() -> Response:
         if not given.metrics_guard.admits(request.headers.get("Authorization", "")):
-            return _text("use the credentials of the webhook (RESPONDER_METRICS_AUTH)", 401)
+            return line(401, "use the credentials of the webhook (RESPONDER_METRICS_AUTH)")
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
         try:
             return Response(encode(registry), content_type=content_type)
@@ -134,7 +134,3 @@ class _WriteCheck:
 
 def _allow(_seconds: float) -> None:
     """Extend nothing: without gunicorn a request has no limit."""
-
-
-def _text(text: str, status: int = 200) -> Response:
-    return Response(f"{text}\n", status, content_type="text/plain")

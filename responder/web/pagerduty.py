@@ -9,7 +9,8 @@ from responder.model.clock import Clock
 from responder.model.secret import Secret
 from responder.outgoing import UnreachableError
 from responder.store.database import StoreError
-from responder.web.signed import SignedRequests, line
+from responder.web.app import line
+from responder.web.signed import SignedRequests
 
 _log = structlog.get_logger()
 

@@ -8,6 +8,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from responder.counters import COUNTERS
 from responder.model.clock import Clock
+from responder.web.app import line
 from responder.web.not_found import LogThrottle
 
 _log = structlog.get_logger()
@@ -40,8 +41,3 @@ class SignedRequests:
             event, remote = f"{self._vendor}.refused", request.remote_addr
             _log.warning(event, remote=remote, status=status, reason=why, requests=count)
         return line(status, why)
-
-
-def line(status: int, text: str) -> Response:
-    """Return a one-line response."""
-    return Response(f"{text}\n", status, content_type="text/plain; charset=utf-8")

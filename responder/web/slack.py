@@ -10,7 +10,8 @@ from responder.converse.slack.entry import NotAnsweredError, SlackEntry
 from responder.converse.slack.payloads import BODY_BYTES, BadPayloadError, read_command, signature_problem
 from responder.model.clock import Clock
 from responder.model.secret import Secret
-from responder.web.signed import SignedRequests, line
+from responder.web.app import line
+from responder.web.signed import SignedRequests
 
 
 def blueprint(entry: SlackEntry, secrets: tuple[Secret, ...], clock: Clock) -> Blueprint:

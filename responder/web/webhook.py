@@ -22,7 +22,7 @@ from responder.receive.alertmanager import InvalidPayload, check
 from responder.receive.oversized import excerpt
 from responder.store.database import StoreError
 from responder.store.inbox.inbox import ClientGoneError, Inbox
-from responder.web.app import Guard
+from responder.web.app import Guard, line
 from responder.web.not_found import LogThrottle, OutsideRecorder
 
 _log = structlog.get_logger()
@@ -88,11 +88,11 @@ def blueprint(config: WebhookConfig) -> Blueprint:
                 _log.warning("webhook.unauthorized", remote=request.remote_addr, requests=count)
             if config.outside is not None:
                 config.outside.record(401, "no valid credentials")
-            answer = _text(401, _UNAUTHORIZED)
+            answer = line(401, _UNAUTHORIZED)
             answer.headers["WWW-Authenticate"] = 'Bearer realm="responder", Basic realm="responder"'
             return answer
         if not config.alive():
-            return _text(503, "not stored, retry: the engine of this process has stopped")
+            return line(503, "not stored, retry: the engine of this process has stopped")
         try:
             body = _read(request, config)
             _require_name(cluster, body)
@@ -102,16 +102,16 @@ def blueprint(config: WebhookConfig) -> Blueprint:
         except CutOffError as error:
             COUNTERS.add("responder_aborted_webhooks", "cut_off")
             _log.warning("webhook.cut_off", remote=request.remote_addr, reason=str(error))
-            return _text(400, "the payload is incomplete")
+            return line(400, "the payload is incomplete")
         except ClientGoneError:
             COUNTERS.add("responder_aborted_webhooks", "hung_up")
             _log.warning("webhook.hung_up", remote=request.remote_addr)
-            return _text(503, "not stored, retry: the connection was closed before the commit")
+            return line(503, "not stored, retry: the connection was closed before the commit")
         except _BusyError:
-            return _text(503, "not stored, retry: another large payload is being read")
+            return line(503, "not stored, retry: another large payload is being read")
         except StoreError as error:
             _log.error("webhook.store_failed", reason=str(error))
-            return _text(503, f"not stored, retry: {error}")
+            return line(503, f"not stored, retry: {error}")
         config.on_kept()
         return Response(b'{"id": %d}\n' % number, 202, content_type="application/json")
 
@@ -207,15 +207,10 @@ def _refuse(config: WebhookConfig, refusal: _Refusal) -> Response:
         body, size, now = refusal.body, refusal.size, config.clock.now()
         number = config.inbox.set_aside(body, size, remote, refusal.status, refusal.reason, now)
     except StoreError as error:
-        return _text(503, f"not stored, retry: {error}")
+        return line(503, f"not stored, retry: {error}")
     COUNTERS.add("responder_rejected_payloads", str(refusal.status))
     _log.error("webhook.rejected", status=refusal.status, reason=refusal.reason, rejected=number, remote=remote)
-    return _text(refusal.status, f"{refusal.reason} (stored as rejected payload {number})")
-
-
-def _text(status: int, reason: str) -> Response:
-    """Return a one-line response, since Alertmanager writes it to its own log."""
-    return Response(f"{reason}\n", status, content_type="text/plain; charset=utf-8")
+    return line(refusal.status, f"{refusal.reason} (stored as rejected payload {number})")
 
 
 #: Bytes of one read of a body.

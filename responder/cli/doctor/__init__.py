@@ -9,7 +9,7 @@ import click
 
 from responder.cli.errors import FAILED
 from responder.cli.options import CONFIG, OUTPUT, TIMEOUT
-from responder.cli.table import print_json, terminal, wrapped
+from responder.cli.table import Column, print_json, table, terminal
 
 if TYPE_CHECKING:
     from responder.cli.doctor.context import Check
@@ -110,12 +110,13 @@ def _examine(timeout: float, *, send: bool) -> "tuple[Result, ...]":
 
 
 def _table(results: "tuple[Result, ...]") -> None:
-    width = max([len(each.about) for each in results] + [5])
-    click.secho(f"{'ABOUT':<{width}}  {'STATUS':<7}  FINDING", bold=True)
+    rows: list[tuple[str, str, str]] = []
+    columns = Column("ABOUT"), Column("STATUS", colours=_COLOURS), Column("FINDING")
     for each in results:
-        status = click.style(f"{each.level.value:<7}", fg=_COLOURS[each.level.value], bold=each.level.value == "bad")
-        click.echo(f"{each.about:<{width}}  {status}  {wrapped(each.what, width + 11, terminal())}")
+        rows.append((each.about, each.level.value, each.what))
         if each.change:
-            click.echo(f"{'':<{width}}  {'':<7}  -> {wrapped(each.change, width + 14, terminal())}")
+            rows.append(("", "", f"-> {each.change}"))
+    for line in table(columns, rows, terminal()):
+        click.echo(line)
     counts = {name: sum(each.level.value == name for each in results) for name in _COLOURS}
     click.echo(", ".join(f"{count} {name}" for name, count in counts.items() if count), err=True)

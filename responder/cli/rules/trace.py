@@ -13,14 +13,12 @@ from responder.converse.reminders import described
 from responder.diagnose.contract import ProbeQuestion
 from responder.engine.effects.context import DecisionContext
 from responder.model.alert import Labels
-from responder.model.delivery import Notification
 from responder.model.finding import Finding, Verdict
 from responder.model.incident import Decision
 from responder.model.redaction import redact_value
 from responder.model.rule import Severity
 from responder.model.suggestions import nearest
 from responder.notify.report.compose import title
-from responder.receive.alertmanager import read
 from responder.runbooks.catalog import Runbooks
 from responder.triage.matchers import matches
 from responder.triage.rule_index import EvaluatedRule
@@ -32,16 +30,12 @@ class Trace:
 
     ``questions`` are all probes of the rule, including skipped ones. ``runbook`` is the state of the runbook: ok, no
     such file, no such section, or none. ``dedup`` is the dedup key, ``gathered`` the labels it covers if the rule
-    gathers several groups. ``truncated`` counts the alerts that max_alerts removed. ``revision`` is that of the rules,
-    ``stored`` the comparison with a stored incident.
+    gathers several groups. ``revision`` is that of the rules, ``stored`` the comparison with a stored incident.
     """
 
     shown: Preview
     decision: Decision | None
-    group_key: str = ""
-    truncated: int = 0
     dedup: str = ""
-    cluster: str = ""
     gathered: Mapping[str, str] = field(default_factory=dict)
     runbook: str = ""
     questions: tuple[ProbeQuestion, ...] = ()
@@ -112,20 +106,16 @@ def trace(
     if findings and (problem := unused_answers(findings, shown.questions)):
         shown = replace(shown, problems=(*shown.problems, problem))
     effects = shown.effects
-    if effects is None or effects.decision is None:
+    if effects is None or effects.decision is None or shown.group is None:
         return Trace(shown=shown, decision=None)
     decision = effects.decision
-    group = read(Notification(id=1, received_at=now, cluster=sample.cluster, body=sample.body))
     drafts = effects.messages
     labels = context.matching.labels_of(decision.match.alert)
     return Trace(
         shown=shown,
         decision=decision,
-        group_key=group.group_key,
-        truncated=group.truncated,
-        dedup=decision.key or group.dedup_key,
+        dedup=decision.key or shown.group.dedup_key,
         gathered={name: decision.match.alert.labels.get(name, "") for name in decision.rule.gather if decision.key},
-        cluster=group.cluster,
         revision=context.book.revision,
         runbook=_runbook(decision, runbooks),
         questions=context.questions(
@@ -189,7 +179,8 @@ def _finding(question: ProbeQuestion, word: str) -> Finding:
 def as_json(found: Trace) -> dict[str, Any]:
     """Return an element of ``rules explain --output json``. Scripts rely on its keys: add, never rename."""
     decision = found.decision
-    if decision is None:
+    group = found.shown.group
+    if decision is None or group is None:
         return {"source": found.shown.source, "problems": redacted(list(found.shown.problems))}
     rule, subject, alert = decision.rule, decision.subject, decision.match.alert
     element: dict[str, Any] = {
@@ -201,7 +192,7 @@ def as_json(found: Trace) -> dict[str, Any]:
             "starts_at": alert.starts_at.isoformat(),
         },
         "alerts": len(decision.matches),
-        "truncated": found.truncated,
+        "truncated": found.shown.truncated,
         "subject": subject_fields(subject),
         "rules": [_step_as_json(step, found) for step in found.shown.steps],
         "rule": rule.id,
@@ -237,9 +228,9 @@ def as_json(found: Trace) -> dict[str, Any]:
         "page": found.page,
         "times": found.times or None,
         "dedup": {
-            "group_key": found.group_key,
+            "group_key": group.group_key,
             "key": found.dedup,
-            "cluster": found.cluster,
+            "cluster": group.cluster,
             "gathered": _redacted_labels(found.gathered),
         },
         "title": found.title,

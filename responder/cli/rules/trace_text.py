@@ -27,7 +27,7 @@ def lines(found: Trace) -> Iterator[str]:
         f"{name}={redact_value(name, value)}" for name, value in sorted(alert.labels.items()) if name != "alertname"
     )
     more = f"  and {len(decision.matches) - 1} more in its group" if len(decision.matches) > 1 else ""
-    more += f"  and {found.truncated} removed by max_alerts" if found.truncated else ""
+    more += f"  and {found.shown.truncated} removed by max_alerts" if found.shown.truncated else ""
     state = "firing" if alert.firing else "resolved"
     name = alert.name or "alert without a name"
     yield _row("ALERT", one_line(f"{name}  {{{labels}}}  {state} since {alert.starts_at:%H:%M:%S UTC}{more}"))
@@ -69,7 +69,9 @@ def lines(found: Trace) -> Iterator[str]:
 def _gathered(found: Trace) -> str:
     """Describe the key by which notifications belong to the same incident."""
     if not found.gathered:
-        of = f"{found.cluster} and {found.group_key}" if found.cluster else found.group_key
+        group = found.shown.group
+        assert group is not None
+        of = f"{group.cluster} and {group.group_key}" if group.cluster else group.group_key
         return f"sha256({of})"
     labels = ", ".join(f'{name}="{redact_value(name, value)}"' for name, value in found.gathered.items())
     return f"incident_key {{{labels}}} gathers all groups that share it"

@@ -2,9 +2,8 @@
 
 import posixpath
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 from responder.cli.runbooks.folder import Folder
 from responder.model.rule import RuleBook
@@ -15,7 +14,10 @@ from responder.runbooks.lint.lint import profile_of
 
 @dataclass(frozen=True, slots=True)
 class CatalogEntry:
-    """A runbook. ``updated`` and ``age_days`` are those of its last update; ``linked_from`` are other files."""
+    """A runbook. ``updated`` and ``age_days`` are those of its last update; ``linked_from`` are other files.
+
+    Scripts rely on its fields in ``--output json``: add, never rename.
+    """
 
     file: str
     title: str
@@ -27,10 +29,6 @@ class CatalogEntry:
     runnable: int
     rules: tuple[str, ...]
     linked_from: tuple[str, ...]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return it for JSON. Scripts rely on its keys: add, never rename."""
-        return asdict(self)
 
 
 def entries(folder: Folder, book: RuleBook | None, today: date) -> list[CatalogEntry]:

@@ -1,6 +1,7 @@
 """``responder runbooks list``: the catalog of runbooks."""
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -37,7 +38,7 @@ def list_them(rules: str | None, runbooks: str | None, output: str) -> None:
         *(Column("RUNBOOK"), Column("URGENCY", colours={"Critical": "red"}), Column("UPDATED")),
         *(Column("STEPS", right=True), Column("RULES", right=True), Column("TITLE")),
     )
-    print_rows(found, output, columns, _cells, CatalogEntry.as_dict)
+    print_rows(found, output, columns, _cells, asdict)
 
 
 def _cells(each: CatalogEntry) -> tuple[str, ...]:
