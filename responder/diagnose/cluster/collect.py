@@ -9,6 +9,7 @@ from responder.diagnose.cluster import objects
 from responder.diagnose.cluster.health import PodHealth
 from responder.diagnose.cluster.locate import SHARE, located
 from responder.diagnose.cluster.objects import Object
+from responder.diagnose.cluster.owners import OWNERS, elsewhere, replica_sets
 from responder.diagnose.cluster.pods import containers, is_down, is_steady, restarts
 from responder.diagnose.cluster.reader import LIST_LIMIT, Read, Reader, is_name, listing, log_of, single
 from responder.diagnose.cluster.scene import Place, Scene
@@ -26,9 +27,8 @@ _NAMED = (
     *("StatefulSet", "DaemonSet", "Job", "CronJob", "PersistentVolumeClaim", "Ingress", "Certificate"),
     *("PodDisruptionBudget", "HorizontalPodAutoscaler"),
 )
-#: Lists of another namespace that a log names, and those of the owners of its pods.
+#: Lists of another namespace that a log names.
 _OTHER = ("Pod", "Service")
-_OWNERS = {"ReplicaSet": ("Deployment", "ReplicaSet"), "StatefulSet": ("StatefulSet",), "DaemonSet": ("DaemonSet",)}
 #: Pods whose logs are read, with distinct failures where there are several.
 MOST_LOGS = 3
 #: Namespaces of pods on a node whose other pods are read.
@@ -74,28 +74,11 @@ def collect(
         health = pods.start(scene, deadline) if pods is not None and wave is _third else None
         # What was worked out about a scene is kept with it, so it is made anew only by answers.
         scene = answered(scene, reads, reader, until, clock) if reads else scene
+        if wave is _first and (sets := replica_sets(scene)):
+            scene = scene.with_more({"ReplicaSet": sets}, (), ())
         if health is not None:
             scene = replace(scene, health=health())
-    return replace(scene, objects={**scene.objects, **_owners(scene)})
-
-
-def _owners(scene: Scene) -> dict[str, tuple[Object, ...]]:
-    """Return workloads by kind with those of which only the pods were read: what the pods say of their owner.
-
-    The last wave reads the pods of another namespace; what owns them would take reads that a page may not have left.
-    """
-    found: dict[str, dict[str, Object]] = {}
-    for pod in scene.of("Pod", ""):
-        kind, name, uid = objects.controller(pod)
-        namespace = objects.text(pod, "metadata", "namespace")
-        if namespace == scene.place.namespace or kind not in _OWNERS or (_OWNERS[kind][0], namespace) in scene.reads:
-            continue
-        hash_ = objects.labels(pod).get("pod-template-hash", "")
-        metadata = {"name": name.removesuffix(f"-{hash_}"), "namespace": namespace, "uid": uid}
-        spec = {"template": {"metadata": {"labels": objects.labels(pod)}}}
-        top = _OWNERS[kind][0]
-        found.setdefault(top, {})[uid] = {"kind": top, "metadata": metadata, "spec": spec}
-    return {kind: (*scene.objects.get(kind, ()), *made.values()) for kind, made in found.items()}
+    return replace(scene, objects={**scene.objects, **elsewhere(scene)})
 
 
 def _first(scene: Scene) -> list[Read]:
@@ -318,8 +301,8 @@ def _elsewhere(scene: Scene) -> list[Read]:
             lists = [*_OTHER, *(["NetworkPolicy"] if any(map(_NO_ANSWER.search, scene.failures)) else [])]
             return [listing(kind, namespace) for kind in lists]
         pods = _behind(scene, namespace)
-        kinds = {objects.controller(each)[0] for each in pods} if pods else _OWNERS
-        reads = [listing(kind, namespace) for owner, lists in _OWNERS.items() if owner in kinds for kind in lists]
+        kinds = {objects.controller(each)[0] for each in pods} if pods else OWNERS
+        reads = [listing(kind, namespace) for owner, lists in OWNERS.items() if owner in kinds for kind in lists]
         reads = [each for each in reads if (each.kind, namespace) not in scene.reads]
         unready = [each for each in pods if not _is_ready(each)]
         if unready and ("Event", namespace) not in scene.reads:

@@ -157,6 +157,8 @@ def wanted(workload: Object) -> int:
     if isinstance(found, int):
         return found
     kind, status = objects.kind(workload), objects.at(workload, "status")
+    if kind == "Job":
+        return objects.number(workload, "spec", "parallelism") or 1
     if kind == "DaemonSet" and objects.at(status, "desiredNumberScheduled") is not None:
         return objects.number(status, "desiredNumberScheduled")
     return 1

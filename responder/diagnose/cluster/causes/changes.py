@@ -41,7 +41,7 @@ def revisions(scene: Scene, workload: Object) -> list[tuple[int, Object]]:
         ]
     else:
         found = [(objects.number(each, "revision"), each) for each in _owned(scene, "ControllerRevision", workload)]
-    return sorted(found, key=lambda each: each[0], reverse=True)
+    return sorted((each for each in found if each[0]), key=lambda each: each[0], reverse=True)
 
 
 def rolled_out_at(scene: Scene, workload: Object) -> datetime | None:

@@ -23,8 +23,8 @@ _REASON = re.compile(r"(\d+) (.+?)(?=, \d+ |\.$|$)")
 _INSUFFICIENT = re.compile(r"Insufficient (\S+)")
 #: ``untolerated taint {team: ml}``; before 1.26 ``had taint {team: ml}, that the pod didn't tolerate``.
 _TAINT = re.compile(r"\btaint(?:\(s\))? ?(?:\{(?P<key>[^:}]+): ?(?P<value>[^}]*)\})?")
-#: Codes of nodes that do not suit a pod, and of those that would if they were not cordoned.
-_CORDON = frozenset({"schedule-cordon", "schedule-volume", "schedule-label"})
+#: Codes of nodes that suit a pod, and that others have taken.
+_TAKEN = frozenset({"schedule-room", "schedule-pods", "schedule-port"})
 #: Whose pod took the place: a uid, of older schedulers namespace and name, or nothing (kube-scheduler, preemption.go).
 _PREEMPTOR = re.compile(r"Preempted by (?:pod )?(\S+) on node")
 
@@ -189,8 +189,8 @@ def _why(scene: Scene, said: str, pod: Object) -> tuple[str, str, tuple[str, ...
         code, words = _reason(scene, pod, reason)
         codes[code] += count
         parts.append(f"{words} ({count} of {total} nodes)" if total else words)
-    # The others would never take the pod: a node that is only cordoned would.
-    cordoned = "schedule-cordon" in codes and codes.keys() <= _CORDON
+    # The others do not suit the pod: a node that is only cordoned would.
+    cordoned = "schedule-cordon" in codes and codes.keys().isdisjoint(_TAKEN)
     code = "schedule-cordon" if cordoned else codes.most_common(1)[0][0]
     return code, "; ".join(dict.fromkeys(parts)), ()
 
