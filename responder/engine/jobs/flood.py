@@ -23,6 +23,8 @@ EVERY = timedelta(seconds=5)
 class FloodJob(IncidentJob):
     """Updates and ends digests, and pages the incidents that still fire after a flood."""
 
+    event = "incident.paged_after_flood"
+
     def is_due(self, connection: Connection) -> bool:
         """Return True if a flood is active or incidents of one are still to be paged."""
         return any(
@@ -51,11 +53,6 @@ class FloodJob(IncidentJob):
         news = flood_changes(still, context, now)
         changed = [each.incident for each in effects if each.incident]
         return replace(news, effects=[*effects, *news.effects], floods=[*ends, *news.floods], changed=changed)
-
-    def log(self, effects: Effects) -> None:
-        """Log an incident that is paged after a flood."""
-        if effects.incident is not None:
-            _log.info("incident.paged_after_flood", incident=effects.incident.id, why=effects.outcome)
 
     def _unpaged(self, connection: Connection, flood: FloodCounter) -> list[Incident]:
         """Return the incidents of an ended flood that may be paged now."""

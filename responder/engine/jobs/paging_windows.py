@@ -3,17 +3,14 @@
 from datetime import timedelta
 from itertools import islice
 
-import structlog
 from sqlalchemy import Connection
 
 from responder.engine.effects.context import DecisionContext
 from responder.engine.effects.held_page import due, page_now, windows_of
 from responder.engine.jobs.scheduler import IncidentJob
-from responder.model.delivery import Effects, IncidentChanges
+from responder.model.delivery import IncidentChanges
 from responder.store.inbox import inbox
 from responder.store.incidents import incidents, pending
-
-_log = structlog.get_logger()
 
 EVERY = timedelta(seconds=10)
 #: Pages per run, the worst first: those held overnight are sent within minutes and not at once.
@@ -22,6 +19,8 @@ BATCH = 10
 
 class PagingWindowJob(IncidentJob):
     """Sends the pages of firing incidents whose paging window is open now."""
+
+    event = "incident.window_opened"
 
     def is_due(self, connection: Connection) -> bool:
         """Return True if an incident that was not paged may be paged now."""
@@ -43,11 +42,6 @@ class PagingWindowJob(IncidentJob):
             for each in waiting
         )
         return IncidentChanges.of(list(islice((each for each in found if each is not None), BATCH)))
-
-    def log(self, effects: Effects) -> None:
-        """Log an incident that is paged now."""
-        if effects.incident is not None and effects.messages:
-            _log.info("incident.window_opened", incident=effects.incident.id, why=effects.outcome)
 
     def _due(self, connection: Connection, context: DecisionContext) -> list[tuple[str, str]]:
         kinds = pending.unpaged_kinds(connection, context.pagers)

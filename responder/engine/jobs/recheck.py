@@ -2,16 +2,13 @@
 
 from datetime import timedelta
 
-import structlog
 from sqlalchemy import Connection
 
 from responder.engine.effects.without_notification import changed
 from responder.engine.jobs.scheduler import IncidentJob
-from responder.model.delivery import Effects, IncidentChanges
+from responder.model.delivery import IncidentChanges
 from responder.store.incidents import incidents, pending
 from responder.triage.recheck import review
-
-_log = structlog.get_logger()
 
 EVERY = timedelta(seconds=10)
 #: Incidents reviewed per run.
@@ -20,6 +17,8 @@ BATCH = 100
 
 class RecheckJob(IncidentJob):
     """Decides about incidents whose review time has come; the time is in the incident's row."""
+
+    event = "incident.reviewed"
 
     def is_due(self, connection: Connection) -> bool:
         """Return True if an incident is due for review."""
@@ -33,10 +32,3 @@ class RecheckJob(IncidentJob):
         return IncidentChanges.of(
             [changed(each, review(each, now, context.timing), known.get(each.id), context, now) for each in due]
         )
-
-    def log(self, effects: Effects) -> None:
-        """Log an incident that has messages."""
-        if effects.incident is not None and effects.messages:
-            _log.info(
-                "incident.reviewed", incident=effects.incident.id, open=effects.incident.open, why=effects.outcome
-            )

@@ -4,7 +4,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import ClassVar
 
+import structlog
 from sqlalchemy import Connection
 
 from responder.engine.effects.context import DecisionContext
@@ -13,6 +15,8 @@ from responder.model.clock import Clock
 from responder.model.delivery import Effects, IncidentChanges
 from responder.store.database import Database
 from responder.store.maintenance import schedule
+
+_log = structlog.get_logger()
 
 #: Delay of the first check after the start: waiting notifications and messages come first.
 SETTLE_SECONDS = 1.0
@@ -36,6 +40,9 @@ class IncidentJob(ABC):
     A job keeps no state: unfinished work is found again by the next run.
     """
 
+    #: The event under which an incident that has messages is logged.
+    event: ClassVar[str] = ""
+
     database: Database
     writer: IncidentWriter
     context: Callable[[], DecisionContext]
@@ -57,9 +64,10 @@ class IncidentJob(ABC):
     def decide(self, connection: Connection) -> IncidentChanges:
         """Read what is due again and decide. Runs under the triage lock."""
 
-    @abstractmethod
     def log(self, effects: Effects) -> None:
-        """Log committed effects."""
+        """Log committed effects: an incident that has messages."""
+        if self.event and effects.incident is not None and effects.messages:
+            _log.info(self.event, incident=effects.incident.id, open=effects.incident.open, why=effects.outcome)
 
 
 class ScheduledJob:
