@@ -172,15 +172,15 @@ class Channel(ABC):
     #: key, does not page for an update, and keeps the incident open until it is resolved.
     pages: ClassVar[bool] = False
     #: Place among the channels that are tried one after the other for a page that was not accepted; None for never.
-    fallback_order: ClassVar[int | None]
+    fallback_order: ClassVar[int | None] = None
     use: ClassVar[Use] = Use.RULES
     #: The name of the channel whose messages it gets where that one is not configured; empty for none.
     stands_in_for: ClassVar[str] = ""
     #: The kinds of the channels that it accompanies; empty for a channel that incidents are sent to.
     accompanies: ClassVar[frozenset[str]] = frozenset()
     #: Steps of each kind of message, in order: each is a message of its own, with this word as its ``step``. A channel
-    #: that sends one message for each kind has one step.
-    steps: ClassVar[Mapping[MessageKind, tuple[str, ...]]]
+    #: that sends one message for each kind has one step, as here.
+    steps: ClassVar[Mapping[MessageKind, tuple[str, ...]]] = dict.fromkeys(MessageKind, ("post",))
     #: The step that changes the first message in place without a notification; empty if the vendor has none.
     edits: ClassVar[str] = ""
 

@@ -31,7 +31,7 @@ from responder.model.check import Result, bad, ok
 from responder.model.finding import Finding, Verdict, worst_first
 from responder.model.message import ClaimedMessage, Request, Response
 from responder.model.outcome import Outcome
-from responder.model.report import MessageKind, Report
+from responder.model.report import Report
 from responder.model.secret import Secret
 from responder.model.setting import Setting, rate, secret
 from responder.model.text import clean
@@ -51,7 +51,6 @@ MOST_FINDINGS, MOST_LABELS = 40, 60
 BURST = 10
 RATE_LIMIT = per_minute(60, BURST)
 
-_STEPS = ("post",)
 # What is left out if the body is too long, least important first.
 _SHED = ("labels", "detail", "findings", "links", "conclusion")
 
@@ -77,7 +76,6 @@ class GenericWebhook(Channel):
     title: ClassVar[str] = "the webhook"
     account: ClassVar[tuple[str, ...]] = ("url",)
     fallback_order: ClassVar[int] = 58
-    steps: ClassVar[Mapping[MessageKind, tuple[str, ...]]] = dict.fromkeys(MessageKind, _STEPS)
 
     @classmethod
     def from_settings(cls, given: Mapping[str, Any]) -> Self | None:

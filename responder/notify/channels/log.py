@@ -14,7 +14,6 @@ from responder.notify.render.response import outcome_of
 URL = "stdout:"  # the deliverer prints what goes here
 #: Characters of a line of the minimal form.
 LINE_LIMIT = 2_000
-_STEPS = ("print",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +24,7 @@ class Log(Channel):
     title: ClassVar[str] = "the log"
     fallback_order: ClassVar[int] = 100
     use: ClassVar[Use] = Use.LAST_RESORT
-    steps: ClassVar[Mapping[MessageKind, tuple[str, ...]]] = dict.fromkeys(MessageKind, _STEPS)
+    steps: ClassVar[Mapping[MessageKind, tuple[str, ...]]] = dict.fromkeys(MessageKind, ("print",))
     rate_limit: ClassVar[None] = None
 
     @classmethod

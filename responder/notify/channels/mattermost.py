@@ -24,7 +24,7 @@ from typing import Any, ClassVar, Self
 from responder.model.check import Result, ok
 from responder.model.message import ClaimedMessage, Request, Response
 from responder.model.outcome import Delivered, Outcome, TryLater
-from responder.model.report import MessageKind, Report
+from responder.model.report import Report
 from responder.model.rule import Link
 from responder.model.secret import Secret
 from responder.model.setting import Setting, rate, secret
@@ -45,7 +45,6 @@ MOST_LINKS = 6
 BURST = 5
 RATE_LIMIT = per_minute(60, BURST)
 
-_STEPS = ("post",)
 # What Markdown, and Slack's markup, which webhooks of Mattermost translate, would read as more than text.
 _MARKUP = re.compile(r"([\\`*_\[\]#~])")
 _ESCAPED = re.compile(r"\\([\\`*_\[\]#~])")
@@ -69,7 +68,6 @@ class Mattermost(Channel):
     title: ClassVar[str] = "Mattermost"
     account: ClassVar[tuple[str, ...]] = ("url",)
     fallback_order: ClassVar[int] = 55
-    steps: ClassVar[Mapping[MessageKind, tuple[str, ...]]] = dict.fromkeys(MessageKind, _STEPS)
 
     @classmethod
     def from_settings(cls, given: Mapping[str, Any]) -> Self | None:

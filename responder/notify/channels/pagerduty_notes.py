@@ -51,7 +51,6 @@ class PagerDutyNotes(Channel):
     name: str = field(default="pagerduty_notes", kw_only=True)
     title: ClassVar[str] = "PagerDuty's notes"
     account: ClassVar[tuple[str, ...]] = ("base_url", "token")
-    fallback_order: ClassVar[None] = None
     use: ClassVar[Use] = Use.COMPANION
     accompanies: ClassVar[frozenset[str]] = frozenset(("pagerduty", "pagerduty_fallback"))
     steps: ClassVar[Mapping[MessageKind, tuple[str, ...]]] = dict.fromkeys(MessageKind, ()) | {

@@ -40,7 +40,6 @@ class SlackPictures(Channel):
     rate_limit: RateLimit = RATE
     name: str = field(default="slack_pictures", kw_only=True)
     title: ClassVar[str] = "Slack's pictures"
-    fallback_order: ClassVar[None] = None
     use: ClassVar[Use] = Use.COMPANION
     steps: ClassVar[Mapping[MessageKind, tuple[str, ...]]] = dict.fromkeys(MessageKind, ()) | {
         MessageKind.LATE: ("picture",)

@@ -106,7 +106,6 @@ class SlackRoom(Channel):
     title: ClassVar[str] = "the incident's Slack channel"
     account: ClassVar[tuple[str, ...]] = ("base_url", "token", "name")
     use: ClassVar[Use] = Use.ROOM
-    fallback_order: ClassVar[None] = None
     rate_limit: ClassVar[RateLimit] = RATE_LIMIT
     steps: ClassVar[Mapping[MessageKind, tuple[str, ...]]] = {
         **dict.fromkeys(MessageKind, (_REPLY,)),

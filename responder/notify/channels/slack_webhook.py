@@ -27,8 +27,6 @@ from responder.notify.render.slack_messages import (
     shown,
 )
 
-_STEPS = ("post",)
-
 
 @dataclass(frozen=True, slots=True)
 class SlackWebhook(Channel):
@@ -46,7 +44,6 @@ class SlackWebhook(Channel):
     account: ClassVar[tuple[str, ...]] = ("url",)
     fallback_order: ClassVar[int] = 40
     stands_in_for: ClassVar[str] = "slack"
-    steps: ClassVar[Mapping[MessageKind, tuple[str, ...]]] = dict.fromkeys(MessageKind, _STEPS)
 
     @classmethod
     def from_settings(cls, given: Mapping[str, Any]) -> Self | None:

@@ -40,7 +40,6 @@ SUBJECT_LIMIT = 180
 MOST_LINES = 400
 #: Characters of a line of the minimal form.
 LINE_LIMIT = 2_000
-_STEPS = ("mail",)
 # Deliberately narrow: what can be written into a mail's header without any quoting.
 _MAIL = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
 
@@ -87,7 +86,7 @@ class Smtp(Channel):
     title: ClassVar[str] = "the mail server"
     fallback_order: ClassVar[int] = 60
     use: ClassVar[Use] = Use.FALLBACK
-    steps: ClassVar[Mapping[MessageKind, tuple[str, ...]]] = dict.fromkeys(MessageKind, _STEPS)
+    steps: ClassVar[Mapping[MessageKind, tuple[str, ...]]] = dict.fromkeys(MessageKind, ("mail",))
     rate_limit: ClassVar[RateLimit] = per_minute(60, 10)
 
     @property

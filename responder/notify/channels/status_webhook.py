@@ -59,7 +59,6 @@ class StatusWebhook(Channel):
     title: ClassVar[str] = "the status page"
     account: ClassVar[tuple[str, ...]] = ("url",)
     use: ClassVar[Use] = Use.STATUS_PAGE
-    fallback_order: ClassVar[None] = None
     rate_limit: ClassVar[RateLimit] = RATE_LIMIT
     steps: ClassVar[Mapping[MessageKind, tuple[str, ...]]] = {
         **dict.fromkeys(MessageKind, ()),

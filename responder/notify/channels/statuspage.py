@@ -74,7 +74,6 @@ class Statuspage(Channel):
     title: ClassVar[str] = "Statuspage"
     account: ClassVar[tuple[str, ...]] = ("base_url", "key")
     use: ClassVar[Use] = Use.STATUS_PAGE
-    fallback_order: ClassVar[None] = None
     rate_limit: ClassVar[RateLimit] = RATE_LIMIT
     steps: ClassVar[Mapping[MessageKind, tuple[str, ...]]] = {
         **dict.fromkeys(MessageKind, ()),

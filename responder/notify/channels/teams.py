@@ -46,7 +46,6 @@ RATE_LIMIT = per_minute(60, BURST)
 #: Findings that are listed, the worst first.
 MOST_FINDINGS = 40
 
-_STEPS = ("post",)
 _COLOURS = {MessageKind.RESOLUTION: "Good", MessageKind.UPDATE: "Accent", MessageKind.LATE: "Accent"}
 
 Element = dict[str, Any]
@@ -68,7 +67,6 @@ class Teams(Channel):
     title: ClassVar[str] = "Microsoft Teams"
     account: ClassVar[tuple[str, ...]] = ("url",)
     fallback_order: ClassVar[int] = 50
-    steps: ClassVar[Mapping[MessageKind, tuple[str, ...]]] = dict.fromkeys(MessageKind, _STEPS)
 
     @classmethod
     def from_settings(cls, given: Mapping[str, Any]) -> Self | None:
