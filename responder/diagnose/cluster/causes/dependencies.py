@@ -29,7 +29,7 @@ _UNREACHED = re.compile(
     r"refused|time[sd]? ?-?out|unreachable|reset by peer|deadline exceeded|no route to host|certificate", re.IGNORECASE
 )
 #: What a host answers that does no work for the caller; the number of a line in a source file is no answer.
-_ANSWERED = re.compile(r"(?<!\.[a-z]{2}:)(?<!\.java:)\b(429|50[234])\b|too many requests", re.IGNORECASE)
+_ANSWERED = re.compile(r"(?<!\.[a-z]{2}:)(?<!\.java:)\b(429|50[234])\b(?! ?m?s\b)|too many requests", re.IGNORECASE)
 
 #: Errors on a port that a Service does not have: kube-proxy refuses such packets, or drops them.
 _NO_ANSWER = re.compile(r"refused|time[sd]? ?-?out|deadline exceeded|ETIMEDOUT", re.IGNORECASE)
