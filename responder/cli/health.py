@@ -68,7 +68,6 @@ def health(*, timeout: float, output: str) -> None:
 
 
 def _ask_all(settings: Settings, book: RuleBook, timeout: float) -> tuple[Finding, ...]:
-
     spec = ProbeSpec(
         name="health",
         kind="http",
@@ -160,7 +159,6 @@ def _leftovers(namespace: str, timeout: float, tools: StepTools) -> Mapping[str,
 
 
 def _rows(verb: str, options: dict[str, str], namespace: str, timeout: float, tools: StepTools) -> list[list[str]]:
-
     command = CommandLine(("kubectl", verb, "pods"), KubectlCall(verb, "Pod", (), namespace, options))
     output = run(command, Deadline(tools.clock.monotonic() + timeout), tools)
     return [_CELLS.split(line) for line in output.text.splitlines()]

@@ -123,7 +123,6 @@ def _planned(name: str, labels: dict[str, str]) -> tuple[ProbeQuestion, ...]:
 
 
 def _ask(questions: tuple[ProbeQuestion, ...], timeout: float) -> tuple[Finding, ...]:
-
     settings = bootstrap.settings_from_environment()
     telemetry.configure(settings.log_format, settings.secrets(), for_good=False)
     return bootstrap.probe_once(questions, settings, timeout)

@@ -170,7 +170,7 @@ def _admit(app: Flask, console: Console, updates: Updates) -> Response | None:
     """Check role and form, and answer a page that did not change with 304. Runs before every view."""
     g.csrf = request.cookies.get(_CSRF) or secrets.token_hex(16)
     if request.endpoint is None:
-        console.access.person(request)  # the existence of a path is nothing for strangers
+        console.access.person(request)  # paths are not revealed without credentials
         return None
     view: Any = app.view_functions[request.endpoint]
     role: Role | None = getattr(view, "role", None)

@@ -197,7 +197,7 @@ def _joint_problems(settings: Settings) -> Iterator[str]:
     if settings.alertmanager_url and settings.reconcile_grace <= settings.group_interval:
         yield (
             f"RESPONDER_RECONCILE_GRACE is {settings.reconcile_grace}: write more than"
-            f" RESPONDER_GROUP_INTERVAL, {settings.group_interval}; an end is notified so late"
+            f" RESPONDER_GROUP_INTERVAL, {settings.group_interval}: a resolve may arrive that late"
         )
 
 

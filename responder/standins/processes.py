@@ -62,7 +62,7 @@ class Program:
         return self.process.returncode
 
     def kill(self) -> int:
-        """SIGKILL the whole group at once: nothing gets to say goodbye. Returns the exit status."""
+        """SIGKILL the whole group at once. Returns the exit status."""
         self._kill_group()
         return self.process.wait()
 

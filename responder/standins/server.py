@@ -184,7 +184,7 @@ class _Server(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is no news to anybody."""
+        """Ignore clients that went away."""
 
     def end_connections(self) -> None:
         with self._guard:

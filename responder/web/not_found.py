@@ -75,7 +75,7 @@ def blueprint(clock: Clock, *, takes_webhooks: bool, outside: OutsideRecorder | 
 
     @found.app_errorhandler(404)
     @found.app_errorhandler(405)
-    def redirect_to_prefix(error: HTTPException) -> Response:
+    def unknown_url(error: HTTPException) -> Response:
         why = "method not allowed" if error.code == 405 else "unknown path"
         path = sanitize_line(request.path, _LONGEST)
         if request.method == "POST" and sparingly.may_log(path):

@@ -119,7 +119,6 @@ class HistoryOptions:
 
 
 def _compare(wanted: str, asked: HistoryOptions, rules: str | None, runbooks: str | None, most: int) -> BacktestReport:
-
     settings = bootstrap.settings_from_environment()
     folders = Path(rules or settings.rules), Path(runbooks or settings.runbooks)
     now = RuleSet(str(folders[0]), *folders)
@@ -147,7 +146,6 @@ def _context(rules: RuleSet, settings: Settings) -> DecisionContext:
 
 @contextlib.contextmanager
 def _past(asked: HistoryOptions, settings: Settings) -> Iterator[EventHistory]:
-
     now = bootstrap.SystemClock().now()
     since = now - asked.since if asked.since else None
     if asked.url:
@@ -177,14 +175,12 @@ def _watch(past: EventHistory, steps: Iterator[None]) -> None:
 
 
 def _exceeded(tally: Totals, new: int | None, lost: int | None) -> Iterator[str]:
-
     for kind, most in ((DifferenceKind.NEW_PAGE, new), (DifferenceKind.LOST_PAGE, lost)):
         if most is not None and tally.totals[kind] > most:
             yield f"{number_of(tally.totals[kind], kind.value)}, limit {most:,}"
 
 
 def _print(found: BacktestReport, output: str) -> None:
-
     if output == "json":
         print_json(show.as_json(found))
         return

@@ -37,7 +37,7 @@ class EventFeed:
     kinds: Counter[str] = field(default_factory=Counter)
     waits: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     _news: queue.SimpleQueue[_Event] = field(default_factory=queue.SimpleQueue)
-    _opened_incident: float | None = None
+    _began_at: float | None = None
     _severity: str = ""
     _timed: bool = True
 
@@ -48,7 +48,7 @@ class EventFeed:
 
     def began(self) -> None:
         """Restart the timer."""
-        self._opened_incident, self._severity, self._timed = self.clock.monotonic(), "", True
+        self._began_at, self._severity, self._timed = self.clock.monotonic(), "", True
 
     def count_for(self, severity: str) -> None:
         """Record the latency of the next page, since ``began``, under this severity."""
@@ -57,11 +57,11 @@ class EventFeed:
     @property
     def since(self) -> float:
         """Seconds since ``began``."""
-        return self.clock.monotonic() - (self._opened_incident or 0.0)
+        return self.clock.monotonic() - (self._began_at or 0.0)
 
     def ended(self) -> None:
         """Stop the timer: later pages belong to no sample."""
-        self._opened_incident, self._severity, self._timed = None, "", True
+        self._began_at, self._severity, self._timed = None, "", True
 
     def show(self, seconds: float) -> bool:
         """Show the next events, waiting up to ``seconds``. Returns True if there was any."""
@@ -78,7 +78,7 @@ class EventFeed:
         channel, _, action = kind.partition(".")
         edited = action == "update"
         took = self.since - (0.0 if edited else self.clock.monotonic() - record.arrived)
-        after = "just now" if self._opened_incident is None else f"after {max(0.0, took):.2f} s"
+        after = "just now" if self._began_at is None else f"after {max(0.0, took):.2f} s"
         self.seen[channel] += 1
         self.kinds[kind] += 1
         if isinstance(record, PagerEvent):

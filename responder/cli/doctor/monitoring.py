@@ -47,7 +47,6 @@ def alertmanager(context: DoctorContext) -> tuple[Result, ...]:
 
 
 def _alertmanager(context: DoctorContext, url: str) -> tuple[Result, ...]:
-
     try:
         response = context.query(f"{url}/api/v2/status")
     except UnreachableError as error:

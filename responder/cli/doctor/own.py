@@ -105,7 +105,6 @@ def database(context: DoctorContext) -> tuple[Result, ...]:
 
 
 def _examined(opened: Database) -> list[Result]:
-
     refuse_unusable(opened)
     opened.check()
     with opened.read() as connection:

@@ -143,7 +143,6 @@ def _holds_rules(path: Path, folder: Path) -> bool:
 
 
 def _live(url: str, settings: Settings) -> tuple[AlertRule, ...]:
-
     base = url.rstrip("/")
     try:
         return read_answer(without_credentials(base), get_json(f"{base}/api/v1/rules?type=alert", settings))
@@ -164,7 +163,6 @@ def _with_weights(found: CoverageReport, url: str, since: timedelta, settings: S
 
 
 def _judge(runbooks: str, settings: Settings) -> Callable[[str | None], Verdict]:
-
     known = bootstrap.rule_references(runbooks, confined=True).runbooks or {}
     return lambda url: check_link(url, known, settings.runbook_base_url)
 
@@ -176,7 +174,6 @@ def _checked(rows: tuple[AlertMapping, ...], settings: Settings) -> tuple[AlertM
 
 
 def _print(found: CoverageReport, output: str, *, everything: bool) -> None:
-
     if output == "json":
         print_json(mapping.as_json(found))
     elif output == "stubs":

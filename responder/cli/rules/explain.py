@@ -129,7 +129,6 @@ def _stored(name: str, settings: Settings, tracer: Tracer) -> Trace:
 
 
 def _answers(pairs: tuple[str, ...]) -> dict[str, str]:
-
     found = {}
     for pair in pairs:
         name, _, word = pair.partition("=")

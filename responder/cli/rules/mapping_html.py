@@ -169,8 +169,8 @@ def _view(name: str, rows: Iterable[AlertMapping]) -> Iterator[str]:
 
 def _table(rows: Iterable[AlertMapping]) -> Iterator[str]:
     rows = list(rows)
-    flood_verdict = any(row.weight for row in rows)
-    yield f"<table><thead><tr>{_HEAD}{_OFTEN if flood_verdict else ''}</tr></thead><tbody>"
+    weighed = any(row.weight for row in rows)
+    yield f"<table><thead><tr>{_HEAD}{_OFTEN if weighed else ''}</tr></thead><tbody>"
     for row in rows:
         mark = {1: "bad", 2: "warn"}.get(row.severity.priority, "good")
         leads, why = row.leads

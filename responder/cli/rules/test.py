@@ -140,7 +140,6 @@ def _run(
     *,
     mutate: bool,
 ) -> _TestRun:
-
     settings = bootstrap.folders_from_environment()
     rules, runbooks = rules or settings.rules, runbooks or settings.runbooks
     context, anchors = _context(rules, runbooks)
@@ -211,7 +210,6 @@ def _default(folder: Path) -> list[Path]:
 
 
 def _lines(found: _TestRun, *, every: bool, coverage: bool) -> Iterator[str]:
-
     for path, proofs in found.proofs.items():
         if not every and any(proof.verdict == "ok" for proof in proofs):
             passed = number_of(sum(proof.verdict == "ok" for proof in proofs), "case")
@@ -265,7 +263,6 @@ def _as_json(found: _TestRun) -> dict[str, Any]:
 
 
 def _differences(proof: CaseResult) -> Iterator[str]:
-
     if proof.problem:
         yield redact(proof.problem)
     for each in proof.differences:
@@ -275,7 +272,6 @@ def _differences(proof: CaseResult) -> Iterator[str]:
 
 
 def _coverage(found: _TestRun) -> Iterator[str]:
-
     reach = found.reach
     yield f"coverage: {reach.share:.1f} % of the rules, minimum {found.minimum.min_rules:g} %"
     yield f"coverage: {reach.matcher_share:.1f} % of the matchers, minimum {found.minimum.min_matchers:g} %"
@@ -289,7 +285,6 @@ def _coverage(found: _TestRun) -> Iterator[str]:
 
 
 def _update(found: _TestRun) -> Iterator[str]:
-
     for path, proofs in found.proofs.items():
         failed = [proof for proof in proofs if proof.verdict == "FAIL"]
         if not failed:

@@ -81,7 +81,6 @@ def drilled(files: Sequence[str], book: RuleBook, service: str) -> list[Drilled]
 
 
 def _of_file(file: str, book: RuleBook, service: str, scenarios: Sequence[Scenario]) -> list[Drilled]:
-
     settings = bootstrap.settings_from_environment()
     document, anchor = opened(file, settings)
     scope = bootstrap.scope_of(settings, book)
@@ -93,7 +92,6 @@ def _of_file(file: str, book: RuleBook, service: str, scenarios: Sequence[Scenar
 
 
 def _runs(steps: Sequence[PlannedCommand], scenario: Scenario) -> list[StepRun]:
-
     clock, cluster = bootstrap.SystemClock(), scenario.cluster()
 
     def fetch(target: str, deadline: Deadline, cap: int, accept: str) -> Response:  # noqa: ARG001 - the names of Fetch
@@ -104,7 +102,6 @@ def _runs(steps: Sequence[PlannedCommand], scenario: Scenario) -> list[StepRun]:
 
 
 def _judged(path: str, runs: Mapping[str, StepRun]) -> Drilled:
-
     first = next(iter(runs.values())).planned
     place = f"{path}:{first.line}"
     if isinstance(first.command, Refusal):

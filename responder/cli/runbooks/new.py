@@ -104,7 +104,6 @@ def _facts(
 
 
 def _rules(book: RuleBook, file: str, rule_ids: tuple[str, ...], alerts: tuple[str, ...]) -> list[Rule]:
-
     by_id = {rule.id: rule for rule in book.rules}
     for each in rule_ids:
         if each not in by_id:
@@ -117,7 +116,6 @@ def _rules(book: RuleBook, file: str, rule_ids: tuple[str, ...], alerts: tuple[s
 
 
 def _service(book: RuleBook, file: str, service: str | None) -> Service | None:
-
     if service is not None:
         if service not in book.services_by_name:
             raise FatalError(f"no service '{service}': {nearest(service, book.services)}")

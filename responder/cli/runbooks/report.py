@@ -148,7 +148,6 @@ def _as_dict(found: RunbookReport) -> Mapping[str, Any]:
 
 
 def _as_text(found: RunbookReport, runbooks: Sequence[CatalogEntry]) -> Iterator[str]:
-
     share = f"{100 * found.covered // found.rules} %" if found.rules else "-"
     yield f"Coverage: {found.covered} of {number_of(found.rules, 'rule')} have a runbook ({share})."
     lists = {
