@@ -61,7 +61,7 @@ class PrometheusStandIn(StandIn):
 
 def _instant(asked: Mapping[str, list[str]], samples: tuple[SeriesSample, ...]) -> Reply:
     at = float(asked.get("time", [str(time.time())])[0])
-    return _data("vector", [{"metric": dict(each.labels), "value": [at, repr(each.value)]} for each in samples])
+    return _data("vector", [{"metric": dict(each.labels), "value": [at, _text(each.value)]} for each in samples])
 
 
 def _range(asked: Mapping[str, list[str]], samples: tuple[SeriesSample, ...]) -> Reply:
@@ -74,11 +74,16 @@ def _range(asked: Mapping[str, list[str]], samples: tuple[SeriesSample, ...]) ->
         [
             {
                 "metric": dict(each.labels),
-                "values": [[start + at * step, repr(_between(each, at / max(1, count - 1)))] for at in range(count)],
+                "values": [[start + at * step, _text(_between(each, at / max(1, count - 1)))] for at in range(count)],
             }
             for each in samples
         ],
     )
+
+
+def _text(value: float) -> str:
+    """Return a value with all digits, as Prometheus writes it: 1 and not 1.0."""
+    return repr(value).removesuffix(".0")
 
 
 def _between(sample: SeriesSample, share: float) -> float:
