@@ -50,7 +50,9 @@ check: setup-dev  ## the fast part, without network: lint, types, architecture, 
 generate: setup-dev  ## write the generated files anew: parts of docs/, rules/schema.json, golden files, tests/scripts
 	@UPDATE_DOCS=1 UPDATE_GOLDEN=1 UPDATE_SCRIPTS=1 $(BIN)/pytest tests/unit/test_docs.py tests/unit/test_comparison.py tests/unit/test_decisions.py \
 	  tests/unit/test_reference.py tests/unit/test_packaging.py tests/unit/rulebook/test_json_schema.py tests/unit/rulebook/test_check_pages.py tests/unit/scripts \
-	  tests/contracts/test_channel_rendering.py tests/scripts tests/unit/test_rules_page.py
+	  tests/contracts/test_channel_rendering.py tests/contracts/test_pages.py tests/scripts tests/unit/test_rules_page.py \
+	  tests/unit/diagnose/test_pages.py tests/unit/diagnose/test_runbook_pages.py tests/unit/converse/test_postmortem.py \
+	  tests/unit/runbooks/test_lint.py
 	@$(BIN)/python -m scripts.helm
 
 docs: setup-dev  ## build the site of the documentation in build/site; a dead link or an unlisted page fails
