@@ -167,7 +167,7 @@ def _neighbors(scene: Scene) -> list[Read]:
 
 def _of_node(scene: Scene) -> list[Read]:
     """Return the reads of what uses the node that the alert names, and of what keeps its pods there."""
-    node = next((each for each in scene.of("Node") if objects.name(each) == scene.place.named["Node"]), None)
+    node = scene.find("Node", scene.place.named["Node"])
     if node is None or not objects.is_true(node, "Ready"):
         return []
     spaces = sorted({objects.text(each, "metadata", "namespace") for each in scene.of("Pod")} - {""})

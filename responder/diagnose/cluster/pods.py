@@ -167,7 +167,7 @@ def wanted(workload: Object) -> int:
 def architecture(scene: Scene, pod: Object) -> str:
     """Return the architecture of a pod's node as ``node a-1 is arm64``; empty where the node was not read."""
     name = objects.text(pod, "spec", "nodeName")
-    node = next((each for each in scene.objects.get("Node", ()) if objects.name(each) == name), {})
+    node = scene.find("Node", name) or {}
     kind = objects.text(node, "status", "nodeInfo", "architecture") or objects.labels(node).get("kubernetes.io/arch")
     return f"node {name} is {kind}" if kind else ""
 

@@ -129,9 +129,9 @@ class Scene:
         here = {(kind, self.place.namespace), (kind, "")}
         return kind in self.objects and (not self.place.namespace or not self.reads or not self.reads.isdisjoint(here))
 
-    def find(self, kind: str, name: str) -> Object | None:
-        """Return the object of that kind and name."""
-        return next((each for each in self.of(kind) if objects.name(each) == name), None)
+    def find(self, kind: str, name: str, namespace: str | None = None) -> Object | None:
+        """Return the object of that kind and name, of the alert's namespace unless another is given (empty for all)."""
+        return next((each for each in self.of(kind, namespace) if objects.name(each) == name), None)
 
     @cached_property
     def workload(self) -> Object | None:
@@ -222,8 +222,7 @@ class Scene:
         """Return the outermost owner of an object that was read: a pod's Deployment, a Job's CronJob."""
         for _ in range(4):
             kind, name, uid = objects.controller(found)
-            namespace = objects.text(found, "metadata", "namespace")
-            owner = next((each for each in self.of(kind, namespace) if objects.name(each) == name), None)
+            owner = self.find(kind, name, objects.text(found, "metadata", "namespace"))
             if owner is None or (uid and objects.uid(owner) and uid != objects.uid(owner)):
                 return found
             found = owner

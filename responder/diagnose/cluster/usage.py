@@ -33,7 +33,7 @@ def full_nodes(scene: Scene) -> list[Full]:
     """Return the resources that are used up, by node."""
     found: list[Full] = []
     for measured in scene.objects.get("NodeMetrics", ()):
-        node = next((each for each in scene.of("Node", "") if objects.name(each) == objects.name(measured)), None)
+        node = scene.find("Node", objects.name(measured))
         for resource in WORDS if node is not None else ():
             size = objects.quantity(objects.at(node, "status", "allocatable", resource)) or 0.0
             used = objects.quantity(objects.at(measured, "usage", resource)) or 0.0

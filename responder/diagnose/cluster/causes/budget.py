@@ -18,7 +18,7 @@ def look(scene: Scene) -> tuple[Clue, ...]:
 
 def _of_node(scene: Scene) -> Iterator[Clue]:
     name = scene.place.named.get("Node", "")
-    node = next((each for each in scene.objects.get("Node", ()) if objects.name(each) == name), {})
+    node = scene.find("Node", name)
     if objects.at(node, "spec", "unschedulable") is not True:
         return
     for pod in scene.of("Pod", ""):

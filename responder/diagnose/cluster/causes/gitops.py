@@ -32,7 +32,7 @@ class _Sync:
 def look(scene: Scene) -> tuple[Clue, ...]:
     """Return the sync of the object that the workload says it is from, where it could be read."""
     kind, name, namespace = objects.delivered_by(scene.workload) if scene.workload is not None else ("", "", "")
-    found = next((each for each in scene.of(kind, namespace) if objects.name(each) == name), None) if kind else None
+    found = scene.find(kind, name, namespace) if kind else None
     if found is None:
         return ()
     sync, tool = _SYNCS[kind](found), "Argo CD" if kind == "Application" else "Flux"

@@ -31,7 +31,7 @@ def look(scene: Scene) -> tuple[Clue, ...]:
         names = [objects.name(each) for each in nodes if not objects.is_true(each, "Ready") or _pressed(each)]
     found: list[Clue] = []
     for name in names:
-        node = next((each for each in nodes if objects.name(each) == name), None)
+        node = scene.find("Node", name)
         if node is not None:
             found += _clues(scene, node, named=name == named)
         elif named and scene.was_read("Node"):

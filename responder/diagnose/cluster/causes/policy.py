@@ -142,7 +142,7 @@ def _is_peer(scene: Scene, policy: Object, given: Any, peer: Object) -> bool:
 
 def _namespace(scene: Scene, workload: Object) -> Object | None:
     """Return the namespace of a workload, if it was read."""
-    return next((each for each in scene.of("Namespace", "") if objects.name(each) == _space(workload)), None)
+    return scene.find("Namespace", _space(workload))
 
 
 def _relabelled(scene: Scene, policy: Object, direction: str, peer: Object) -> tuple[str, str]:
