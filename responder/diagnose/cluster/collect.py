@@ -161,7 +161,7 @@ def _own_pods(scene: Scene) -> list[Read]:
 
 def _neighbors(scene: Scene) -> list[Read]:
     """Return the reads of all pods of the namespaces with pods on the node: whether their workloads still serve."""
-    spaces = sorted({objects.text(each, "metadata", "namespace") for each in scene.of("Pod")} - {"kube-system", ""})
+    spaces = sorted({objects.namespace(each) for each in scene.of("Pod")} - {"kube-system", ""})
     return [listing("Pod", each) for each in spaces[:MOST_NAMESPACES] if is_name(each)]
 
 
@@ -170,7 +170,7 @@ def _of_node(scene: Scene) -> list[Read]:
     node = scene.find("Node", scene.place.named["Node"])
     if node is None or not objects.is_true(node, "Ready"):
         return []
-    spaces = sorted({objects.text(each, "metadata", "namespace") for each in scene.of("Pod")} - {""})
+    spaces = sorted({objects.namespace(each) for each in scene.of("Pod")} - {""})
     reads = [listing("NodeMetrics"), *(listing("PodMetrics", each) for each in spaces[:MOST_NAMESPACES])]
     return [*reads, listing("PodDisruptionBudget")] if objects.at(node, "spec", "unschedulable") is True else reads
 
@@ -187,7 +187,7 @@ def _last(scene: Scene) -> list[Read]:
     """Return the reads of what the other pods of a full node use, and of what the fourth wave named elsewhere."""
     named = {each.partition("=")[2] for each in _full(scene)}
     there = [each for each in scene.of("Pod", "") if objects.text(each, "spec", "nodeName") in named]
-    spaces = sorted({objects.text(each, "metadata", "namespace") for each in there} - {"", scene.place.namespace})
+    spaces = sorted({objects.namespace(each) for each in there} - {"", scene.place.namespace})
     reads = [listing("PodMetrics", each) for each in spaces[:MOST_NAMESPACES] if is_name(each)]
     return [*reads, *_dependencies(scene), *_elsewhere(scene), *_namespace(scene)]
 
@@ -197,7 +197,7 @@ def _namespace(scene: Scene) -> list[Read]:
     peers = [
         objects.pairs(peer, "namespaceSelector", "matchLabels")
         for policy in scene.of("NetworkPolicy", "")
-        if objects.text(policy, "metadata", "namespace") != scene.place.namespace
+        if objects.namespace(policy) != scene.place.namespace
         for rule in objects.items(policy, "spec", "ingress")
         for peer in objects.items(rule, "from")
     ]
@@ -351,7 +351,7 @@ def _logs(scene: Scene, pods: Iterable[Object]) -> list[Read]:
     reads: list[Read] = []
     for pod in ranked[:MOST_LOGS]:
         for container, previous in _runs(pod, scene.now):
-            names = objects.text(pod, "metadata", "namespace"), objects.name(pod), container
+            names = objects.namespace(pod), objects.name(pod), container
             if all(map(is_name, names)):
                 reads.append(log_of(*names, previous=previous))
     return reads[: MOST_LOGS + 1]

@@ -43,7 +43,7 @@ def located(scene: Scene, reader: Reader, deadline: Deadline, clock: Clock) -> S
     found = answered(scene, [listing(kind or "Pod", fieldSelector=wanted)], reader, until, clock)
     there = found.objects.get(kind or "Pod", ())
     there = there if kind else tuple(objects.at_address(there, place.address))
-    spaces = {objects.text(each, "metadata", "namespace") for each in there} - {""}
+    spaces = {objects.namespace(each) for each in there} - {""}
     if space in spaces:
         return replace(scene, place=replace(place, namespace=space, workload=name))
     if not spaces and not kind:

@@ -131,6 +131,11 @@ def name(value: Object) -> str:
     return text(value, "metadata", "name")
 
 
+def namespace(value: Object) -> str:
+    """Return the namespace of an object, empty for one of the whole cluster."""
+    return text(value, "metadata", "namespace")
+
+
 def kind(value: Object) -> str:
     """Return the kind of an object."""
     return text(value, "kind")

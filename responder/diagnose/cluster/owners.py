@@ -30,7 +30,7 @@ def elsewhere(scene: Scene) -> dict[str, tuple[Object, ...]]:
     found: dict[str, dict[str, Object]] = {}
     for pod in scene.of("Pod", ""):
         kind, name, uid = objects.controller(pod)
-        namespace = objects.text(pod, "metadata", "namespace")
+        namespace = objects.namespace(pod)
         if namespace == scene.place.namespace or kind not in OWNERS or (OWNERS[kind][0], namespace) in scene.reads:
             continue
         hash_ = objects.labels(pod).get("pod-template-hash", "")

@@ -115,9 +115,7 @@ class Scene:
         key, here = (kind, wanted), {wanted, ""}
         if key not in self._in_namespace:
             found = self.objects.get(kind, ())
-            self._in_namespace[key] = tuple(
-                each for each in found if objects.text(each, "metadata", "namespace") in here
-            )
+            self._in_namespace[key] = tuple(each for each in found if objects.namespace(each) in here)
         return self._in_namespace[key]
 
     @cached_property
@@ -190,7 +188,7 @@ class Scene:
     def behind(self, service: Object) -> Object | None:
         """Return the workload whose pods a Service selects; else the one that carries most of the selected labels."""
         wanted = objects.pairs(service, "spec", "selector")
-        namespace = objects.text(service, "metadata", "namespace")
+        namespace = objects.namespace(service)
         known = self._templates.get(namespace)
         best = known.nearest(wanted, objects.name(service)) if known is not None else None
         return self.top(best) if best is not None else None
@@ -205,7 +203,7 @@ class Scene:
         found: dict[str, Templates] = {}
         for kind in WORKLOADS:
             for each in self.objects.get(kind, ()):
-                found.setdefault(objects.text(each, "metadata", "namespace"), Templates()).add(each)
+                found.setdefault(objects.namespace(each), Templates()).add(each)
         return found
 
     def owned(self, kind: str, owner: Object) -> tuple[Object, ...]:
@@ -222,7 +220,7 @@ class Scene:
         """Return the outermost owner of an object that was read: a pod's Deployment, a Job's CronJob."""
         for _ in range(4):
             kind, name, uid = objects.controller(found)
-            owner = self.find(kind, name, objects.text(found, "metadata", "namespace"))
+            owner = self.find(kind, name, objects.namespace(found))
             if owner is None or (uid and objects.uid(owner) and uid != objects.uid(owner)):
                 return found
             found = owner
@@ -287,7 +285,7 @@ class Scene:
 
     def _behind(self, names: Iterable[str]) -> tuple[Object, ...]:
         """Return the workloads behind names and addresses of Services and pods, without the subject."""
-        services = {_full_name(each): each for each in self.of("Service", "")}
+        services = {f"{objects.name(each)}.{objects.namespace(each)}": each for each in self.of("Service", "")}
         addresses = {
             address: each for each in self.of("Service") if (address := objects.text(each, "spec", "clusterIP"))
         }
@@ -347,7 +345,7 @@ class Scene:
     def about(self, workload: Object) -> "Scene":
         """Return the same scene with another subject, perhaps of another namespace."""
         name = objects.name(workload)
-        namespace = objects.text(workload, "metadata", "namespace")
+        namespace = objects.namespace(workload)
         place = Place(namespace=namespace, workload=name, named={objects.kind(workload): name})
         own = {objects.name(each) for each in self.pods_of(workload)}
         return replace(self, place=place, logs=tuple(log for log in self.logs if log.pod in own), health={})
@@ -377,10 +375,6 @@ class Scene:
             once = {objects.uid(each) or id(each): each for each in reversed((*merged.get(key, ()), *more))}
             merged[key] = tuple(reversed(once.values()))
         return replace(self, objects=merged, logs=(*self.logs, *logs), unseen=(*self.unseen, *unseen))
-
-
-def _full_name(value: Object) -> str:
-    return f"{objects.name(value)}.{objects.text(value, 'metadata', 'namespace')}"
 
 
 def involved(event: Object) -> str:

@@ -60,7 +60,7 @@ def takers(scene: Scene, node: str, resource: str) -> list[tuple[float, Object]]
 
 def takes(scene: Scene, pod: Object, resource: str, amount: float) -> str:
     """Return ``pod reindex-1 of namespace batch takes 3.43 (requests 0.1, no limit, created 12 min ago)``."""
-    space = objects.text(pod, "metadata", "namespace")
+    space = objects.namespace(pod)
     where = f" of namespace {space}" if space != scene.place.namespace else ""
     created = objects.created(pod)
     is_new = created is not None and (scene.began - created).total_seconds() < _NEW_SECONDS
@@ -70,7 +70,7 @@ def takes(scene: Scene, pod: Object, resource: str, amount: float) -> str:
 
 def key_of(value: Object) -> tuple[str, str]:
     """Return namespace and name."""
-    return objects.text(value, "metadata", "namespace"), objects.name(value)
+    return objects.namespace(value), objects.name(value)
 
 
 def bounds(pod: Object, resource: str) -> str:

@@ -88,7 +88,7 @@ def investigate(
     found.sort(key=lambda clue: clue.entity not in subjects)
     for neighbor in scene.dependencies[:_MOST_NEIGHBORS] if steps else ():
         further = investigate(scene.about(neighbor), steps - 1, causes)
-        space = objects.text(neighbor, "metadata", "namespace")
+        space = objects.namespace(neighbor)
         where = f"namespace {space}: " if space != scene.place.namespace else ""
         found += [
             replace(

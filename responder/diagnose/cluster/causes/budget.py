@@ -24,7 +24,7 @@ def _of_node(scene: Scene) -> Iterator[Clue]:
     for pod in scene.of("Pod", ""):
         if objects.text(pod, "spec", "nodeName") != name or objects.controller(pod)[0] == "DaemonSet":
             continue
-        for budget in scene.of("PodDisruptionBudget", objects.text(pod, "metadata", "namespace")):
+        for budget in scene.of("PodDisruptionBudget", objects.namespace(pod)):
             closed = objects.number(budget, "status", "disruptionsAllowed") == 0
             if closed and objects.selects(objects.at(budget, "spec", "selector"), objects.labels(pod)):
                 says = f"node {name} is cordoned and {objects.name(pod)} cannot be evicted from it: {_says(budget)}"
@@ -33,7 +33,7 @@ def _of_node(scene: Scene) -> Iterator[Clue]:
                     role=Role.SYMPTOM,
                     entity=objects.reference(budget),
                     says=says,
-                    namespace=objects.text(budget, "metadata", "namespace"),
+                    namespace=objects.namespace(budget),
                 )
 
 

@@ -71,7 +71,7 @@ def _clue(scene: Scene, certificate: Object) -> Iterator[Clue]:
     failed = f", {tries} failed attempts" if tries else ""
     issuer = objects.text(certificate, "spec", "issuerRef", "name")
     by = f" (issuer {issuer})" if issuer else ""
-    space = objects.text(certificate, "metadata", "namespace")
+    space = objects.namespace(certificate)
     where = f" in namespace {space}" if space else ""
     says = f"certificate {name}{where} of {hosts or 'no host'}{by}{state}{end}{failed}{why}"
     yield Clue(

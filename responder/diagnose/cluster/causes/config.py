@@ -72,7 +72,7 @@ def _driver(scene: Scene, pod: Object) -> str:
     for each in scene.of("Pod", ""):
         if objects.text(each, "spec", "nodeName") == node and "csi" in objects.name(each) and not is_ready(each):
             why = next((f" ({found.waiting})" for found in containers(each) if found.waiting), "")
-            space = objects.text(each, "metadata", "namespace")
+            space = objects.namespace(each)
             return f": pod {objects.name(each)} in {space}, which runs it there, is not ready{why}"
     return ""
 

@@ -38,7 +38,7 @@ def look(scene: Scene) -> tuple[Clue, ...]:
     sync, tool = _SYNCS[kind](found), "Argo CD" if kind == "Application" else "Flux"
     own: dict[str, Any] = {
         "entity": objects.reference(found),
-        "namespace": objects.text(found, "metadata", "namespace"),
+        "namespace": objects.namespace(found),
     }
     clues: list[Clue] = []
     if sync.at is not None and is_recent(scene, sync.at):

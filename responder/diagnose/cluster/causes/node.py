@@ -210,7 +210,7 @@ def _lives(scene: Scene, node: str) -> str:
     """
     by_owner: dict[tuple[str, str, bool], list[Object]] = defaultdict(list)
     for each in scene.objects.get("Pod", ()):
-        if (space := objects.text(each, "metadata", "namespace")) != "kube-system":
+        if (space := objects.namespace(each)) != "kube-system":
             by_owner[space, workload_name(each), objects.controller(each)[0] == "DaemonSet"].append(each)
     down = {node, *scene.lost_nodes}
     parts: list[str] = []

@@ -87,7 +87,7 @@ def _needed(scene: Scene, callee: Object) -> dict[str, int]:
     """Return the container ports of a callee that the log calls, by name; all of them if it names none."""
     declared = template_ports(callee)
     called: dict[str, int] = {}
-    for service in scene.of("Service", objects.text(callee, "metadata", "namespace")):
+    for service in scene.of("Service", objects.namespace(callee)):
         if scene.behind(service) is not callee:
             continue
         for each in objects.items(service, "spec", "ports"):
@@ -163,7 +163,7 @@ def _relabelled(scene: Scene, policy: Object, direction: str, peer: Object) -> t
 
 
 def _space(value: Object) -> str:
-    return objects.text(value, "metadata", "namespace")
+    return objects.namespace(value)
 
 
 def _blocked(

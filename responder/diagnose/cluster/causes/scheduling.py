@@ -84,7 +84,7 @@ def _preemptor(scene: Scene, event: Object) -> tuple[str, str]:
     related = f"{objects.text(event, 'related', 'namespace')}/{objects.text(event, 'related', 'name')}".strip("/")
     full = related or uid
     for pod in scene.objects.get("Pod", ()):
-        if uid and full in {objects.uid(pod), f"{objects.text(pod, 'metadata', 'namespace')}/{objects.name(pod)}"}:
+        if uid and full in {objects.uid(pod), f"{objects.namespace(pod)}/{objects.name(pod)}"}:
             class_ = objects.text(pod, "spec", "priorityClassName")
             owner = scene.top(pod)
             return objects.reference(owner), f"{objects.name(owner)}{f' (priority class {class_})' if class_ else ''}"
