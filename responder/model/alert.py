@@ -12,6 +12,8 @@ Labels = Mapping[str, str]
 #: have others.
 FINGERPRINT: Final = re.compile(r"[0-9a-f]{16}")
 
+#: Labels that name the cluster of an alert; OpenTelemetry's name also has underscores in place of its dots.
+CLUSTER_LABELS: Final = ("cluster", "k8s.cluster.name", "k8s_cluster_name", "kubernetes_cluster", "k8s_cluster")
 #: Labels that distinguish alerts of one name, the most specific first.
 DISTINCTIVE: Final = (
     "pod",

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from responder.model.alert import CLUSTER_LABELS
+
 #: OpenTelemetry's names (semantic conventions, dots or underscores) and the labels that they count as.
 TWINS: Final = {
     "service.name": "service",
@@ -29,7 +31,7 @@ TWINS: Final = {
     "url.full": "url",
     "host.name": "node",
     "k8s.node.name": "node",
-    "k8s.cluster.name": "cluster",
+    **dict.fromkeys(CLUSTER_LABELS[1:], "cluster"),
     "messaging.consumer.group.name": "consumergroup",
     "messaging.destination.name": "topic",
     "faas.name": "function_name",
@@ -45,10 +47,10 @@ OF_SLOS: Final = ("*prometheus*", "*pyrra*", "*sloth*", "*thanos*", "*mimir*", "
 #: Objects that an exporter or a controller reports: they come before the workload that reports them.
 THINGS: Final = (
     *("persistentvolumeclaim", "pvc", "pvc_name", "claim", "claim_name", "openebs_pvc", "persistentvolume"),
-    *("volume", "volume_name", "volumename", "pv", "pv_name", "openebs_pv", "ceph_daemon"),
+    *("volume", "volume_name", "volumename", "volume_id", "pv", "pv_name", "openebs_pv", "ceph_daemon"),
     *("destination_service_name", "destination_service", "destination_workload"),
-    *("consumergroup", "consumer_group", "queue", "queue_name", "consumer_name", "stream_name"),
-    *("cronjob", "job_name", "schedule", "dag_id", "jenkins_job", "connector"),
+    *("consumergroup", "consumer_group", "redpanda_group", "queue", "queue_name", "consumer_name", "stream_name"),
+    *("cronjob", "job_name", "nomad_job", "schedule", "dag_id", "jenkins_job", "connector"),
     *SLO_SERVICES,
     *("deployment", "statefulset", "daemonset", "rollout", "workload", "horizontalpodautoscaler"),
     *("poddisruptionbudget", "resourcequota", "ingress", "envoy_cluster_name", "proxy", "backend"),
@@ -57,7 +59,7 @@ THINGS: Final = (
     "auto_scaling_group_name",
     *("dimension_InstanceId", "dimension_DBInstanceIdentifier", "dimension_DBClusterIdentifier"),
     *("dimension_ServiceName", "dimension_TargetGroup", "dimension_LoadBalancer", "dimension_FunctionName"),
-    "dimension_QueueName",
+    *("dimension_QueueName", "dimension_VolumeId"),
     *("dimension_TableName", "dimension_BucketName", "dimension_CacheClusterId", "dimension_ClusterName"),
     *("resourceName", "resource_name", "monitor_name", "scaledObject", "scaledobject", "policy_name", "nodepool"),
     *("ds_name", "ups", "ups_name", "qmgr"),
@@ -75,6 +77,7 @@ OF_PRODUCTS: Final = {
     "^proxmox*": ("name", "id"),
     "*minio*": ("bucket",),
     "*metallb*": ("pool",),
+    "*kminion*": ("group_id",),
 }
 #: Clusters of a product. A pod with a number, which is one of their members, comes before them.
 CLUSTERS: Final = ("strimzi_io_cluster", "rabbitmq_cluster", "cnpg_cluster", "cnpg_io_cluster")

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from responder.model.alert import Alert, AlertGroup
+from responder.model.alert import CLUSTER_LABELS, Alert, AlertGroup
 from responder.model.clock import TITLE_LIMIT
 from responder.model.incident import Decision, Incident
 from responder.model.text import sanitize_line
@@ -79,7 +79,9 @@ def cluster(decision: Decision, group: AlertGroup) -> str:
     """Return the clusters that the firing alerts name, two at most; empty if one is the subject itself."""
     main = decision.match.alert
     alerts = [main, *(each.alert for each in decision.matches if each.alert.firing or not main.firing)]
-    named = [each.labels.get("cluster") or each.labels.get("k8s.cluster.name") or group.cluster for each in alerts]
+    named = [
+        next((each.labels[key] for key in CLUSTER_LABELS if each.labels.get(key)), group.cluster) for each in alerts
+    ]
     found = list(dict.fromkeys(filter(None, named)))
     if len(found) > _NAMED:
         return f"{len(found)} clusters"
@@ -98,9 +100,10 @@ def headline(decision: Decision, group: AlertGroup) -> str:
 
 
 def own_words(alert: Alert, group: AlertGroup) -> str:
-    """Return the alert's own summary, title or message, in one line."""
+    """Return the alert's own summary, title or message, or the description of one without a name, in one line."""
     notes = {**(group.common_annotations if len(group.alerts) > 1 else {}), **alert.annotations}
-    text = next((notes[key] for key in ("summary", "title", "message") if notes.get(key)), "")
+    keys = ("summary", "title", "message", *(() if alert.name else ("description",)))
+    text = next((notes[key] for key in keys if notes.get(key)), "")
     return INSTANCE.sub("", sanitize_line(text, 300)).rstrip(".")
 
 

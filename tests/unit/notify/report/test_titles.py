@@ -166,11 +166,19 @@ def test_without_a_symptom_the_alert_speaks_for_itself(labels: dict[str, str], s
     assert headline(*decided(WORDLESS, (labels, {"summary": summary} if summary else {}))) == title
 
 
+def test_an_alert_without_a_name_is_described_by_its_description() -> None:
+    """The description stands in the title only where neither a name nor a summary says what is wrong."""
+    notes = {"description": "Queue SALES has 90000 messages."}
+    assert headline(*decided(WORDLESS, ({"instance": "mq-1"}, notes))) == "mq-1: Queue SALES has 90000 messages"
+    assert headline(*decided(WORDLESS, ({"alertname": "QueueDeep", "instance": "mq-1"}, notes))) == "mq-1: queue deep"
+
+
 def test_the_cluster_is_that_of_the_alert() -> None:
     """The cluster is in the title unless it is the subject."""
     labels = {"alertname": "MySQLDown", "instance": "orders-mysql-0:9104"}
     assert cluster(*decided(WORDLESS, ({**labels, "cluster": "prod-eu-1"}, {}))) == "prod-eu-1"
     assert cluster(*decided(WORDLESS, ({**labels, "k8s.cluster.name": "prod-us-1"}, {}))) == "prod-us-1"
+    assert cluster(*decided(WORDLESS, ({**labels, "kubernetes_cluster": "gke-prod-2"}, {}))) == "gke-prod-2"
     assert cluster(*decided(WORDLESS, ({"alertname": "KubeCPUOvercommit", "cluster": "prod-eu-1"}, {}))) == ""
 
 
