@@ -12,7 +12,6 @@ from responder.cli.errors import FatalError, named_failures
 from responder.cli.options import OUTPUT
 from responder.cli.table import Column, format_time, print_rows
 from responder.model.text import number_of
-from responder.outgoing import UnreachableError
 
 if TYPE_CHECKING:
     from responder.converse.pagerduty.api import Orphan
@@ -33,6 +32,7 @@ def adopt(output: str, *, resolve: bool, yes: bool) -> None:
     Exit status: 0 if PagerDuty answered and everything asked for is resolved, 1 if not.
     """
     from responder.bootstrap.entries import pagerduty_api
+    from responder.outgoing import UnreachableError
 
     with named_failures():
         settings = bootstrap.settings_from_environment()

@@ -3,20 +3,15 @@
 import re
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from responder import bootstrap, telemetry
+from responder import bootstrap
 from responder.bootstrap.kubernetes import AccessError
 from responder.cli.errors import FAILED, FatalError, named_failures
 from responder.cli.options import OUTPUT, TIMEOUT
 from responder.cli.table import Column, print_rows
-from responder.diagnose.cluster.leftovers import leftovers
-from responder.diagnose.cluster.reader import Reader, UnseenError, listing
-from responder.diagnose.contract import ProbeContext
-from responder.diagnose.probes.http import KIND, HttpSpec
-from responder.diagnose.steps.run import NotRunError, StepTools, run
 from responder.model.clock import Deadline
 from responder.model.finding import Finding, Origin, Verdict
 from responder.model.incident import Subject
@@ -25,6 +20,9 @@ from responder.model.rule import ProbeSpec, RuleBook
 from responder.runbooks.command import CommandLine
 from responder.runbooks.kubectl import KubectlCall
 from responder.settings import Settings
+
+if TYPE_CHECKING:
+    from responder.diagnose.steps.run import StepTools
 
 _COLOURS = {"ok": "green", "bad": "red", "unknown": "yellow", "skipped": "white"}
 #: Phases and reasons of a pod that has done its work.
@@ -45,6 +43,8 @@ def health(*, timeout: float, output: str) -> None:
     Exit status: 0 if all are healthy, 1 if a service is unhealthy or unknown or a pod is not ready, 2 for a wrong
     command line.
     """
+    from responder import telemetry
+
     with named_failures():
         settings = bootstrap.settings_from_environment()
         telemetry.configure(settings.log_format, settings.secrets(), for_good=False)
@@ -68,6 +68,9 @@ def health(*, timeout: float, output: str) -> None:
 
 
 def _ask_all(settings: Settings, book: RuleBook, timeout: float) -> tuple[Finding, ...]:
+    from responder.diagnose.contract import ProbeContext
+    from responder.diagnose.probes.http import KIND, HttpSpec
+
     spec = ProbeSpec(
         name="health",
         kind="http",
@@ -97,6 +100,8 @@ def _fields(found: Finding) -> dict[str, Any]:
 
 def pod_rows(settings: Settings, book: RuleBook, timeout: float) -> tuple[tuple[Finding, ...], str]:
     """Return a finding for each pod, and a note if the pods, or their usage, could not be read. Raises FatalError."""
+    from responder.diagnose.steps.run import NotRunError
+
     scope = bootstrap.scope_of(settings, book)
     try:
         with bootstrap.step_tools(settings, bootstrap.SystemClock()) as tools:
@@ -109,8 +114,10 @@ def pod_rows(settings: Settings, book: RuleBook, timeout: float) -> tuple[tuple[
         return (), f"pods not checked: {error}"
 
 
-def _pods(namespace: str, timeout: float, tools: StepTools) -> list[Finding]:
+def _pods(namespace: str, timeout: float, tools: "StepTools") -> list[Finding]:
     """Return a finding for each pod of a namespace. Raises NotRunError if they cannot be listed."""
+    from responder.diagnose.steps.run import NotRunError
+
     began = tools.clock.monotonic()
     listed = _rows("get", {"-o": "wide", "--no-headers": ""}, namespace, timeout, tools)
     took = tools.clock.monotonic() - began
@@ -146,8 +153,11 @@ def _has_ended(status: str) -> bool:
     return status not in _DONE | {"Running", "Pending", "ContainerCreating", "PodInitializing", "Terminating"}
 
 
-def _leftovers(namespace: str, timeout: float, tools: StepTools) -> Mapping[str, str]:
+def _leftovers(namespace: str, timeout: float, tools: "StepTools") -> Mapping[str, str]:
     """Return why ended pods are no fault, by name; nothing if the pods or Jobs could not be read."""
+    from responder.diagnose.cluster.leftovers import leftovers
+    from responder.diagnose.cluster.reader import Reader, UnseenError, listing
+
     if tools.cluster is None:
         return {}
     reader, until = Reader(tools.cluster, tools.clock), Deadline(tools.clock.monotonic() + timeout)
@@ -158,7 +168,9 @@ def _leftovers(namespace: str, timeout: float, tools: StepTools) -> Mapping[str,
     return leftovers(pods, jobs)
 
 
-def _rows(verb: str, options: dict[str, str], namespace: str, timeout: float, tools: StepTools) -> list[list[str]]:
+def _rows(verb: str, options: dict[str, str], namespace: str, timeout: float, tools: "StepTools") -> list[list[str]]:
+    from responder.diagnose.steps.run import run
+
     command = CommandLine(("kubectl", verb, "pods"), KubectlCall(verb, "Pod", (), namespace, options))
     output = run(command, Deadline(tools.clock.monotonic() + timeout), tools)
     return [_CELLS.split(line) for line in output.text.splitlines()]

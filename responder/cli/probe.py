@@ -1,21 +1,21 @@
 """``responder probe``: list the probes of the rules, and run one by hand as the engine would."""
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from responder import bootstrap, telemetry
+from responder import bootstrap
 from responder.cli.errors import FAILED, FatalError, named_failures
 from responder.cli.options import LABELS, OUTPUT, TIMEOUT
 from responder.cli.table import Column, print_rows
-from responder.diagnose.contract import ProbeQuestion
-from responder.diagnose.probes import PROBES
 from responder.model.finding import Finding
 from responder.model.rule import ProbeSpec
 from responder.model.suggestions import nearest
 from responder.settings import env_name
-from responder.triage.subject import subject
+
+if TYPE_CHECKING:
+    from responder.diagnose.contract import ProbeQuestion
 
 _COLOURS = {"ok": "green", "bad": "red", "unknown": "yellow", "skipped": "white"}
 
@@ -105,8 +105,11 @@ def run(*, name: str, labels: dict[str, str], timeout: float, output: str) -> No
         sys.exit(3)
 
 
-def _planned(name: str, labels: dict[str, str]) -> tuple[ProbeQuestion, ...]:
+def _planned(name: str, labels: dict[str, str]) -> "tuple[ProbeQuestion, ...]":
     """Return the questions of a probe. Raises FatalError for an unknown probe."""
+    from responder.diagnose.probes import PROBES
+    from responder.triage.subject import subject
+
     settings = bootstrap.settings_from_environment()
     book = bootstrap.load_rules(settings.rules, settings.runbooks)
     if name not in book.probes:
@@ -122,7 +125,9 @@ def _planned(name: str, labels: dict[str, str]) -> tuple[ProbeQuestion, ...]:
     return questions
 
 
-def _ask(questions: tuple[ProbeQuestion, ...], timeout: float) -> tuple[Finding, ...]:
+def _ask(questions: "tuple[ProbeQuestion, ...]", timeout: float) -> tuple[Finding, ...]:
+    from responder import telemetry
+
     settings = bootstrap.settings_from_environment()
     telemetry.configure(settings.log_format, settings.secrets(), for_good=False)
     return bootstrap.probe_once(questions, settings, timeout)

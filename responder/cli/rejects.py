@@ -1,7 +1,7 @@
 """``responder rejects``: list and show authenticated payloads that were rejected."""
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,7 +10,9 @@ from responder.cli.errors import FatalError, named_failures
 from responder.cli.options import LIMIT, OUTPUT
 from responder.cli.table import Column, format_time, print_rows, printable_bytes
 from responder.model.text import number_of
-from responder.store.inbox.inbox import Inbox, RejectedPayload
+
+if TYPE_CHECKING:
+    from responder.store.inbox.inbox import RejectedPayload
 
 
 @click.group()
@@ -23,6 +25,8 @@ def rejects() -> None:
 @OUTPUT
 def list_them(limit: int, output: str) -> None:
     """List rejected payloads: number, time, status, size, sender and reason."""
+    from responder.store.inbox.inbox import Inbox
+
     with named_failures(), bootstrap.database(bootstrap.settings_from_environment()) as database:
         found = Inbox(database).rejected(limit)
     columns = (
@@ -33,11 +37,11 @@ def list_them(limit: int, output: str) -> None:
     click.echo(number_of(len(found), "rejected payload", "rejected payloads"), err=True)
 
 
-def _cells(each: RejectedPayload) -> tuple[str, ...]:
+def _cells(each: "RejectedPayload") -> tuple[str, ...]:
     return str(each.id), format_time(each.received_at), str(each.status), str(each.size), each.remote, each.error
 
 
-def _fields(each: RejectedPayload) -> dict[str, Any]:
+def _fields(each: "RejectedPayload") -> dict[str, Any]:
     """Element of ``list --output json``. Scripts rely on its keys: add, never rename."""
     return {
         "id": each.id,
@@ -56,6 +60,8 @@ def show(number: int) -> None:
 
     On a terminal, control characters are replaced.
     """
+    from responder.store.inbox.inbox import Inbox
+
     with named_failures(), bootstrap.database(bootstrap.settings_from_environment()) as database:
         found = Inbox(database).reject(number)
         if found is None:

@@ -6,27 +6,25 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from responder import bootstrap
-from responder.cli.backtest import history, show
-from responder.cli.backtest.against import RuleSet, reference_rules
-from responder.cli.backtest.history import EventHistory
-from responder.cli.backtest.parallel_run import ParallelRun, processes
-from responder.cli.backtest.run import BacktestRun
-from responder.cli.backtest.show import BacktestReport
-from responder.cli.decision_context import decision_context_of
 from responder.cli.durations import SPAN
 from responder.cli.errors import FAILED, FatalError, named_failures
 from responder.cli.options import OUTPUT, RULES, RUNBOOKS
 from responder.cli.table import print_json
-from responder.engine.effects.context import DecisionContext
 from responder.model.problem import InvalidRules
 from responder.model.text import number_of
-from responder.rulebook.backtest.outcome import DifferenceKind
-from responder.rulebook.backtest.tally import Totals
 from responder.settings import Settings
+
+if TYPE_CHECKING:
+    from responder.cli.backtest.against import RuleSet
+    from responder.cli.backtest.history import EventHistory
+    from responder.cli.backtest.show import BacktestReport
+    from responder.engine.effects.context import DecisionContext
+    from responder.rulebook.backtest.tally import Totals
 
 _OF_PROMETHEUS = timedelta(days=30)
 
@@ -118,7 +116,14 @@ class HistoryOptions:
     receivers: tuple[str, ...]
 
 
-def _compare(wanted: str, asked: HistoryOptions, rules: str | None, runbooks: str | None, most: int) -> BacktestReport:
+def _compare(
+    wanted: str, asked: HistoryOptions, rules: str | None, runbooks: str | None, most: int
+) -> "BacktestReport":
+    from responder.cli.backtest.against import RuleSet, reference_rules
+    from responder.cli.backtest.parallel_run import ParallelRun, processes
+    from responder.cli.backtest.run import BacktestRun
+    from responder.cli.backtest.show import BacktestReport
+
     settings = bootstrap.settings_from_environment()
     folders = Path(rules or settings.rules), Path(runbooks or settings.runbooks)
     now = RuleSet(str(folders[0]), *folders)
@@ -135,8 +140,10 @@ def _compare(wanted: str, asked: HistoryOptions, rules: str | None, runbooks: st
     return BacktestReport(history=past.name, before=then.name, after=now.name, revisions=revisions, tally=tally)
 
 
-def _context(rules: RuleSet, settings: Settings) -> DecisionContext:
+def _context(rules: "RuleSet", settings: Settings) -> "DecisionContext":
     """Load a set of rules. Names the set on standard error, then raises InvalidRules."""
+    from responder.cli.decision_context import decision_context_of
+
     try:
         return decision_context_of(str(rules.rules), str(rules.runbooks), settings)
     except InvalidRules:
@@ -145,7 +152,9 @@ def _context(rules: RuleSet, settings: Settings) -> DecisionContext:
 
 
 @contextlib.contextmanager
-def _past(asked: HistoryOptions, settings: Settings) -> Iterator[EventHistory]:
+def _past(asked: HistoryOptions, settings: Settings) -> "Iterator[EventHistory]":
+    from responder.cli.backtest import history
+
     now = bootstrap.SystemClock().now()
     since = now - asked.since if asked.since else None
     if asked.url:
@@ -158,7 +167,7 @@ def _past(asked: HistoryOptions, settings: Settings) -> Iterator[EventHistory]:
             yield history.of_store(database, since)
 
 
-def _watch(past: EventHistory, steps: Iterator[None]) -> None:
+def _watch(past: "EventHistory", steps: Iterator[None]) -> None:
     """Run all steps, with a progress bar if standard error is a terminal."""
     if not sys.stderr.isatty():
         for _ in steps:
@@ -174,13 +183,17 @@ def _watch(past: EventHistory, steps: Iterator[None]) -> None:
             bar.advance(task)
 
 
-def _exceeded(tally: Totals, new: int | None, lost: int | None) -> Iterator[str]:
+def _exceeded(tally: "Totals", new: int | None, lost: int | None) -> Iterator[str]:
+    from responder.rulebook.backtest.outcome import DifferenceKind
+
     for kind, most in ((DifferenceKind.NEW_PAGE, new), (DifferenceKind.LOST_PAGE, lost)):
         if most is not None and tally.totals[kind] > most:
             yield f"{number_of(tally.totals[kind], kind.value)}, limit {most:,}"
 
 
-def _print(found: BacktestReport, output: str) -> None:
+def _print(found: "BacktestReport", output: str) -> None:
+    from responder.cli.backtest import show
+
     if output == "json":
         print_json(show.as_json(found))
         return

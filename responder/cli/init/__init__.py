@@ -3,16 +3,16 @@
 import re
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from responder.bootstrap import settings_from_environment
 from responder.cli.errors import FatalError, named_failures
-from responder.cli.init.alertmanager import carry_over, team_of_platform, text
-from responder.cli.init.presets import base, fitting, names, preset_files, stubs
-from responder.cli.rules.coverage import alerts_of
 from responder.model.text import number_of
-from responder.rulebook.prometheus_rules import AlertRule
+
+if TYPE_CHECKING:
+    from responder.rulebook.prometheus_rules import AlertRule
 
 
 @click.command()
@@ -47,6 +47,8 @@ def init(folder: Path, presets: tuple[str, ...], sources: tuple[str, ...], alert
     Exit status: 0 if they were written, 1 if one of the files exists or a source cannot be read, 2 for a wrong command
     line.
     """
+    from responder.cli.init.presets import base, fitting, names, preset_files, stubs
+
     chosen = [name for each in presets for name in each.split(",") if name]
     if chosen == ["list"]:
         click.echo("\n".join(names()))
@@ -67,8 +69,10 @@ def init(folder: Path, presets: tuple[str, ...], sources: tuple[str, ...], alert
     _report(folder, chosen, texts, notes)
 
 
-def _alerts(sources: tuple[str, ...]) -> list[AlertRule]:
+def _alerts(sources: tuple[str, ...]) -> "list[AlertRule]":
     """Read the alerts of rule files, folders of them, or a running Prometheus. Raises FatalError for a wrong source."""
+    from responder.cli.rules.coverage import alerts_of
+
     found: list[AlertRule] = []
     for source in sources:
         url = source if source.startswith(("http://", "https://")) else None
@@ -81,6 +85,8 @@ def _alerts(sources: tuple[str, ...]) -> list[AlertRule]:
 
 def _with_alertmanager(texts: dict[str, str], file: Path) -> list[str]:
     """Add the channels and teams of an Alertmanager to ``texts``; return what people must know about them."""
+    from responder.cli.init.alertmanager import carry_over, team_of_platform, text
+
     try:
         found = carry_over(str(file), file.read_bytes())
     except OSError as error:

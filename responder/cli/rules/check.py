@@ -4,18 +4,18 @@ import gc
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from responder.bootstrap import examine_rules, settings_from_environment
 from responder.cli.errors import MISUSED, named_failures
 from responder.cli.findings import EXPLAIN, OUTPUT, STRICT, WRITERS, Findings, explain, finish
-from responder.cli.rules.online import dead_links
 from responder.model.problem import Problem
 from responder.model.text import number_of
-from responder.rulebook.check_pages import CODES, page
-from responder.rulebook.lint import LintResult
-from responder.rulebook.yaml.reader import no_collection
+
+if TYPE_CHECKING:
+    from responder.rulebook.lint import LintResult
 
 
 @click.command()
@@ -48,6 +48,10 @@ def check(
     Exit status: 0 if there are no errors (with --strict: and no warnings), 1 if there are, 2 if FOLDER cannot be read
     or has no rule file.
     """
+    from responder.cli.rules.online import dead_links
+    from responder.rulebook.check_pages import CODES, page
+    from responder.rulebook.yaml.reader import no_collection
+
     if code is not None:
         explain(code, CODES, page)
         return
@@ -70,8 +74,9 @@ def check(
     finish(findings_of(found, folder), output, strict=strict)
 
 
-def findings_of(found: LintResult, folder: Path) -> Findings:
+def findings_of(found: "LintResult", folder: Path) -> Findings:
     """Return the problems of rule files in the form of the output formats."""
+    from responder.rulebook.check_pages import CODES, page
 
     def path(problem: Problem) -> str:
         if problem.code == "no-rules":

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import click
@@ -14,23 +15,13 @@ from responder.cli.durations import SPAN, shown
 from responder.cli.errors import FAILED, FatalError, named_failures
 from responder.cli.http_get import get_json, without_credentials
 from responder.cli.options import RULES, RUNBOOKS, labels_of
-from responder.cli.rules import mapping, mapping_text, weight
-from responder.cli.rules.links import NOT_ASKED, Verdict, check_link
-from responder.cli.rules.mapping import AlertMapping, CoverageReport, rows
-from responder.cli.rules.mapping_html import sheet
-from responder.cli.rules.mapping_text import stubs
-from responder.cli.rules.online import request_all
 from responder.cli.table import print_json
-from responder.rulebook.prometheus_rules import (
-    OTHER_SUFFIXES,
-    SUFFIXES,
-    AlertRule,
-    NotReadableError,
-    has_alert,
-    read_answer,
-    read_file,
-)
 from responder.settings import Settings
+
+if TYPE_CHECKING:
+    from responder.cli.rules.links import Verdict
+    from responder.cli.rules.mapping import AlertMapping, CoverageReport
+    from responder.rulebook.prometheus_rules import AlertRule
 
 #: Bytes of a file that may hold rules by its name, but need not.
 _MOST_SEARCHED = 4 * 1024 * 1024
@@ -85,6 +76,8 @@ def coverage(
 
     Exit status: 0 if rules were found in each file, 1 if one could not be read or has none, 2 for a wrong command line.
     """
+    from responder.cli.rules.mapping import CoverageReport, rows
+
     if not paths and not url:
         raise click.UsageError("give PATHS, or --prometheus URL")
     with named_failures():
@@ -101,8 +94,10 @@ def coverage(
     sys.exit(FAILED if found.problems else 0)
 
 
-def alerts_of(paths: tuple[Path, ...], url: str | None, settings: Settings) -> tuple[list[AlertRule], int, list[str]]:
+def alerts_of(paths: tuple[Path, ...], url: str | None, settings: Settings) -> "tuple[list[AlertRule], int, list[str]]":
     """Return the alerts, the number of sources that have any, and the files that could not be read."""
+    from responder.rulebook.prometheus_rules import SUFFIXES, NotReadableError, read_file
+
     alerts: list[AlertRule] = []
     problems: list[str] = []
     sources = 0
@@ -133,6 +128,8 @@ def _files(paths: tuple[Path, ...]) -> Iterator[Path]:
 
 def _holds_rules(path: Path, folder: Path) -> bool:
     """Return True for a file of a folder whose name is that of a rule file, or may be and an alert is in it."""
+    from responder.rulebook.prometheus_rules import OTHER_SUFFIXES, SUFFIXES, has_alert
+
     suffix = path.suffix.lower()
     if suffix in SUFFIXES:
         return True
@@ -142,7 +139,9 @@ def _holds_rules(path: Path, folder: Path) -> bool:
     return has_alert(path.read_text("utf-8", errors="replace"))
 
 
-def _live(url: str, settings: Settings) -> tuple[AlertRule, ...]:
+def _live(url: str, settings: Settings) -> "tuple[AlertRule, ...]":
+    from responder.rulebook.prometheus_rules import NotReadableError, read_answer
+
     base = url.rstrip("/")
     try:
         return read_answer(without_credentials(base), get_json(f"{base}/api/v1/rules?type=alert", settings))
@@ -150,30 +149,41 @@ def _live(url: str, settings: Settings) -> tuple[AlertRule, ...]:
         raise FatalError(f"{without_credentials(base)}: {error}") from error
 
 
-def _with_weights(found: CoverageReport, url: str, since: timedelta, settings: Settings) -> CoverageReport:
+def _with_weights(found: "CoverageReport", url: str, since: timedelta, settings: Settings) -> "CoverageReport":
     """Add to each alert how often it fired."""
+    from responder.cli.rules import weight
+
     base = url.rstrip("/")
     times, hours = (get_json(f"{base}/api/v1/query?query={quote(query)}", settings) for query in weight.queries(since))
     try:
         weights, strange = weight.share_weights([row.alert for row in found.rows], weight.read(times, hours))
     except weight.NoVectorError as error:
         raise FatalError(f"{without_credentials(base)}: {error}") from error
-    rows = tuple(replace(row, weight=each) for row, each in zip(found.rows, weights, strict=True))
-    return replace(found, rows=rows, lately=shown(since), strange=strange)
+    weighted = tuple(replace(row, weight=each) for row, each in zip(found.rows, weights, strict=True))
+    return replace(found, rows=weighted, lately=shown(since), strange=strange)
 
 
-def _judge(runbooks: str, settings: Settings) -> Callable[[str | None], Verdict]:
+def _judge(runbooks: str, settings: Settings) -> "Callable[[str | None], Verdict]":
+    from responder.cli.rules.links import check_link
+
     known = bootstrap.rule_references(runbooks, confined=True).runbooks or {}
     return lambda url: check_link(url, known, settings.runbook_base_url)
 
 
-def _checked(rows: tuple[AlertMapping, ...], settings: Settings) -> tuple[AlertMapping, ...]:
+def _checked(rows: "tuple[AlertMapping, ...]", settings: Settings) -> "tuple[AlertMapping, ...]":
     """Request the pages that could not be checked offline, and add the results."""
+    from responder.cli.rules.links import NOT_ASKED
+    from responder.cli.rules.online import request_all
+
     found = request_all([row.runbook_url for row in rows if row.leads == NOT_ASKED], settings)
     return tuple(replace(row, leads=found[row.runbook_url]) if row.leads == NOT_ASKED else row for row in rows)
 
 
-def _print(found: CoverageReport, output: str, *, everything: bool) -> None:
+def _print(found: "CoverageReport", output: str, *, everything: bool) -> None:
+    from responder.cli.rules import mapping, mapping_text
+    from responder.cli.rules.mapping_html import sheet
+    from responder.cli.rules.mapping_text import stubs
+
     if output == "json":
         print_json(mapping.as_json(found))
     elif output == "stubs":

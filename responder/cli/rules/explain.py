@@ -5,23 +5,21 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from responder import bootstrap
-from responder.cli.decision_context import ANY_PROMETHEUS, decision_context_of
 from responder.cli.errors import FAILED, FatalError, named_failures
 from responder.cli.options import LABELS, OUTPUT, RULES, RUNBOOKS
-from responder.cli.rules import trace_text
-from responder.cli.rules.alertmanager_groups import fetch_samples
-from responder.cli.rules.stored import compare, find
-from responder.cli.rules.trace import Trace, as_json, trace
 from responder.cli.samples import Sample, of_labels, samples
 from responder.cli.table import print_json
-from responder.rulebook.cases import FINDINGS
 from responder.settings import Settings
 
-Tracer = Callable[[Sample, datetime], Trace]
+if TYPE_CHECKING:
+    from responder.cli.rules.trace import Trace
+
+    Tracer = Callable[[Sample, datetime], Trace]
 
 #: Value of ``--alertmanager`` without a URL.
 CONFIGURED = "configured"
@@ -71,6 +69,9 @@ def explain(
     Exit status: 0 if every alert was decided, 1 if one could not be read or no probe produces a --finding, 2 for a
     wrong command line.
     """
+    from responder.cli.rules import trace_text
+    from responder.cli.rules.trace import as_json
+
     if sum(map(bool, (files, labels, url, incident))) != 1:
         raise click.UsageError("give FILES, labels with --label NAME=VALUE, --alertmanager or --incident")
     for name in files:
@@ -96,13 +97,18 @@ def explain(
         sys.exit(FAILED)
 
 
-def explain_stored(incident: str, settings: Settings, tracer: Tracer) -> str:
+def explain_stored(incident: str, settings: Settings, tracer: "Tracer") -> str:
     """Return the explanation of a stored incident by the rules of ``tracer``. Raises FatalError."""
+    from responder.cli.rules import trace_text
+
     return "\n".join(trace_text.lines(_stored(incident, settings, tracer)))
 
 
-def tracer_of(settings: Settings, rules: str, runbooks: str, answers: dict[str, str]) -> Tracer:
+def tracer_of(settings: Settings, rules: str, runbooks: str, answers: dict[str, str]) -> "Tracer":
     """Return what traces decisions by the rules of a folder, as they are now. Raises InvalidRules."""
+    from responder.cli.decision_context import ANY_PROMETHEUS, decision_context_of
+    from responder.cli.rules.trace import trace
+
     if answers and not settings.prometheus_url:
         settings = replace(settings, prometheus_url=ANY_PROMETHEUS)
     context = decision_context_of(rules, runbooks, settings)
@@ -112,6 +118,8 @@ def tracer_of(settings: Settings, rules: str, runbooks: str, answers: dict[str, 
 
 def _live(url: str, matchers: tuple[str, ...], settings: Settings, now: datetime) -> Iterator[Sample]:
     """Yield the firing groups; of an Alertmanager pair, those of the first."""
+    from responder.cli.rules.alertmanager_groups import fetch_samples
+
     bases = {"": url} if url != CONFIGURED else {name: urls[0] for name, urls in settings.alertmanager_url.items()}
     if not bases:
         raise FatalError("no Alertmanager is configured: use --alertmanager URL, or set RESPONDER_ALERTMANAGER_URL")
@@ -119,8 +127,10 @@ def _live(url: str, matchers: tuple[str, ...], settings: Settings, now: datetime
         yield from fetch_samples(base, cluster, matchers, settings, now)
 
 
-def _stored(name: str, settings: Settings, tracer: Tracer) -> Trace:
+def _stored(name: str, settings: Settings, tracer: "Tracer") -> "Trace":
     """Compare the stored decision with that of the current rules at the time of the notification."""
+    from responder.cli.rules.stored import compare, find
+
     found = find(name, settings)
     traced = tracer(found.sample, found.received_at)
     if traced.decision is None:
@@ -129,6 +139,8 @@ def _stored(name: str, settings: Settings, tracer: Tracer) -> Trace:
 
 
 def _answers(pairs: tuple[str, ...]) -> dict[str, str]:
+    from responder.rulebook.cases import FINDINGS
+
     found = {}
     for pair in pairs:
         name, _, word = pair.partition("=")

@@ -6,31 +6,26 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from responder import bootstrap
-from responder.cli.decision_context import ANY_PROMETHEUS, decision_context_of
 from responder.cli.durations import SPAN
 from responder.cli.errors import FAILED, FatalError, named_failures
 from responder.cli.options import RULES, RUNBOOKS
-from responder.cli.rules.case_coverage import RuleCoverage, reach
-from responder.cli.rules.case_run import CaseResult, run_case
-from responder.cli.rules.expectations import amend
-from responder.cli.rules.junit import junit
-from responder.cli.rules.mutate import MutationReport, as_json, try_all
-from responder.cli.rules.mutate import lines as mutation_lines
-from responder.cli.rules.trace_text import entry_text, lines
 from responder.cli.table import print_json
-from responder.engine.effects.context import DecisionContext
 from responder.model.redaction import redact
 from responder.model.text import number_of
-from responder.rulebook.cases import CaseSet, CoverageShape, load_cases
-from responder.rulebook.mutations import mutations
 from responder.runbooks.catalog import Runbooks
 from responder.settings import Settings
-from responder.triage.matchers import predicate
+
+if TYPE_CHECKING:
+    from responder.cli.rules.case_coverage import RuleCoverage
+    from responder.cli.rules.case_run import CaseResult
+    from responder.cli.rules.mutate import MutationReport
+    from responder.engine.effects.context import DecisionContext
+    from responder.rulebook.cases import CaseSet, CoverageShape
 
 #: Seconds between two lines of progress.
 _PROGRESS_SECONDS = 5.0
@@ -39,11 +34,11 @@ _COLOURS = {"ok": "green", "FAIL": "red", "todo": "yellow"}
 
 @dataclass(frozen=True, slots=True)
 class _TestRun:
-    proofs: Mapping[Path, Sequence[CaseResult]]
-    reach: RuleCoverage
-    minimum: CoverageShape
+    proofs: "Mapping[Path, Sequence[CaseResult]]"
+    reach: "RuleCoverage"
+    minimum: "CoverageShape"
     not_run: int = 0
-    mutations: MutationReport | None = None
+    mutations: "MutationReport | None" = None
 
     @property
     def short(self) -> bool:
@@ -107,6 +102,8 @@ def test(
 
     Exit status: 0 if all cases pass and the minimum of the files is reached, 1 if not, 2 for a wrong command line.
     """
+    from responder.cli.rules.junit import junit
+
     pattern = _pattern(only)
     with named_failures():
         found = _run(files, pattern, rules, runbooks, timeout.total_seconds(), mutate=mutate)
@@ -140,6 +137,10 @@ def _run(
     *,
     mutate: bool,
 ) -> _TestRun:
+    from responder.cli.rules.case_coverage import reach
+    from responder.cli.rules.case_run import run_case
+    from responder.rulebook.cases import CoverageShape, load_cases
+
     settings = bootstrap.folders_from_environment()
     rules, runbooks = rules or settings.rules, runbooks or settings.runbooks
     context, anchors = _context(rules, runbooks)
@@ -171,14 +172,18 @@ def _run(
 
 
 def _mutated(
-    results: Sequence[CaseResult],
-    context: DecisionContext,
+    results: "Sequence[CaseResult]",
+    context: "DecisionContext",
     anchors: Runbooks,
     folders: tuple[str, str],
     clock: bootstrap.SystemClock,
     end: float,
-) -> MutationReport:
+) -> "MutationReport":
     """Try every mutation until ``end``, with a line of progress on standard error every few seconds."""
+    from responder.cli.rules.mutate import try_all
+    from responder.rulebook.mutations import mutations
+    from responder.triage.matchers import predicate
+
     rule_files = bootstrap.examine_rules(*folders, confined=True).rule_files
     if rule_files is None or rule_files.revision != context.book.revision:
         raise FatalError("the rule files changed while they were read")
@@ -196,8 +201,10 @@ def _mutated(
     return try_all(found, results, context, anchors, goes_on)
 
 
-def _context(rules: str, runbooks: str) -> tuple[DecisionContext, Runbooks]:
+def _context(rules: str, runbooks: str) -> "tuple[DecisionContext, Runbooks]":
     """Return a decision context with every channel and a Prometheus, independent of the environment."""
+    from responder.cli.decision_context import ANY_PROMETHEUS, decision_context_of
+
     context = decision_context_of(rules, runbooks, Settings(prometheus_url=ANY_PROMETHEUS))
     return context, bootstrap.rule_references(runbooks, confined=True).runbooks or {}
 
@@ -210,6 +217,9 @@ def _default(folder: Path) -> list[Path]:
 
 
 def _lines(found: _TestRun, *, every: bool, coverage: bool) -> Iterator[str]:
+    from responder.cli.rules.mutate import lines as mutation_lines
+    from responder.cli.rules.trace_text import lines
+
     for path, proofs in found.proofs.items():
         if not every and any(proof.verdict == "ok" for proof in proofs):
             passed = number_of(sum(proof.verdict == "ok" for proof in proofs), "case")
@@ -243,6 +253,8 @@ def _lines(found: _TestRun, *, every: bool, coverage: bool) -> Iterator[str]:
 
 def _as_json(found: _TestRun) -> dict[str, Any]:
     """Return the JSON output. Scripts rely on its keys: add, never rename."""
+    from responder.cli.rules.mutate import as_json
+
     return {
         "cases": [
             {
@@ -262,7 +274,7 @@ def _as_json(found: _TestRun) -> dict[str, Any]:
     }
 
 
-def _differences(proof: CaseResult) -> Iterator[str]:
+def _differences(proof: "CaseResult") -> Iterator[str]:
     if proof.problem:
         yield redact(proof.problem)
     for each in proof.differences:
@@ -272,6 +284,8 @@ def _differences(proof: CaseResult) -> Iterator[str]:
 
 
 def _coverage(found: _TestRun) -> Iterator[str]:
+    from responder.cli.rules.trace_text import entry_text
+
     reach = found.reach
     yield f"coverage: {reach.share:.1f} % of the rules, minimum {found.minimum.min_rules:g} %"
     yield f"coverage: {reach.matcher_share:.1f} % of the matchers, minimum {found.minimum.min_matchers:g} %"
@@ -285,6 +299,8 @@ def _coverage(found: _TestRun) -> Iterator[str]:
 
 
 def _update(found: _TestRun) -> Iterator[str]:
+    from responder.cli.rules.expectations import amend
+
     for path, proofs in found.proofs.items():
         failed = [proof for proof in proofs if proof.verdict == "FAIL"]
         if not failed:

@@ -3,22 +3,23 @@
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 import click
 
 from responder import bootstrap
 from responder.cli.errors import FAILED, FatalError, named_failures
 from responder.cli.options import OUTPUT
-from responder.cli.runbooks.steps import carried_out, opened
 from responder.cli.table import Column, print_rows
-from responder.diagnose.cluster.reader import TABLE, SharedReads
-from responder.diagnose.steps.run import StepRun, StepTools
 from responder.model.clock import Deadline
 from responder.model.message import Response
 from responder.model.rule import RuleBook
 from responder.runbooks.command import OF_SETTINGS, Refusal
 from responder.runbooks.document import PlannedCommand, planned
-from responder.standins.cluster.running import Scenario
+
+if TYPE_CHECKING:
+    from responder.diagnose.steps.run import StepRun
+    from responder.standins.cluster.running import Scenario
 
 _COLOURS = {"ok": "green", "differs": "red", "not run": "red", "skipped": "white"}
 #: Programs of steps that are started, and so are not drilled.
@@ -67,6 +68,8 @@ def drill(*, files: tuple[str, ...], service: str | None, output: str) -> None:
 
 def drilled(files: Sequence[str], book: RuleBook, service: str) -> list[Drilled]:
     """Return the result of each read-only command of some runbooks. Raises FatalError."""
+    from responder.standins.cluster.running import Scenario
+
     if service not in book.services:
         raise FatalError(f"the service catalog has no {service}: there are {', '.join(book.services)}")
     names = {name: each.namespace or book.namespace or "default" for name, each in book.services.items()}
@@ -80,7 +83,9 @@ def drilled(files: Sequence[str], book: RuleBook, service: str) -> list[Drilled]
     return [each for file in files for each in _of_file(file, book, service, scenarios)]
 
 
-def _of_file(file: str, book: RuleBook, service: str, scenarios: Sequence[Scenario]) -> list[Drilled]:
+def _of_file(file: str, book: RuleBook, service: str, scenarios: "Sequence[Scenario]") -> list[Drilled]:
+    from responder.cli.runbooks.steps import opened
+
     settings = bootstrap.settings_from_environment()
     document, anchor = opened(file, settings)
     scope = bootstrap.scope_of(settings, book)
@@ -91,7 +96,11 @@ def _of_file(file: str, book: RuleBook, service: str, scenarios: Sequence[Scenar
     return [_judged(document.path, found) for _, found in sorted(runs.items())]
 
 
-def _runs(steps: Sequence[PlannedCommand], scenario: Scenario) -> list[StepRun]:
+def _runs(steps: Sequence[PlannedCommand], scenario: "Scenario") -> "list[StepRun]":
+    from responder.cli.runbooks.steps import carried_out
+    from responder.diagnose.cluster.reader import TABLE, SharedReads
+    from responder.diagnose.steps.run import StepTools
+
     clock, cluster = bootstrap.SystemClock(), scenario.cluster()
 
     def fetch(target: str, deadline: Deadline, cap: int, accept: str) -> Response:  # noqa: ARG001 - the names of Fetch
@@ -101,7 +110,7 @@ def _runs(steps: Sequence[PlannedCommand], scenario: Scenario) -> list[StepRun]:
     return [carried_out(each, tools) for each in steps]
 
 
-def _judged(path: str, runs: Mapping[str, StepRun]) -> Drilled:
+def _judged(path: str, runs: "Mapping[str, StepRun]") -> Drilled:
     first = next(iter(runs.values())).planned
     place = f"{path}:{first.line}"
     if isinstance(first.command, Refusal):

@@ -4,23 +4,22 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from responder import bootstrap
 from responder.cli.errors import named_failures
 from responder.cli.options import OUTPUT, RULES, RUNBOOKS
-from responder.cli.runbooks.catalog import CatalogEntry, entries
-from responder.cli.runbooks.folder import Folder
 from responder.cli.table import Column, format_time, print_json, table, terminal
 from responder.model.rule import RuleBook
 from responder.model.text import number_of
-from responder.model.transcript import StepRecord
 from responder.settings import Settings
-from responder.store.database import StoreError
-from responder.store.incidents import transcripts
-from responder.store.incidents.runbook_use import RunbookUse, by_runbook
+
+if TYPE_CHECKING:
+    from responder.cli.runbooks.catalog import CatalogEntry
+    from responder.model.transcript import StepRecord
+    from responder.store.incidents.runbook_use import RunbookUse
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,7 @@ class RunbookReport:
     missing: Sequence[str]
     stale: Sequence[str]
     orphaned: Sequence[str]
-    uses: Sequence[RunbookUse] | None = None
+    uses: "Sequence[RunbookUse] | None" = None
     note: str = ""
     files: Sequence[str] = field(default_factory=tuple)
     steps: Mapping[str, int] = field(default_factory=dict)
@@ -54,7 +53,7 @@ class RunbookReport:
         return [file for file in self.files if file not in used]
 
     @property
-    def failed(self) -> list[RunbookUse]:
+    def failed(self) -> "list[RunbookUse]":
         """Runbooks whose incidents re-fired or took more than a day."""
         return [use for use in self.uses or () if use.failed]
 
@@ -75,6 +74,9 @@ def report(rules: str | None, runbooks: str | None, stale_days: int, critical_da
 
     Exit status: 0, 1 for invalid rules or settings, 2 for a wrong command line.
     """
+    from responder.cli.runbooks.catalog import entries
+    from responder.cli.runbooks.folder import Folder
+
     with named_failures():
         settings = bootstrap.settings_from_environment()
         folder = Folder(Path(runbooks or settings.runbooks))
@@ -100,8 +102,12 @@ def report(rules: str | None, runbooks: str | None, stale_days: int, critical_da
         click.echo("\n".join(_as_text(result, found)))
 
 
-def _uses(settings: Settings) -> tuple[Sequence[RunbookUse] | None, Sequence[StepRecord], str]:
+def _uses(settings: Settings) -> "tuple[Sequence[RunbookUse] | None, Sequence[StepRecord], str]":
     """Return the use of runbooks and the steps that were run; None and the reason if the database cannot be read."""
+    from responder.store.database import StoreError
+    from responder.store.incidents import transcripts
+    from responder.store.incidents.runbook_use import by_runbook
+
     try:
         with bootstrap.database(settings) as database, database.read() as connection:
             records = [record for each in transcripts.every(connection).values() for record in each]
@@ -147,7 +153,7 @@ def _as_dict(found: RunbookReport) -> Mapping[str, Any]:
     }
 
 
-def _as_text(found: RunbookReport, runbooks: Sequence[CatalogEntry]) -> Iterator[str]:
+def _as_text(found: RunbookReport, runbooks: "Sequence[CatalogEntry]") -> Iterator[str]:
     share = f"{100 * found.covered // found.rules} %" if found.rules else "-"
     yield f"Coverage: {found.covered} of {number_of(found.rules, 'rule')} have a runbook ({share})."
     lists = {

@@ -4,31 +4,21 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from responder import bootstrap
 from responder.cli.errors import FAILED, FatalError, named_failures
 from responder.cli.options import OUTPUT
-from responder.cli.runbooks.guide import guide
-from responder.cli.runbooks.steps import (
-    carried_out,
-    command_line,
-    linked_as,
-    opened,
-    planned_of,
-    record_of,
-    show,
-    values_of,
-)
 from responder.cli.table import print_json
-from responder.diagnose.steps.run import StepRun, StepTools
-from responder.model.transcript import StepRecord
 from responder.runbooks.command import Refusal
 from responder.runbooks.document import PlannedCommand
 from responder.settings import Settings
-from responder.store.incidents import transcripts
+
+if TYPE_CHECKING:
+    from responder.diagnose.steps.run import StepRun, StepTools
+    from responder.model.transcript import StepRecord
 
 #: Exit status if no step differs, but one could not be run.
 UNKNOWN = 3
@@ -58,6 +48,9 @@ def run(
 
     Exit status: 0 if all is as expected, 1 if a step differs, 3 if one could not be run, 2 for a wrong command line.
     """
+    from responder.cli.runbooks.guide import guide
+    from responder.cli.runbooks.steps import linked_as, opened, planned_of, record_of, values_of
+
     with named_failures():
         settings = bootstrap.settings_from_environment()
         book = bootstrap.load_rules(settings.rules, settings.runbooks)
@@ -94,6 +87,8 @@ def status_of(results: list[str]) -> int:
 
 def _hint_values(steps: list[PlannedCommand]) -> None:
     """Say which --value is missing, on stderr."""
+    from responder.cli.runbooks.steps import command_line
+
     text = " ".join(str(each.command) for each in steps if not command_line(each))
     if names := dict.fromkeys(re.findall(r"no value for \{\{ (\w+) \}\}", text)):
         click.echo(f"note: to run all steps, add {' '.join(f'--value {name}=...' for name in names)}", err=True)
@@ -101,6 +96,8 @@ def _hint_values(steps: list[PlannedCommand]) -> None:
 
 def _show_dry(steps: list[PlannedCommand], output: str) -> None:
     """Print the command of each step, or the reason why it would not be run."""
+    from responder.cli.runbooks.steps import command_line
+
     if output == "json":
         print_json([_planned(each) for each in steps])
         return
@@ -111,12 +108,16 @@ def _show_dry(steps: list[PlannedCommand], output: str) -> None:
 
 def _planned(each: PlannedCommand) -> dict[str, Any]:
     """Return an element of ``--dry-run --output json``. Scripts rely on its keys: add, never rename."""
+    from responder.cli.runbooks.steps import command_line
+
     refused = "" if command_line(each) else str(each.command)
     return {"name": each.name, "line": each.line, "command": command_line(each), "refused": refused}
 
 
-def _shown(steps: list[PlannedCommand], tools: StepTools, output: str) -> Iterator[StepRun]:
+def _shown(steps: list[PlannedCommand], tools: "StepTools", output: str) -> "Iterator[StepRun]":
     """Run commands and show each as it ends; as JSON all at the end."""
+    from responder.cli.runbooks.steps import carried_out, show
+
     runs: list[StepRun] = []
     for planned in steps:
         ran = carried_out(planned, tools)
@@ -131,8 +132,10 @@ def _shown(steps: list[PlannedCommand], tools: StepTools, output: str) -> Iterat
         click.echo(f"{well} of {len(runs)} commands as expected", err=True)
 
 
-def _fields(ran: StepRun) -> dict[str, Any]:
+def _fields(ran: "StepRun") -> dict[str, Any]:
     """Return an element of ``--output json``. Scripts rely on its keys: add, never rename."""
+    from responder.cli.runbooks.steps import command_line
+
     return {
         "name": ran.planned.name,
         "step": ran.planned.number,
@@ -149,13 +152,17 @@ def _fields(ran: StepRun) -> dict[str, Any]:
 
 def _check_known(incident: str, settings: Settings) -> None:
     """Raise FatalError for an unknown incident, before anything is run for it."""
+    from responder.store.incidents import transcripts
+
     with bootstrap.database(settings) as database, database.read() as connection:
         if not transcripts.has_content(connection, incident):
             raise FatalError(f"there is no incident {incident}: nothing was run")
 
 
-def _keep(incident: str, records: list[StepRecord], settings: Settings) -> None:
+def _keep(incident: str, records: "list[StepRecord]", settings: Settings) -> None:
     """Keep records with an incident. Raises FatalError for an unknown one."""
+    from responder.store.incidents import transcripts
+
     with bootstrap.database(settings) as database, database.transaction() as connection:
         known = transcripts.add(connection, incident, records)
     if not known:

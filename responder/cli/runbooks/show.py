@@ -9,7 +9,6 @@ import click
 from responder import bootstrap
 from responder.cli.errors import named_failures
 from responder.cli.options import RUNBOOKS
-from responder.cli.runbooks.steps import opened
 from responder.model.text import clean
 
 
@@ -24,6 +23,8 @@ def show(name: str, runbooks: str | None) -> None:
 
     Exit status: 0, 1 if there is no such file or section.
     """
+    from responder.cli.runbooks.steps import opened
+
     with named_failures():
         settings = bootstrap.folders_from_environment()
         document, anchor = opened(name, replace(settings, runbooks=runbooks or settings.runbooks))
