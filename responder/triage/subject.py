@@ -59,7 +59,6 @@ _PATH = re.compile(r"(?:app|net|gwy|targetgroup)/([\w-]+)/[0-9a-f]{16,17}|/Commo
 _NOTHING: Final = "(?!)"
 #: Characters of a value in which a subject is looked for.
 _LONGEST: Final = 256
-_PODS: Final = ("pod",)
 #: Addresses that may be other words.
 _TARGETS: Final = frozenset(ADDRESSES) - {"server", "instance"}
 #: Alerts of a group whose subjects are read, at most: those that differ.
@@ -67,9 +66,9 @@ MOST_SUBJECTS: Final = 200
 #: Labels that differ between the replicas of one service.
 _OF_ONE_POD: Final = frozenset({"pod", "instance"})
 #: Labels whose values are compared with the patterns of exporters.
-_SCRAPED: Final = (*SERVICES, *_PODS, "container", "job")
+_SCRAPED: Final = (*SERVICES, "pod", "container", "job")
 #: Labels that name what runs: its catalog entry is given where the subject has none.
-_RUNS: Final = (*SERVICES, *_PODS, "deployment", "statefulset", "daemonset", "workload", "job")
+_RUNS: Final = (*SERVICES, "pod", "deployment", "statefulset", "daemonset", "workload", "job")
 #: Labels that name a workload, whose pods begin with its name.
 _WORKLOADS: Final = ("deployment", "statefulset", "daemonset", "rollout", "workload", "horizontalpodautoscaler")
 
@@ -91,7 +90,7 @@ def subject(alert_labels: Labels, book: RuleBook, wanted: Sequence[SubjectFrom] 
     value = labels.get(label, "")
     ways = (label, "pod", "instance") if by_rule else (label,)
     service = mapping.get(value) or next(filter(None, (_entry(way, value, book) for way in ways)), "")
-    named = value in mapping or label in _PODS or any(_by_name(way, value, book) for way in ways)
+    named = value in mapping or label == "pod" or any(_by_name(way, value, book) for way in ways)
     near = (_entry(each, labels[each], book) for each in order if each in _RUNS)
     neighbour = "" if service or by_rule else next(filter(None, near), "")
     name = (named and service) or _shown(label, value) or labels.get("alertname") or "unknown subject"
@@ -208,8 +207,8 @@ def _rejections(
             yield label, f"{foreign} has the value of the series"
         elif value in book.services_by_name:
             continue
-        elif _is_one(value, HONORED[:1] if honored and label in (*_PODS, "container") else patterns):
-            exporter_pod |= label in _PODS
+        elif _is_one(value, HONORED[:1] if honored and label in ("pod", "container") else patterns):
+            exporter_pod |= label == "pod"
             yield label, f'"{value}" is an exporter'
         elif label == "container" and exporter_pod:
             yield label, "it is a container of the exporter"
@@ -291,7 +290,7 @@ def _by_name(label: str, value: str, book: RuleBook) -> str:
 
 def _names(label: str, value: str) -> tuple[str, ...]:
     """Return the names that a label's value stands for: a pod for its workload, an address for its host."""
-    tails = (tail.sub("", value) for tail in _POD_TAILS) if label in _PODS else ()
+    tails = (tail.sub("", value) for tail in _POD_TAILS) if label == "pod" else ()
     hosts = [_host(value)] if label in HOST_VALUES else []
     short = [_shown(label, value)] if ".svc" in value or "/" in value else []
     return (value, value.rpartition("/")[2], *tails, *hosts, *short)
@@ -330,7 +329,7 @@ def _part(label: str, series: _Series) -> str:
         return labels.get("component", "")
     if label in PROXIES:
         return labels.get(PART_OF_PROXIES, "")
-    parts = list(PARTS_OF_DATABASES) if label in (*ADDRESSES, *_PODS) else []
+    parts = list(PARTS_OF_DATABASES) if label in (*ADDRESSES, "pod") else []
     if label in (*HOSTS, *ADDRESSES):
         parts += [each for each in PARTS_OF_HOSTS if series.of_host or each not in {"name", "volume"}]
     return next((labels[each] for each in parts if labels.get(each)), "")
@@ -350,7 +349,7 @@ def _namespace(label: str, series: _Series) -> str:
         return ""
     exported = not series.honored and not series.rejected.keys().isdisjoint(TARGET)
     beside = {labels.get("prometheus", "").partition("/")[0], "monitoring"}
-    return "" if exported and value in beside and label not in (*_PODS, *SERVICES) else value
+    return "" if exported and value in beside and label not in ("pod", *SERVICES) else value
 
 
 def _valid(value: str) -> str:

@@ -241,7 +241,7 @@ def test_every_rule_tells_people_what_to_do() -> None:
         assert rule.runbook.section, rule.id
         assert rule.first_step.endswith("."), rule.id
         assert rule.channels == ("pagerduty", "slack"), rule.id
-        assert 2 <= len(rule.probes) <= 15, rule.id
+        assert 2 <= len(rule.probes) <= 14, rule.id
         if isinstance(rule.severity, SeverityFrom):
             assert rule.severity.names == ("severity",)
 

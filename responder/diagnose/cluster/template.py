@@ -194,8 +194,8 @@ def _keys(noun: str, before: Mapping[str, Any], after: Mapping[str, Any], ignore
 def _source(value: Any) -> str:
     """Return where a variable or a volume comes from: ``Secret mail key password``; empty where it does not say."""
     for kind, way in _SOURCES:
-        named = objects.text(value, way, "name") or objects.text(value, way, "secretName")
-        if named := named or objects.text(value, way, "claimName"):
+        found = (objects.text(value, way, key) for key in ("name", "secretName", "claimName"))
+        if named := next(filter(None, found), ""):
             key = objects.text(value, way, "key")
             return f"{kind} {named}{f' key {key}' if key else ''}"
     return ""

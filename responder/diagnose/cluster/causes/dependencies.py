@@ -140,7 +140,7 @@ def _outside(scene: Scene, workload: Object) -> tuple[Clue, ...]:
             continue
         status = answered[1] or "429" if answered else ""
         does = f"gets {status} from" if status else "cannot reach"
-        why = ": too many requests" * (status == "429")
+        why = ": too many requests" if status == "429" else ""
         if not status and "certificate" in line.lower():
             does, why = "refuses the certificate of", f": {signature([line])}"
         says = f"{name} {does} {match[1]}, which is outside the cluster{why}"
